@@ -1,0 +1,59 @@
+/* The tables of operators, functions and aggregations. */
+#include "lang/ast.h"
+
+#include <string.h>
+#include <strings.h>
+
+const struct operator_info operator_infos[OPERATOR_COUNT] = {
+#define OPERATOR(name, text, precedence, kind) \
+    [OPERATOR_##name] = {text, precedence, OPERATOR_##kind},
+#include "lang/operator.def"
+#undef OPERATOR
+};
+
+enum builtin_result_letter { v = 'v', s = 's', t = 't' };
+const struct builtin_info builtin_infos[BUILTIN_COUNT] = {
+#define BUILTIN(name, text, arguments, result, dimension, ready) \
+    [BUILTIN_##name] = {text, arguments, result, DIMENSION_##dimension, ready},
+#include "stdlib/builtin.def"
+#undef BUILTIN
+};
+
+const struct aggregate_info aggregate_infos[AGGREGATE_COUNT_] = {
+#define AGGREGATE(name, text, parameter, ready) [AGGREGATE_##name] = {text, parameter, ready},
+#include "stdlib/aggregate.def"
+#undef AGGREGATE
+};
+
+enum builtin builtin_find(const char *name)
+{
+    for (int i = 0; i < BUILTIN_COUNT; i++) {
+        if (strcmp(builtin_infos[i].text, name) == 0) {
+            return (enum builtin)i;
+        }
+    }
+    return BUILTIN_NONE;
+}
+
+enum aggregate aggregate_find(const char *name, size_t length)
+{
+    for (int i = 0; i < AGGREGATE_COUNT_; i++) {
+        if (strlen(aggregate_infos[i].text) == length &&
+            strncasecmp(aggregate_infos[i].text, name, length) == 0) {
+            return (enum aggregate)i;
+        }
+    }
+    return AGGREGATE_NONE;
+}
+
+bool policy_acts(const struct policy *policy)
+{
+    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+            if (rung->kind == RUNG_ACT) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

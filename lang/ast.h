@@ -1,0 +1,526 @@
+/* The tree of a policy file: what the parser builds, the checks annotate and the evaluator reads.
+ *
+ * Everything lives in the arena of its compilation. Lists are singly linked through `next`, in the
+ * order of the source. Fields under "set by the checks" are NULL or zero until check_program() has
+ * run without an error; nothing downstream may run before it has. */
+#ifndef HEAL_LANG_AST_H
+#define HEAL_LANG_AST_H
+
+#include "lang/arena.h"
+#include "lang/source.h"
+#include "lang/unit.h"
+
+/* A word with its place. text is NULL where the source has none. */
+struct name {
+    const char *text;
+    struct span span;
+};
+struct name_list {
+    struct name name;
+    struct name_list *next;
+};
+
+/* ---- expressions ---- */
+
+enum operator{
+#define OPERATOR(name, text, precedence, kind) OPERATOR_##name,
+#include "lang/operator.def"
+#undef OPERATOR
+    OPERATOR_COUNT
+};
+enum operator_kind { OPERATOR_SET, OPERATOR_COMPARE, OPERATOR_ARITHMETIC };
+struct operator_info {
+    const char *text;
+    int precedence;
+    enum operator_kind kind;
+};
+extern const struct operator_info operator_infos[OPERATOR_COUNT];
+
+enum builtin {
+#define BUILTIN(name, text, arguments, result, dimension, ready) BUILTIN_##name,
+#include "stdlib/builtin.def"
+#undef BUILTIN
+    BUILTIN_COUNT,
+    BUILTIN_NONE = BUILTIN_COUNT
+};
+enum builtin_dimension {
+    DIMENSION_SAME,
+    DIMENSION_PER_SECOND,
+    DIMENSION_NUMBER,
+    DIMENSION_SECONDS,
+    DIMENSION_RATIO,
+    DIMENSION_UNKNOWN
+};
+struct builtin_info {
+    const char *text;
+    const char *arguments;
+    char result; /* 'v', 's', 't' */
+    enum builtin_dimension dimension;
+    bool ready;
+};
+extern const struct builtin_info builtin_infos[BUILTIN_COUNT];
+enum builtin builtin_find(const char *name);
+
+enum aggregate {
+#define AGGREGATE(name, text, parameter, ready) AGGREGATE_##name,
+#include "stdlib/aggregate.def"
+#undef AGGREGATE
+    AGGREGATE_COUNT_,
+    AGGREGATE_NONE = AGGREGATE_COUNT_
+};
+struct aggregate_info {
+    const char *text;
+    bool parameter;
+    bool ready;
+};
+extern const struct aggregate_info aggregate_infos[AGGREGATE_COUNT_];
+enum aggregate aggregate_find(const char *name, size_t length); /* case does not matter */
+
+enum match_op { MATCH_EQ, MATCH_NE, MATCH_RE, MATCH_NRE };
+struct matcher {
+    struct name label;
+    enum match_op op;
+    const char *value;
+    struct span span;
+    struct matcher *next;
+};
+
+enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
+
+/* on / ignoring, group_left / group_right, bool of a binary operator */
+struct matching {
+    bool present; /* on(...) or ignoring(...) was written */
+    bool on;
+    bool return_bool;
+    enum { GROUP_NONE, GROUP_LEFT, GROUP_RIGHT } group;
+    struct name_list *labels;
+    struct name_list *include; /* group_left(these) */
+};
+
+enum expr_kind {
+    EXPR_NUMBER,   /* 1, 0x1F, 5m, 90%, 1MiB/min, Inf */
+    EXPR_STRING,   /* "x" 'x' `x` */
+    EXPR_SELECTOR, /* name{...} offset d @ t; a bare word is one: a signal, an entity or a metric */
+    EXPR_RANGE,    /* inner[d] */
+    EXPR_SUBQUERY, /* inner[d:step] */
+    EXPR_CALL,     /* f(a, b, word: c) */
+    EXPR_AGGREGATE,  /* sum by (l) (x) */
+    EXPR_BINARY,     /* a op b */
+    EXPR_UNARY,      /* -a, +a */
+    EXPR_PAREN,      /* (a) */
+    EXPR_PERCENT_OF, /* 90% of a */
+    EXPR_REACHES,    /* forecast(...) reaches a with (chance >= 85%) */
+    EXPR_LIST        /* [a, b], only as a named argument */
+};
+
+struct argument {
+    struct name name; /* text NULL for a positional one */
+    struct expr *value;
+    struct argument *next;
+};
+
+enum value_kind { VALUE_UNTYPED, VALUE_SCALAR, VALUE_VECTOR, VALUE_RANGE, VALUE_STRING };
+enum role { ROLE_MEASUREMENT, ROLE_FORECAST, ROLE_TARGET, ROLE_COUNT };
+
+/* What an expression is; set by the checks. */
+struct type {
+    enum value_kind kind;
+    enum role role;
+    bool counter; /* a raw counter: needs rate() or increase() before it is compared */
+    bool weak;    /* rests on the name of a metric only */
+    struct dimension dimension;
+    /* Label shape: exact means the series carry exactly `labels` (NULL: none). Not exact: unknown.
+     */
+    bool labels_exact;
+    struct name_list *labels;
+};
+
+struct expr {
+    enum expr_kind kind;
+    struct span span;
+    union {
+        struct {
+            double value; /* in base units: 90% is 0.9, 5m is 300, 1MiB/min is 17476.27 */
+            enum unit unit, per;
+            const char *text; /* as written */
+        } number;
+        struct {
+            const char *value; /* unescaped, may hold any byte but NUL */
+            const char *text;  /* as written, with its quotes */
+        } string;
+        struct {
+            struct name name; /* text NULL: {__name__=~"..."} */
+            struct matcher *matchers;
+            bool braces; /* {} was written, even if empty */
+            /* set by the checks: a bare word that is a signal of the policy */
+            struct signal *signal;
+            struct metric *metric; /* its declaration, or NULL */
+        } selector;
+        struct {
+            struct expr *inner;
+            struct duration range;
+            struct duration step; /* EXPR_SUBQUERY; 0 means the default */
+            const char *range_text, *step_text;
+        } range; /* EXPR_RANGE and EXPR_SUBQUERY */
+        struct {
+            struct name name;
+            struct argument *arguments;
+            enum builtin builtin; /* set by the checks */
+        } call;
+        struct {
+            enum aggregate op;
+            struct expr *parameter; /* topk(k, x) */
+            struct expr *inner;
+            bool grouped, without;
+            struct name_list *labels;
+        } aggregate;
+        struct {
+            enum operator op;
+            struct expr *left, *right;
+            struct matching matching;
+        } binary;
+        struct {
+            bool minus;
+            struct expr *inner;
+        } unary;
+        struct expr *inner; /* EXPR_PAREN */
+        struct {
+            double ratio;     /* 0.9 */
+            const char *text; /* "90%" */
+            struct expr *inner;
+        } percent_of;
+        struct {
+            struct expr *forecast; /* an EXPR_CALL; the checks see that it is forecast() */
+            struct expr *threshold;
+            struct argument *conditions; /* unnamed; each a comparison such as chance >= 85% */
+            double chance;               /* set by the checks: at least this, default 0.8 */
+        } reaches;
+        struct argument *items; /* EXPR_LIST, unnamed */
+    };
+    /* modifiers of SELECTOR, RANGE and SUBQUERY */
+    bool has_offset;
+    struct duration offset;
+    const char *offset_text;
+    enum at_kind at_kind;
+    double at; /* seconds since the epoch */
+    const char *at_text;
+
+    struct type type; /* set by the checks */
+};
+
+/* ---- small pieces of statements ---- */
+
+struct quantity { /* a duration or number with its spelling */
+    double value; /* base units; durations in seconds */
+    enum unit unit, per;
+    const char *text;
+    struct span span;
+};
+
+/* A count of targets: 3, 10%, min(2, 10%). At least one of the two is set. */
+struct amount {
+    bool has_count, has_ratio, minimum; /* minimum: both, the smaller wins */
+    double count, ratio;
+    const char *text; /* canonical */
+    struct span span;
+};
+
+struct condition {
+    struct expr *expr; /* NULL: not written */
+    bool has_for;
+    struct quantity hold; /* for D / holds D */
+    struct span span;
+};
+
+/* scale(checkout, to: 3) in a heal block or an undo clause */
+struct act_call {
+    struct name action;
+    struct argument *arguments;
+    struct span span;
+    struct action *resolved; /* set by the checks */
+};
+
+/* ---- declarations ---- */
+
+struct service {
+    struct name name;
+    struct name tier, owner; /* owner is a string */
+    struct name_list *depends;
+    struct span span;
+    struct service *next;
+};
+
+struct pool {
+    struct name name;
+    struct name_list *keys; /* entity key labels; the last one is the type of its entities */
+    struct expr *expr;
+    struct expr *ready; /* or NULL */
+    struct name domain; /* parsed; refused in this version */
+    struct span span;
+    struct pool *next;
+};
+
+struct channel {
+    struct name name;
+    struct name kind;      /* log, webhook, ... */
+    struct expr *argument; /* EXPR_STRING or NULL */
+    struct span span;
+    struct channel *next;
+};
+
+struct metric {
+    struct name name;
+    struct quantity unit; /* unit and per only */
+    bool counter;
+    struct name_list *labels; /* with has_labels: the exact label names */
+    bool has_labels;
+    struct span span;
+    struct metric *next;
+};
+
+struct parameter {
+    struct name name;
+    struct name type; /* an entity type (pod, service, ...) or a unit */
+    struct parameter *next;
+};
+
+struct affect {
+    struct name subject; /* parameter */
+    struct name quantity;
+    struct affect *next;
+};
+
+struct action {
+    struct name name;
+    struct parameter *parameters; /* the first one is the target */
+    struct name connector;        /* "exec", "kubernetes.scale" */
+    struct affect *affects;
+    struct quantity within; /* of affects */
+    struct act_call *undo;
+    struct quantity timeout;
+    bool irreversible, idempotent, has_within, has_timeout;
+    struct name replaces; /* replaces p */
+    struct expr *probe;
+    struct span span;
+    struct action *next;
+};
+
+/* at most AMOUNT [actions on any TYPE | of SUBJECT] per D */
+enum limit_kind {
+    LIMIT_AT_MOST, /* bound: at most AMOUNT of SUBJECT per D; guard: at most N actions on any TYPE
+                      per D */
+    LIMIT_BETWEEN, /* guard: between A and B UNIT of any TYPE */
+    LIMIT_KEEP     /* at least AMOUNT of POOL [ready] */
+};
+struct limit {
+    enum limit_kind kind;
+    struct amount amount;
+    bool any;            /* "actions on any": each target on its own */
+    struct name subject; /* a pool, or an entity type */
+    struct quantity per; /* window */
+    double low, high;    /* BETWEEN */
+    enum unit unit;      /* BETWEEN */
+    struct span span;
+    struct pool *pool; /* set by the checks; NULL when the subject is a type */
+    struct limit *next;
+};
+
+struct guard {
+    struct name name;
+    struct limit *limits;
+    struct span span;
+    struct guard *next;
+};
+
+struct signal {
+    struct name name;
+    struct expr *expr;
+    struct span span;
+    struct signal *next;
+};
+
+enum missing_kind { MISSING_NONE, MISSING_HOLD, MISSING_NOTIFY, MISSING_PROMETHEUS };
+struct missing {
+    enum missing_kind kind;
+    struct quantity than; /* on stale > D */
+    struct name channel;  /* notify CHANNEL */
+    struct span span;
+    struct channel *resolved; /* set by the checks */
+};
+
+/* One rung of a ladder. `try A ... then B ... else page C` is three. */
+enum rung_kind { RUNG_ACT, RUNG_PAGE };
+struct rung {
+    enum rung_kind kind;
+    struct act_call call; /* ACT */
+    bool approve;         /* approve by CHANNEL within D */
+    struct name approver;
+    struct quantity approve_within;
+    struct condition verify; /* ACT: verify C [holds H] within D */
+    struct quantity verify_within;
+    bool has_verify;
+    struct name channel; /* PAGE */
+    struct span span;
+    struct channel *resolved; /* set by the checks: the approver's or page's channel */
+    struct rung *next;
+};
+
+struct heal {
+    struct name_list *causes; /* parsed; refused in this version */
+    struct rung *rungs;
+    struct span span;
+    struct heal *next;
+};
+
+/* escalate to CHANNEL [when unresolved for D]; other reasons are refused in this version */
+struct escalate {
+    bool present;
+    struct name channel;
+    bool has_unresolved;
+    struct quantity unresolved_for;
+    struct span span;
+    struct channel *resolved; /* set by the checks */
+};
+
+struct policy {
+    struct name name;
+    struct name each; /* for each pod in checkout_pods; NULL: one entity without labels */
+    struct name pool;
+    bool has_every;
+    struct quantity every;
+    const char *about;
+    struct name risk, impact;
+    struct signal *signals;
+    struct condition when, clear;
+    struct missing on_missing, on_stale;
+    struct heal *heals;
+    struct limit *bounds; /* bound ... */
+    struct limit *keeps;  /* keep ... */
+    bool has_cooldown;
+    struct quantity cooldown, cooldown_max; /* 10m doubling to 6h; cooldown_max.text NULL: flat */
+    struct escalate escalate;
+    struct span span;
+    struct pool *resolved; /* set by the checks */
+    uint64_t hash;         /* set by the checks: of the canonical text and all it refers to */
+    struct policy *next;
+};
+
+/* given SUBJECT ... ; several shapes for one subject apply one after another in time */
+enum given_kind {
+    GIVEN_IS,      /* s is V                      from the given's start on */
+    GIVEN_RAMPS,   /* s ramps A -> B over D       then stays at B */
+    GIVEN_MISSING, /* s is missing                the series is not in its source's answers */
+    GIVEN_UNSEEN,  /* s is unseen                 its source does not answer */
+    GIVEN_APPROVAL /* approval after D | approval denied after D */
+};
+struct given {
+    enum given_kind kind;
+    struct expr *subject; /* a bare word (signal) or a selector with = matchers only (series) */
+    double from, to;      /* values in base units */
+    const char *from_text, *to_text;
+    struct quantity over;
+    bool has_at; /* ... at D | from D */
+    struct quantity at;
+    bool after_action; /* after ACTION: once that action has succeeded */
+    struct name action;
+    bool denied; /* APPROVAL */
+    struct span span;
+    struct given *next;
+};
+
+enum expect_kind {
+    EXPECT_ACTION,    /* expect scale [on "x"] [before D | after D | at most N times] */
+    EXPECT_NO_ACTION, /* expect no rollback | expect no action */
+    EXPECT_OUTCOME,   /* expect incident | escalation | approval | verified | resolved | refused */
+    EXPECT_NO_OUTCOME
+};
+struct expect {
+    enum expect_kind kind;
+    struct name subject; /* action or outcome; "action" is any */
+    const char *on;      /* target text or NULL */
+    bool has_before, has_after, has_times;
+    struct quantity before, after;
+    double times; /* at most N times */
+    struct span span;
+    struct expect *next;
+};
+
+struct test {
+    const char *title;
+    bool has_length;
+    struct quantity length; /* test "..." for 4h { */
+    struct given *givens;
+    struct expect *expects;
+    struct span span;
+    struct test *next;
+};
+
+struct import {
+    const char *path; /* as written */
+    struct span span;
+    struct import *next;
+};
+
+/* Top-level statements in source order, for the formatter. */
+enum item_kind {
+    ITEM_EDITION,
+    ITEM_IMPORT,
+    ITEM_SERVICE,
+    ITEM_POOL,
+    ITEM_CHANNEL,
+    ITEM_METRIC,
+    ITEM_ACTION,
+    ITEM_GUARD,
+    ITEM_POLICY,
+    ITEM_TEST
+};
+struct item {
+    enum item_kind kind;
+    struct span span;
+    union {
+        int edition;
+        struct import *import;
+        struct service *service;
+        struct pool *pool;
+        struct channel *channel;
+        struct metric *metric;
+        struct action *action;
+        struct guard *guard;
+        struct policy *policy;
+        struct test *test;
+    };
+    struct item *next;
+};
+
+struct comment {
+    struct span span; /* from # to the end of its line */
+    bool own_line;    /* nothing but blanks before it on its line */
+    struct comment *next;
+};
+
+struct file {
+    const struct source *source;
+    struct item *items;
+    struct comment *comments; /* in order */
+    struct file *next;
+};
+
+/* All files of one compilation, as one set of declarations. */
+struct program {
+    struct arena *arena;
+    struct file *files;
+    struct service *services;
+    struct pool *pools;
+    struct channel *channels;
+    struct metric *metrics;
+    struct action *actions;
+    struct guard *guards;
+    struct policy *policies;
+    struct test *tests;
+    uint64_t hash; /* set by the checks */
+};
+
+/* True when the policy has a heal block with an action: it needs all that law 5 asks for. */
+bool policy_acts(const struct policy *policy);
+
+#endif

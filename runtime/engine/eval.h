@@ -1,0 +1,91 @@
+/* The reference evaluator: checked expressions over columns.
+ *
+ * An expression becomes nodes, equal nodes once (hash-consed). Each node has a column: one slot a
+ * label set, a double and a presence bit a slot, and an unknown bit a slot (law 4: what was not
+ * observed). Slots are rebuilt only when a series is born or dies; a tick is arithmetic over the
+ * columns.
+ *
+ *     struct eval *eval = eval_new(store);
+ *     struct eval_node *node = eval_add(eval, expr, error);
+ *     eval_tick(eval, now);
+ *     struct eval_column c = eval_column(node);
+ *
+ * now must not go backwards. */
+#ifndef HEAL_RUNTIME_ENGINE_EVAL_H
+#define HEAL_RUNTIME_ENGINE_EVAL_H
+
+#include "lang/ast.h"
+#include "runtime/engine/series.h"
+
+struct eval;
+struct eval_node;
+
+struct eval *eval_new(struct store *store);
+void eval_free(struct eval *eval);
+
+/* The expression must be checked. every: the tick of the policy it belongs to, how often its
+ * signals are sampled. Signals (bare words with selector.signal set) become nodes of their own,
+ * whose samples `used[30m]` ranges over. NULL with error set when something is not in this version.
+ * The nodes live until eval_free; operator state is kept per (node, label set). */
+struct eval_node *eval_add(struct eval *eval, const struct expr *expr, struct duration every,
+                           struct error *error);
+
+/* Evaluates every node at now. */
+void eval_tick(struct eval *eval, struct instant now);
+
+struct eval_column {
+    size_t count;                    /* slots */
+    const struct label_set **labels; /* [count] */
+    const char *const *names;        /* [count] metric name or NULL; NULL when no slot has one */
+    const double *values;            /* [count] */
+    const uint64_t *present;         /* bit a slot */
+    const uint64_t *unknown;         /* bit a slot */
+    bool blind; /* nothing this node reads was ever observed: no slot can be relied on, nor an
+                   absence */
+    bool scalar;
+};
+struct eval_column eval_column(const struct eval_node *node);
+
+/* The entities of a pool: one slot a distinct tuple of key labels. A slot stays the entity's until
+ * it has been gone for an hour; then it is used again. pool NULL: one entity without labels. */
+struct eval_entities;
+struct eval_entities *eval_entities_new(struct eval *eval, const struct pool *pool,
+                                        struct duration every, struct error *error);
+size_t eval_entities_count(const struct eval_entities *entities); /* slots, live or not */
+const uint64_t *eval_entities_live(const struct eval_entities *entities);
+/* Slots taken over by another entity since the tick before: their state elsewhere must be dropped.
+ */
+const uint64_t *eval_entities_reused(const struct eval_entities *entities);
+/* Labels of the slot: exactly the pool's keys. */
+const struct label_set *eval_entities_labels(const struct eval_entities *entities, size_t slot);
+/* True when the inventory was completely observed at this tick. */
+bool eval_entities_complete(const struct eval_entities *entities);
+/* Largest number of live entities in a complete inventory of the last hour (0 before the first),
+ * and of this tick. */
+size_t eval_entities_largest(const struct eval_entities *entities);
+size_t eval_entities_live_count(const struct eval_entities *entities);
+
+/* A condition read per entity. Labels of the condition's column are matched to the entity by those
+ * of the entity's keys that the column carries; a column without labels holds for all. Several
+ * column slots for one entity: true if any is true, unknown if any is unknown. */
+struct eval_watch;
+struct eval_watch *eval_watch_new(struct eval *eval, struct eval_entities *entities,
+                                  const struct expr *expr, struct duration every,
+                                  struct error *error);
+/* Bit an entity slot, valid until the next tick. A bit in unknown wins over one in yes. For a
+ * top-level `or` a true operand decides although the other is unknown: then the bit is in yes and
+ * not in unknown. */
+const uint64_t *eval_watch_yes(const struct eval_watch *watch);
+const uint64_t *eval_watch_unknown(const struct eval_watch *watch);
+/* The value behind the entity's truth, for explanations; false when there is none. */
+bool eval_watch_value(const struct eval_watch *watch, size_t slot, double *ret_value);
+/* The oldest sample time any selector below the watch relies on for this tick; verify needs samples
+ * newer than the end of the action. */
+struct instant eval_watch_oldest_sample(const struct eval_watch *watch);
+
+struct eval_stats {
+    size_t nodes, slots, bytes;
+};
+struct eval_stats eval_stats(const struct eval *eval);
+
+#endif

@@ -1,0 +1,95 @@
+/* The store of series: labels, rings of samples, and which source answered when.
+ *
+ * All label work happens here, when a series is born or dies; a tick only reads. Times are given by
+ * the caller. The store follows Prometheus: a series is (name, sorted labels); an empty value is no
+ * label.
+ *
+ *     uint32_t id;
+ *     TRY(store_series(store, source, "up", labels, 2, &id, error));
+ *     store_append(store, id, t, 1.0);
+ *     store_answered(store, source, t);       // the source's answer of this scrape is complete
+ */
+#ifndef HEAL_RUNTIME_ENGINE_SERIES_H
+#define HEAL_RUNTIME_ENGINE_SERIES_H
+
+#include "lang/base.h"
+
+enum {
+    STORE_SERIES_MAX = 2000000,
+    STORE_LABELS_MAX = 64,        /* of one series */
+    STORE_LABEL_BYTES_MAX = 1024, /* of one name or value */
+    STORE_SOURCES_MAX = 4096
+};
+
+struct label {
+    const char *name, *value;
+};
+
+/* An interned set: equal sets are the same pointer; lives as long as its store. Sorted by name.
+ * The metric name is not in it. */
+struct label_set {
+    uint32_t count;
+    uint64_t hash;
+    struct label labels[];
+};
+const char *label_set_get(const struct label_set *set, const char *name); /* NULL when absent */
+/* {a="x",b="y"} with values escaped, into ret[size]; returns ret. */
+char *label_set_print(const struct label_set *set, char *ret, size_t size);
+
+struct store;
+struct store_limits {
+    size_t series_max;          /* 0: STORE_SERIES_MAX */
+    struct duration retention;  /* samples kept at least this long; grows as programs ask */
+    struct duration lookback;   /* 5m when 0 */
+    struct duration future_max; /* a sample further ahead of `now` is refused; 10m when 0 */
+};
+struct store *store_new(const struct store_limits *limits);
+void store_free(struct store *store);
+
+/* Interns; the labels may be in any order. name NULL or "" is none. */
+const struct label_set *store_intern(struct store *store, const struct label *labels, size_t count);
+
+/* A source is a scrape target or a host collector. It must answer every `interval`, at the latest
+ * `grace` after it is due; else every series it gave within the lookback is unobserved. */
+NODISCARD enum status store_source(struct store *store, const char *name, struct duration interval,
+                                   struct duration grace, uint32_t *ret_source,
+                                   struct error *error);
+
+/* Finds or makes. A duplicate from another source is refused (STATUS_DENIED): the first owner keeps
+ * it. */
+NODISCARD enum status store_series(struct store *store, uint32_t source, const char *name,
+                                   const struct label *labels, size_t count, uint32_t *ret_series,
+                                   struct error *error);
+
+enum append {
+    APPEND_OK,
+    APPEND_DUPLICATE,    /* same time again; the first value stays */
+    APPEND_OUT_OF_ORDER, /* older than the newest; dropped */
+    APPEND_FUTURE        /* too far ahead of now; dropped */
+};
+enum append store_append(struct store *store, uint32_t series, struct instant now,
+                         struct instant time, double value);
+/* The series ends at `time`: the stale marker of the wire. */
+void store_stale(struct store *store, uint32_t series, struct instant time);
+
+/* A complete answer of the source: series it gave before and not in this answer are stale from
+ * `time` on (a known absence). Call after the samples of the answer. */
+void store_answered(struct store *store, uint32_t source, struct instant time);
+/* The source failed to answer at `time`. */
+void store_failed(struct store *store, uint32_t source, struct instant time);
+/* True when the source's last complete answer is recent enough at `now`. */
+bool store_source_observed(const struct store *store, uint32_t source, struct instant now);
+/* True when every source has answered at least once. */
+bool store_warm(const struct store *store);
+
+/* Forgets series without a sample for longer than retention; their slots are used again. */
+void store_expire(struct store *store, struct instant now);
+
+struct store_stats {
+    size_t series, samples, sources;
+    uint64_t appended, duplicate, out_of_order, future, refused, born, died;
+    size_t bytes;
+};
+struct store_stats store_stats(const struct store *store);
+
+#endif
