@@ -44,7 +44,18 @@ struct eval_column {
                    absence */
     bool scalar;
 };
+/* Valid until the next tick or the next change of the store. */
 struct eval_column eval_column(const struct eval_node *node);
+
+/* Identity of operator, parameters and inputs: the same in every process. */
+uint64_t eval_node_hash(const struct eval_node *node);
+/* Takes over the operator state and entity slots of an earlier evaluator of the same store, where
+ * node or pool are the same, matched by labels. Call before the first tick of `now`; afterwards
+ * `before` can only be freed. */
+void eval_adopt(struct eval *now, struct eval *before);
+/* For tests of policies: from now on the signal reads the newest samples of a metric instead of
+ * its expression. Call before the eval_add() that uses it. */
+void eval_override(struct eval *eval, const struct signal *signal, const char *metric_name);
 
 /* The entities of a pool: one slot a distinct tuple of key labels. A slot stays the entity's until
  * it has been gone for an hour; then it is used again. pool NULL: one entity without labels. */
@@ -79,12 +90,17 @@ const uint64_t *eval_watch_yes(const struct eval_watch *watch);
 const uint64_t *eval_watch_unknown(const struct eval_watch *watch);
 /* The value behind the entity's truth, for explanations; false when there is none. */
 bool eval_watch_value(const struct eval_watch *watch, size_t slot, double *ret_value);
-/* The oldest sample time any selector below the watch relies on for this tick; verify needs samples
- * newer than the end of the action. */
+/* The chance behind a watch whose operand is `forecast(...) reaches ...`; false when there is none.
+ */
+bool eval_watch_chance(const struct eval_watch *watch, size_t slot, double *ret_chance);
+/* Of the newest samples that the selectors below the watch rely on for this tick, the oldest one's
+ * time: verify needs samples newer than the end of the action. The tick's time when there are
+ * none. */
 struct instant eval_watch_oldest_sample(const struct eval_watch *watch);
 
 struct eval_stats {
     size_t nodes, slots, bytes;
+    uint64_t many_to_many; /* groups found ambiguous in the data, summed over ticks */
 };
 struct eval_stats eval_stats(const struct eval *eval);
 

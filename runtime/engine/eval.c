@@ -1,0 +1,134 @@
+/* The evaluator: its tick, its columns, and what a reload carries over. */
+#include <stdlib.h>
+
+#include "runtime/engine/eval_node.h"
+
+struct eval *eval_new(struct store *store)
+{
+    struct eval *eval = heap_alloc(sizeof *eval);
+    eval->store = store;
+    return eval;
+}
+
+void eval_free(struct eval *eval)
+{
+    if (!eval) {
+        return;
+    }
+    for (size_t i = 0; i < eval->watch_count; i++) {
+        watch_free(eval->watches[i]);
+    }
+    for (size_t i = 0; i < eval->entities_count; i++) {
+        entities_free(eval->entities[i]);
+    }
+    for (size_t i = 0; i < eval->node_count; i++) {
+        node_release(eval->nodes[i]);
+    }
+    for (size_t i = 0; i < eval->override_count; i++) {
+        free(eval->overrides[i].metric);
+    }
+    free(eval->watches);
+    free(eval->entities);
+    free(eval->nodes);
+    free(eval->overrides);
+    free(eval->observed);
+    free(eval->times_ms);
+    free(eval->samples);
+    free(eval);
+}
+
+void eval_override(struct eval *eval, const struct signal *signal, const char *metric_name)
+{
+    ARRAY_RESERVE(eval->overrides, eval->override_count, eval->override_capacity);
+    eval->overrides[eval->override_count++] =
+        (struct override){.signal = signal, .metric = heap_strdup(metric_name)};
+}
+
+static void observe(struct eval *eval)
+{
+    const struct store *store = eval->store;
+    eval->warm = store_warm(store);
+    eval->all_observed = true;
+    if (store->source_count > eval->observed_capacity) {
+        eval->observed_capacity = store->source_count * 2;
+        eval->observed =
+            heap_resize(eval->observed, eval->observed_capacity * sizeof *eval->observed);
+    }
+    for (uint32_t i = 0; i < store->source_count; i++) {
+        eval->observed[i] = store_source_observed(store, i, eval->now);
+        eval->all_observed &= eval->observed[i];
+    }
+}
+
+void eval_tick(struct eval *eval, struct instant now)
+{
+    CHECK(now.ns >= eval->now.ns);
+    eval->now = now;
+    eval->now_ms = instant_to_ms(now);
+    observe(eval);
+    for (size_t i = 0; i < eval->node_count; i++) {
+        node_slots(eval->nodes[i]);
+        node_run(eval->nodes[i]);
+    }
+    for (size_t i = 0; i < eval->entities_count; i++) {
+        entities_tick(eval->entities[i]);
+    }
+    for (size_t i = 0; i < eval->watch_count; i++) {
+        watch_tick(eval->watches[i]);
+    }
+}
+
+struct eval_column eval_column(const struct eval_node *node)
+{
+    return (struct eval_column){.count = node->count,
+                                .labels = node->labels,
+                                .names = node->any_name ? node->names : NULL,
+                                .values = node->values,
+                                .present = node->present,
+                                .unknown = node->unknown,
+                                .blind = node->blind,
+                                .scalar = node->scalar};
+}
+
+uint64_t eval_node_hash(const struct eval_node *node)
+{
+    return node->hash;
+}
+
+void eval_adopt(struct eval *now, struct eval *before)
+{
+    CHECK(now->store == before->store);
+    now->now = before->now.ns > now->now.ns ? before->now : now->now;
+    for (size_t i = 0; i < now->node_count; i++) {
+        struct eval_node *node = now->nodes[i];
+        for (size_t j = 0; j < before->node_count && node_has_state(node); j++) {
+            if (before->nodes[j]->hash == node->hash) {
+                node_take(node, before->nodes[j]);
+                break;
+            }
+        }
+    }
+    for (size_t i = 0; i < now->entities_count; i++) {
+        for (size_t j = 0; j < before->entities_count; j++) {
+            if (entities_same(now->entities[i], before->entities[j])) {
+                entities_adopt(now->entities[i], before->entities[j]);
+                break;
+            }
+        }
+    }
+}
+
+struct eval_stats eval_stats(const struct eval *eval)
+{
+    enum { SLOT_BYTES = 40 }; /* labels, name, value, bits, and an index or state on average */
+    struct eval_stats stats = {.nodes = eval->node_count, .many_to_many = eval->many_to_many};
+    for (size_t i = 0; i < eval->node_count; i++) {
+        const struct eval_node *node = eval->nodes[i];
+        stats.slots += node->count;
+        stats.bytes += sizeof *node + node->capacity * SLOT_BYTES;
+        for (size_t j = 0; node->state.rings && j < node->count; j++) {
+            stats.bytes += (size_t)node->state.rings[j].capacity * 12;
+        }
+    }
+    return stats;
+}

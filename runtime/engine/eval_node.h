@@ -1,0 +1,164 @@
+/* Nodes of the evaluator; only eval*.c include this.
+ *
+ * A node's slots (labels, index vectors, room) change in eval_slots.c, when a series was born or
+ * died below it. Its values change at every tick in eval_run.c. eval_add.c makes nodes from
+ * expressions. */
+#ifndef HEAL_RUNTIME_ENGINE_EVAL_NODE_H
+#define HEAL_RUNTIME_ENGINE_EVAL_NODE_H
+
+#include "runtime/engine/column.h"
+#include "runtime/engine/eval.h"
+#include "runtime/engine/regex.h"
+#include "stdlib/kernel.h"
+
+enum {
+    EVAL_DEPTH_MAX = 200,     /* of an expression with its signals */
+    EVAL_NODES_MAX = 100000,  /* of one evaluator */
+    EVAL_SLOTS_MAX = 4000000, /* of one node; more: all of it is unknown */
+    EVAL_NAMES_MAX = 64,      /* labels of by, without, on, ignoring, group_left */
+    EVAL_OPERANDS_MAX = 64    /* of a top-level or */
+};
+
+enum node_kind {
+    NODE_NUMBER,
+    NODE_TIME,
+    NODE_SELECT,  /* newest samples of matching series */
+    NODE_SAMPLED, /* in[0], remembered every `every` */
+    NODE_PAST,    /* in[0] (SELECT or SAMPLED) at an offset */
+    NODE_WINDOW,  /* window function over in[0] (SELECT or SAMPLED); in[1] its scalar argument */
+    NODE_FORECAST,
+    NODE_REACHES, /* in[0] FORECAST, in[1] threshold */
+    NODE_BINARY,
+    NODE_SET,
+    NODE_AGGREGATE,
+    NODE_RENAME, /* without the metric name; minus: negated */
+    NODE_ABSENT,
+    NODE_EWMA,
+    NODE_ZSCORE,
+    NODE_ZSCORE_COMPARE
+};
+
+struct node_matcher {
+    const char *label, *value; /* interned */
+    enum match_op op;
+    struct regex *regex;
+};
+
+/* Names are interned by the store. */
+struct node_parameters {
+    double number; /* NUMBER, alpha, horizon in seconds */
+    double bound;  /* the k of ZSCORE_COMPARE, the chance of REACHES */
+    enum operator op;
+    enum aggregate aggregate;
+    kernel_window_f *window;
+    struct duration range, offset, every;
+    bool minus, return_bool, on, without, strict; /* strict: chance > bound */
+    int group;                                    /* GROUP_* of struct matching */
+    const char *names[EVAL_NAMES_MAX], *include[EVAL_NAMES_MAX];
+    size_t name_count, include_count;
+    const char *metric; /* SELECT: or NULL */
+    uint32_t metric_id;
+    struct node_matcher *matchers;
+    size_t matcher_count;
+};
+
+/* Groups of slots of which at most one may be present: CSR, only groups of two or more. */
+struct contention {
+    uint32_t *slots, *starts;
+    size_t group_count, slot_capacity, start_capacity;
+};
+
+/* State that survives a rebuild, a slot each; NULL where the kind has none. */
+struct node_state {
+    double *mean, *variance;
+    uint8_t *history;
+    uint64_t *begun; /* EWMA: has a mean; ZSCORE: is ripe */
+    struct ring *rings;
+    int8_t *side;
+};
+
+struct eval_node {
+    struct eval *eval;
+    size_t index; /* in eval->nodes */
+    enum node_kind kind;
+    uint64_t hash;
+    struct node_parameters p;
+    struct eval_node *in[2];
+    size_t in_count;
+
+    size_t count, capacity;
+    const struct label_set **labels;
+    const char **names;
+    bool any_name, blind, scalar, overflow;
+    const double *values; /* own, or of the child or the store */
+    double *own;
+    uint64_t *present, *unknown;
+    uint64_t generation, seen[2];
+    bool built;
+
+    uint32_t *left,
+        *right; /* BINARY, REACHES: slot of each side; AGGREGATE, SET: group of a slot */
+    bool left_same, right_same; /* index vectors are 0, 1, 2, ... over all of the child */
+    size_t group_count;         /* SET */
+    bool contiguous;            /* SELECT: series left[0], left[0] + 1, ... */
+    int64_t *newest_ms;         /* SELECT: of each slot, when not contiguous */
+    struct contention contention[2];
+    struct node_state state;
+    struct kernel_forecast *fits; /* FORECAST; freedom 0: none */
+    double *chance;               /* REACHES */
+    double *scratch[2];
+    uint64_t *scratch_bits[2];
+    struct kernel_sum *sums; /* AGGREGATE */
+    double *counts;
+    struct instant sampled; /* SAMPLED */
+    bool has_sampled;
+};
+
+struct override {
+    const struct signal *signal;
+    char *metric;
+};
+
+struct eval {
+    struct store *store;
+    struct eval_node **nodes;
+    size_t node_count, node_capacity;
+    struct eval_entities **entities;
+    size_t entities_count, entities_capacity;
+    struct eval_watch **watches;
+    size_t watch_count, watch_capacity;
+    struct override *overrides;
+    size_t override_count, override_capacity;
+    struct instant now;
+    int64_t now_ms;
+    bool warm, all_observed;
+    bool *observed; /* [sources] */
+    size_t observed_capacity;
+    int64_t *times_ms; /* scratch of one window */
+    double *samples;
+    size_t scratch_capacity;
+    uint64_t many_to_many;
+    bool at_fault; /* this tick */
+};
+
+/* eval_add.c */
+const struct expr *strip_parens(const struct expr *expr);
+
+/* eval_slots.c */
+void node_slots(struct eval_node *node); /* brings the slots up to date */
+void node_release(struct eval_node *node);
+bool node_has_state(const struct eval_node *node);
+/* Takes slots and state of another node as if they had always been this one's. */
+void node_take(struct eval_node *node, struct eval_node *from);
+/* eval_run.c */
+void node_run(struct eval_node *node);
+const struct ring *node_ring(const struct eval_node *source, size_t slot);
+/* eval_entity.c */
+void entities_tick(struct eval_entities *entities);
+void entities_free(struct eval_entities *entities);
+void entities_adopt(struct eval_entities *now, struct eval_entities *before);
+bool entities_same(const struct eval_entities *a, const struct eval_entities *b);
+void watch_tick(struct eval_watch *watch);
+void watch_free(struct eval_watch *watch);
+
+#endif

@@ -1,0 +1,620 @@
+/* One tick of a node: arithmetic over the columns of its children. Nothing here allocates, except
+ * the ring of a sampled expression when it grows. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "runtime/engine/eval_node.h"
+
+/* ---- bits ---- */
+
+static void bits_fill(uint64_t *bits, size_t count, bool one)
+{
+    memset(bits, one ? 0xff : 0, BIT_WORDS(count) * sizeof *bits);
+    if (one && count % 64 != 0) {
+        bits[count / 64] = (1ULL << (count % 64)) - 1;
+    }
+}
+
+static void bits_gather(const uint64_t *from, const uint32_t *index, size_t count, uint64_t *ret)
+{
+    for (size_t base = 0; base < count; base += 64) {
+        size_t part = count - base < 64 ? count - base : 64;
+        uint64_t word = 0;
+        for (size_t i = 0; i < part; i++) {
+            word |= (uint64_t)bit_get(from, index[base + i]) << i;
+        }
+        ret[base / 64] = word;
+    }
+}
+
+static void copy_bits(uint64_t *to, const uint64_t *from, size_t count)
+{
+    if (count > 0) {
+        memcpy(to, from, BIT_WORDS(count) * sizeof *to);
+    }
+}
+
+/* At most one slot of each group may be present; else none is, and all are unknown. */
+static void contend(struct eval_node *node, const struct contention *contention)
+{
+    for (size_t g = 0; g < contention->group_count; g++) {
+        const uint32_t *slot = contention->slots + contention->starts[g];
+        size_t n = contention->starts[g + 1] - contention->starts[g], present = 0;
+        for (size_t i = 0; i < n; i++) {
+            present += bit_get(node->present, slot[i]);
+        }
+        for (size_t i = 0; i < n && present > 1; i++) {
+            bit_clear(node->present, slot[i]);
+            bit_set(node->unknown, slot[i]);
+        }
+        node->eval->many_to_many += present > 1;
+    }
+}
+
+/* ---- selectors ---- */
+
+/* A slot is unknown when its source does not answer although it gave the series not long ago. */
+static void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t *ret)
+{
+    const struct eval *eval = select->eval;
+    const struct store *store = eval->store;
+    bits_fill(ret, select->count, false);
+    if (eval->all_observed) {
+        return;
+    }
+    for (size_t i = 0; i < select->count; i++) {
+        uint32_t id = select->left[i];
+        if (!eval->observed[store->series[id].source] &&
+            store->time_ms[id] > eval->now_ms - horizon_ms) {
+            bit_set(ret, i);
+        }
+    }
+}
+
+/* Slots whose newest sample is later than now: what they had at now is in their rings. */
+static void select_future(struct eval_node *node, const int64_t *newest)
+{
+    const struct store *store = node->eval->store;
+    if (node->values != node->own) {
+        memcpy(node->own, node->values, node->count * sizeof *node->own);
+        node->values = node->own;
+    }
+    for (size_t i = 0; i < node->count; i++) {
+        int64_t time_ms;
+        if (newest[i] > node->eval->now_ms &&
+            ring_instant(&store->series[node->left[i]].ring, node->eval->now_ms, store->lookback_ms,
+                         &node->own[i], &time_ms)) {
+            bit_set(node->present, i);
+        }
+    }
+}
+
+static void run_select(struct eval_node *node)
+{
+    const struct eval *eval = node->eval;
+    const struct store *store = eval->store;
+    node->blind = node->count == 0 && !eval->warm;
+    select_unknown(node, store->lookback_ms, node->unknown);
+    if (node->count == 0) {
+        return;
+    }
+    const int64_t *newest = store->time_ms + node->left[0];
+    node->values = store->value + node->left[0];
+    if (!node->contiguous) {
+        int64_t *gathered = node->newest_ms;
+        for (size_t i = 0; i < node->count; i++) {
+            node->own[i] = store->value[node->left[i]];
+            gathered[i] = store->time_ms[node->left[i]];
+        }
+        node->values = node->own;
+        newest = gathered;
+    }
+    if (kernel_present(newest, node->count, eval->now_ms - store->lookback_ms, eval->now_ms,
+                       node->present)) {
+        select_future(node, newest);
+    }
+}
+
+/* ---- windows ---- */
+
+const struct ring *node_ring(const struct eval_node *source, size_t slot)
+{
+    return source->kind == NODE_SAMPLED ? &source->state.rings[slot]
+                                        : &source->eval->store->series[source->left[slot]].ring;
+}
+
+static void source_unknown(const struct eval_node *node, int64_t horizon_ms)
+{
+    const struct eval_node *source = node->in[0];
+    if (source->kind == NODE_SAMPLED) {
+        copy_bits(node->unknown, source->unknown, node->count);
+    } else {
+        select_unknown(source, horizon_ms, node->unknown);
+    }
+}
+
+static void run_sampled(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    struct eval *eval = node->eval;
+    int64_t retention = node->p.range.ns / NS_PER_MS;
+    copy_bits(node->present, child->present, node->count);
+    copy_bits(node->unknown, child->unknown, node->count);
+    if (node->count > 0) {
+        memcpy(node->own, child->values, node->count * sizeof *node->own);
+    }
+    contend(node, &node->contention[1]);
+    if (node->has_sampled && eval->now.ns - node->sampled.ns < node->p.every.ns) {
+        return;
+    }
+    node->has_sampled = true;
+    node->sampled = eval->now;
+    for (size_t i = 0; i < node->count; i++) {
+        if (bit_get(node->present, i)) {
+            ring_append(&node->state.rings[i], eval->now_ms, node->own[i], retention);
+        }
+    }
+}
+
+static void run_past(struct eval_node *node)
+{
+    const struct store *store = node->eval->store;
+    int64_t at = node->eval->now_ms - node->p.offset.ns / NS_PER_MS, time_ms;
+    bits_fill(node->present, node->count, false);
+    source_unknown(node, store->lookback_ms + node->p.offset.ns / NS_PER_MS);
+    for (size_t i = 0; i < node->count; i++) {
+        if (ring_instant(node_ring(node->in[0], i), at, store->lookback_ms, &node->own[i],
+                         &time_ms)) {
+            bit_set(node->present, i);
+        }
+    }
+}
+
+/* Samples of one slot's window, in the evaluator's scratch. */
+static struct kernel_window window_read(struct eval_node *node, size_t slot)
+{
+    struct eval *eval = node->eval;
+    const struct ring *ring = node_ring(node->in[0], slot);
+    int64_t end = eval->now_ms - node->p.offset.ns / NS_PER_MS;
+    struct kernel_window window = {.start_ms = end - node->p.range.ns / NS_PER_MS, .end_ms = end};
+    if (ring->count > eval->scratch_capacity) {
+        eval->scratch_capacity = (size_t)ring->count * 2;
+        free(eval->times_ms);
+        free(eval->samples);
+        eval->times_ms = heap_alloc(eval->scratch_capacity * sizeof *eval->times_ms);
+        eval->samples = heap_alloc(eval->scratch_capacity * sizeof *eval->samples);
+    }
+    window.count = ring_window(ring, window.start_ms, end, eval->times_ms, eval->samples);
+    window.times_ms = eval->times_ms;
+    window.values = eval->samples;
+    return window;
+}
+
+static int64_t window_horizon(const struct eval_node *node)
+{
+    int64_t range = node->p.range.ns / NS_PER_MS, lookback = node->eval->store->lookback_ms;
+    return (range > lookback ? range : lookback) + node->p.offset.ns / NS_PER_MS;
+}
+
+static void run_window(struct eval_node *node)
+{
+    bits_fill(node->present, node->count, false);
+    source_unknown(node, window_horizon(node));
+    for (size_t i = 0; i < node->count; i++) {
+        struct kernel_window window = window_read(node, i);
+        window.argument = node->in_count > 1 ? node->in[1]->values[0] : 0;
+        if (node->p.window(&window, &node->own[i])) {
+            bit_set(node->present, i);
+        }
+    }
+    contend(node, &node->contention[1]);
+}
+
+static void run_forecast(struct eval_node *node)
+{
+    const struct eval_node *source = node->in[0];
+    bits_fill(node->present, node->count, false);
+    source_unknown(node, window_horizon(node));
+    for (size_t i = 0; i < node->count; i++) {
+        struct kernel_window window = window_read(node, i);
+        window.argument = node->p.number;
+        node->fits[i].freedom = 0;
+        bool now = bit_get(source->present, i);
+        if (now && kernel_forecast(&window, &node->fits[i])) {
+            node->own[i] = node->fits[i].value;
+            bit_set(node->present, i);
+        } else if (now) {
+            bit_set(node->unknown, i);
+        }
+    }
+    contend(node, &node->contention[1]);
+}
+
+/* ---- two operands ---- */
+
+struct operands {
+    const double *x, *y;
+    size_t x_step, y_step; /* 0: one value for all pairs */
+};
+
+/* One side's values in the order of the pairs. */
+static const double *operand(struct eval_node *node, int side, size_t *ret_step)
+{
+    const struct eval_node *child = node->in[side];
+    const uint32_t *index = side ? node->right : node->left;
+    *ret_step = child->scalar ? 0 : 1;
+    if (child->scalar || (side ? node->right_same : node->left_same)) {
+        return child->values;
+    }
+    for (size_t i = 0; i < node->count; i++) {
+        node->scratch[side][i] = child->values[index[i]];
+    }
+    return node->scratch[side];
+}
+
+static void join_bits(struct eval_node *node, int side, bool first)
+{
+    const struct eval_node *child = node->in[side];
+    const uint32_t *index = side ? node->right : node->left;
+    const bool same = side ? node->right_same : node->left_same;
+    const size_t words = BIT_WORDS(node->count);
+    if (child->scalar) {
+        if (first) {
+            bits_fill(node->present, node->count, true);
+            bits_fill(node->unknown, node->count, bit_get(child->unknown, 0));
+        }
+        for (size_t w = 0; !first && w < words; w++) {
+            node->unknown[w] |= bit_get(child->unknown, 0) ? node->present[w] : 0;
+        }
+        return;
+    }
+    const uint64_t *present = child->present, *unknown = child->unknown;
+    if (!same) {
+        bits_gather(child->present, index, node->count, node->scratch_bits[0]);
+        bits_gather(child->unknown, index, node->count, node->scratch_bits[1]);
+        present = node->scratch_bits[0];
+        unknown = node->scratch_bits[1];
+    }
+    for (size_t w = 0; w < words; w++) {
+        node->present[w] = first ? present[w] : node->present[w] & present[w];
+        node->unknown[w] = first ? unknown[w] : node->unknown[w] | unknown[w];
+    }
+}
+
+static struct operands operands(struct eval_node *node)
+{
+    struct operands o;
+    o.x = operand(node, 0, &o.x_step);
+    o.y = operand(node, 1, &o.y_step);
+    join_bits(node, 0, true);
+    join_bits(node, 1, false);
+    return o;
+}
+
+static enum kernel_compare compare_of(enum operator op)
+{
+    switch ((int)op) {
+    case OPERATOR_EQ: return COMPARE_EQ;
+    case OPERATOR_NE: return COMPARE_NE;
+    case OPERATOR_LE: return COMPARE_LE;
+    case OPERATOR_LT: return COMPARE_LT;
+    case OPERATOR_GE: return COMPARE_GE;
+    default: CHECK(op == OPERATOR_GT); return COMPARE_GT;
+    }
+}
+
+static enum kernel_arithmetic arithmetic_of(enum operator op)
+{
+    switch ((int)op) {
+    case OPERATOR_ADD: return ADD;
+    case OPERATOR_SUB: return SUBTRACT;
+    case OPERATOR_MUL: return MULTIPLY;
+    case OPERATOR_DIV: return DIVIDE;
+    case OPERATOR_MOD: return MODULO;
+    case OPERATOR_ATAN2: return ATAN2;
+    default: CHECK(op == OPERATOR_POW); return POWER;
+    }
+}
+
+static void run_compare(struct eval_node *node, const struct operands *o)
+{
+    uint64_t *is_true = node->scratch_bits[0], *is_nan = node->scratch_bits[1];
+    kernel_compare(compare_of(node->p.op), o->x, o->x_step, o->y, o->y_step, node->count, is_true,
+                   is_nan);
+    for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
+        node->unknown[w] |= is_nan[w] & node->present[w];
+        node->present[w] &= node->p.return_bool ? UINT64_MAX : is_true[w];
+    }
+    if (node->p.return_bool) {
+        node->values = node->own;
+        for (size_t i = 0; i < node->count; i++) {
+            node->own[i] = bit_get(is_true, i);
+        }
+        return;
+    }
+    /* A filter keeps the left value; against a scalar, the vector's. */
+    node->values = o->x_step || !o->y_step ? o->x : o->y;
+}
+
+static void run_binary(struct eval_node *node)
+{
+    struct operands o = operands(node);
+    contend(node, &node->contention[0]);
+    if (operator_infos[node->p.op].kind == OPERATOR_COMPARE) {
+        run_compare(node, &o);
+    } else {
+        kernel_arithmetic(arithmetic_of(node->p.op), o.x, o.x_step, o.y, o.y_step, node->count,
+                          node->own);
+    }
+    contend(node, &node->contention[1]);
+}
+
+/* The side on which a slot was first seen says which way the threshold is crossed. */
+static void reach_one(struct eval_node *node, size_t i, const struct kernel_forecast *fit,
+                      double threshold)
+{
+    int8_t *side = &node->state.side[i];
+    if (*side == 0) {
+        *side = fit->newest < threshold ? 1 : fit->newest > threshold ? -1 : 0;
+    }
+    bool across = *side == 0 || (*side > 0 ? fit->newest >= threshold : fit->newest <= threshold);
+    double chance = across ? 1 : kernel_forecast_chance(fit, threshold, *side < 0);
+    node->chance[i] = chance;
+    if (isnan(chance)) {
+        bit_set(node->unknown, i);
+    }
+    if (!(node->p.strict ? chance > node->p.bound : chance >= node->p.bound)) {
+        bit_clear(node->present, i);
+    }
+}
+
+static void run_reaches(struct eval_node *node)
+{
+    struct operands o = operands(node);
+    contend(node, &node->contention[0]);
+    for (size_t i = 0; i < node->count; i++) {
+        node->own[i] = o.x[i];
+        node->chance[i] = NAN;
+        if (bit_get(node->present, i)) {
+            reach_one(node, i, &node->in[0]->fits[node->left[i]], o.y[i * o.y_step]);
+        }
+    }
+    contend(node, &node->contention[1]);
+}
+
+/* Bits of the groups that have a bit among the slots. */
+static void group_bits(const uint64_t *bits, const uint32_t *group, size_t count,
+                       size_t group_count, uint64_t *ret)
+{
+    memset(ret, 0, (BIT_WORDS(group_count) + 1) * sizeof *ret);
+    for (size_t i = 0; i < count; i++) {
+        if (bit_get(bits, i)) {
+            bit_set(ret, group[i]);
+        }
+    }
+}
+
+static void run_set(struct eval_node *node)
+{
+    const struct eval_node *a = node->in[0], *b = node->in[1];
+    const struct eval_node *other = node->p.op == OPERATOR_OR ? a : b;
+    const uint32_t *other_group = other == a ? node->left : node->right;
+    uint64_t *in = node->scratch_bits[0], *unknown = node->scratch_bits[1];
+    group_bits(other->present, other_group, other->count, node->group_count, in);
+    group_bits(other->unknown, other_group, other->count, node->group_count, unknown);
+    bits_fill(node->present, node->count, false);
+    bits_fill(node->unknown, node->count, false);
+    for (size_t i = 0; i < node->count; i++) {
+        bool first = i < a->count;
+        const struct eval_node *from = first ? a : b;
+        size_t j = first ? i : i - a->count;
+        uint32_t group = first ? node->left[j] : node->right[j];
+        bool matters = node->p.op != OPERATOR_OR || !first;
+        bool wanted = node->p.op == OPERATOR_AND;
+        node->own[i] = from->values[j];
+        if (bit_get(from->present, j) && (!matters || bit_get(in, group) == wanted)) {
+            bit_set(node->present, i);
+        }
+        if (bit_get(from->unknown, j) || (matters && bit_get(unknown, group))) {
+            bit_set(node->unknown, i);
+        }
+    }
+}
+
+/* ---- one operand ---- */
+
+static void sum_add(struct eval_node *node, uint32_t g, double value)
+{
+    kernel_sum_add(&node->sums[g], value);
+}
+
+/* Mean of a group: a plain sum until it overflows, then incremental (count goes negative). */
+static void mean_add(struct eval_node *node, uint32_t g, double value)
+{
+    struct kernel_sum *sum = &node->sums[g];
+    double count = fabs(node->counts[g]);
+    if (node->counts[g] > 0) {
+        struct kernel_sum next = *sum;
+        kernel_sum_add(&next, value);
+        if (!isinf(next.sum)) {
+            *sum = next;
+            return;
+        }
+        *sum = (struct kernel_sum){sum->sum / (count - 1), sum->error / (count - 1)};
+        node->counts[g] = -count;
+    }
+    double keep = (count - 1) / count;
+    *sum = (struct kernel_sum){keep * sum->sum, keep * sum->error};
+    kernel_sum_add(sum, value / count);
+}
+
+static void aggregate_add(struct eval_node *node, uint32_t g, double value)
+{
+    double *best = &node->sums[g].sum;
+    if (node->counts[g] == 0) {
+        node->counts[g] = 1;
+        node->sums[g] = (struct kernel_sum){value, 0};
+        return;
+    }
+    node->counts[g] += node->counts[g] > 0 ? 1 : -1;
+    switch ((int)node->p.aggregate) {
+    case AGGREGATE_SUM: sum_add(node, g, value); break;
+    case AGGREGATE_AVG: mean_add(node, g, value); break;
+    case AGGREGATE_MAX: *best = *best < value || isnan(*best) ? value : *best; break;
+    case AGGREGATE_MIN: *best = *best > value || isnan(*best) ? value : *best; break;
+    default: break; /* count */
+    }
+}
+
+static double aggregate_result(const struct eval_node *node, size_t g)
+{
+    const struct kernel_sum *sum = &node->sums[g];
+    double count = node->counts[g];
+    switch ((int)node->p.aggregate) {
+    case AGGREGATE_SUM: return sum->sum + sum->error;
+    case AGGREGATE_AVG:
+        return count < 0 ? sum->sum + sum->error : sum->sum / count + sum->error / count;
+    case AGGREGATE_COUNT: return count;
+    default: return sum->sum;
+    }
+}
+
+static void run_aggregate(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    bits_fill(node->present, node->count, false);
+    bits_fill(node->unknown, node->count, false);
+    for (size_t g = 0; g < node->count; g++) {
+        node->counts[g] = 0;
+    }
+    for (size_t i = 0; i < child->count; i++) {
+        if (bit_get(child->present, i)) {
+            aggregate_add(node, node->left[i], child->values[i]);
+        }
+        if (bit_get(child->unknown, i)) {
+            bit_set(node->unknown, node->left[i]);
+        }
+    }
+    for (size_t g = 0; g < node->count; g++) {
+        if (node->counts[g] != 0) {
+            node->own[g] = aggregate_result(node, g);
+            bit_set(node->present, g);
+        }
+    }
+}
+
+static void run_rename(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    copy_bits(node->present, child->present, node->count);
+    copy_bits(node->unknown, child->unknown, node->count);
+    node->values = child->values;
+    if (node->p.minus) {
+        node->values = node->own;
+        for (size_t i = 0; i < node->count; i++) {
+            node->own[i] = -child->values[i];
+        }
+    }
+    contend(node, &node->contention[1]);
+}
+
+static bool any_bit(const uint64_t *bits, size_t count)
+{
+    uint64_t any = 0;
+    for (size_t w = 0; w < BIT_WORDS(count); w++) {
+        any |= bits[w];
+    }
+    return any != 0;
+}
+
+static void run_absent(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    node->own[0] = 1;
+    node->present[0] = !any_bit(child->present, child->count);
+    node->unknown[0] = any_bit(child->unknown, child->count);
+}
+
+static void run_ewma(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    kernel_ewma(child->values, child->present, node->count, node->p.number, node->state.mean,
+                node->state.begun);
+    copy_bits(node->present, child->present, node->count);
+    copy_bits(node->unknown, child->unknown, node->count);
+    for (size_t i = 0; i < node->count; i++) {
+        node->own[i] = node->state.mean[i];
+        if (bit_get(child->present, i) && !bit_get(node->state.begun, i)) {
+            bit_clear(node->present, i); /* only NaN or Inf so far */
+            bit_set(node->unknown, i);
+        }
+    }
+    contend(node, &node->contention[1]);
+}
+
+static void run_zscore(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    const struct node_parameters *p = &node->p;
+    struct kernel_moments state = {node->state.mean, node->state.variance, node->state.history,
+                                   node->state.begun};
+    if (node->kind == NODE_ZSCORE_COMPARE) {
+        kernel_zscore_compare(compare_of(p->op), p->bound, child->values, child->present,
+                              node->count, p->number, &state, node->own, node->present,
+                              node->unknown);
+    } else {
+        kernel_zscore(child->values, child->present, node->count, p->number, &state, node->own,
+                      node->present);
+        for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
+            node->unknown[w] = child->present[w] & ~node->present[w];
+        }
+    }
+    for (size_t i = 0; p->return_bool && i < node->count; i++) {
+        node->own[i] = bit_get(node->present, i);
+    }
+    for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
+        node->present[w] =
+            p->return_bool ? child->present[w] & ~node->unknown[w] : node->present[w];
+        node->unknown[w] |= child->unknown[w];
+    }
+    contend(node, &node->contention[1]);
+}
+
+static void run_kind(struct eval_node *node)
+{
+    switch (node->kind) {
+    case NODE_NUMBER:
+    case NODE_TIME:
+        node->own[0] = node->kind == NODE_TIME ? (double)node->eval->now_ms / 1e3 : node->p.number;
+        node->present[0] = 1;
+        break;
+    case NODE_SELECT: run_select(node); break;
+    case NODE_SAMPLED: run_sampled(node); break;
+    case NODE_PAST: run_past(node); break;
+    case NODE_WINDOW: run_window(node); break;
+    case NODE_FORECAST: run_forecast(node); break;
+    case NODE_REACHES: run_reaches(node); break;
+    case NODE_BINARY: run_binary(node); break;
+    case NODE_SET: run_set(node); break;
+    case NODE_AGGREGATE: run_aggregate(node); break;
+    case NODE_RENAME: run_rename(node); break;
+    case NODE_ABSENT: run_absent(node); break;
+    case NODE_EWMA: run_ewma(node); break;
+    case NODE_ZSCORE:
+    case NODE_ZSCORE_COMPARE: run_zscore(node); break;
+    }
+}
+
+void node_run(struct eval_node *node)
+{
+    node->blind = false;
+    run_kind(node);
+    for (size_t i = 0; i < node->in_count; i++) {
+        node->blind |= node->in[i]->blind;
+        node->overflow |= node->in[i]->overflow;
+    }
+    node->blind |= node->overflow;
+    if (node->blind) {
+        bits_fill(node->unknown, node->count, true);
+    }
+}

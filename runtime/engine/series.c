@@ -1,0 +1,519 @@
+/* The store of series. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "runtime/engine/column.h"
+
+enum { LOOKBACK_S = 300, FUTURE_S = 600, METRICS_MAX = 1000000 };
+
+/* ---- interning ---- */
+
+const char *store_string(struct store *store, const char *text)
+{
+    uint64_t hash = XXH3_64bits(text, strlen(text));
+    size_t cursor = SIZE_MAX;
+    uint32_t at;
+    while ((at = table_next(&store->string_table, hash, &cursor)) != SLOT_NONE) {
+        if (strcmp(store->strings[at], text) == 0) {
+            return store->strings[at];
+        }
+    }
+    ARRAY_RESERVE(store->strings, store->string_count, store->string_capacity);
+    store->strings[store->string_count] = heap_strdup(text);
+    store->stats.bytes += strlen(text) + 1 + 2 * sizeof(void *);
+    table_add(&store->string_table, hash, (uint32_t)store->string_count);
+    return store->strings[store->string_count++];
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    return strcmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+/* The labels are interned strings, sorted. */
+static const struct label_set *intern_sorted(struct store *store, const struct label *labels,
+                                             size_t count)
+{
+    uint64_t hash = XXH3_64bits(labels, count * sizeof *labels);
+    size_t cursor = SIZE_MAX;
+    uint32_t at;
+    while ((at = table_next(&store->set_table, hash, &cursor)) != SLOT_NONE) {
+        const struct label_set *set = store->sets[at];
+        if (set->count == count &&
+            (count == 0 || memcmp(set->labels, labels, count * sizeof *labels) == 0)) {
+            return set;
+        }
+    }
+    struct label_set *set = heap_alloc(sizeof *set + count * sizeof *labels);
+    set->count = (uint32_t)count;
+    if (count > 0) {
+        memcpy(set->labels, labels, count * sizeof *labels);
+    }
+    set->hash = HASH_INIT; /* of the text, so that it is the same in every process */
+    for (size_t i = 0; i < count; i++) {
+        set->hash = hash_bytes(set->hash, labels[i].name, strlen(labels[i].name) + 1);
+        set->hash = hash_bytes(set->hash, labels[i].value, strlen(labels[i].value) + 1);
+    }
+    ARRAY_RESERVE(store->sets, store->set_count, store->set_capacity);
+    store->sets[store->set_count] = set;
+    store->stats.bytes += sizeof *set + count * sizeof *labels + 3 * sizeof(void *);
+    table_add(&store->set_table, hash, (uint32_t)store->set_count++);
+    return set;
+}
+
+const struct label_set *store_intern(struct store *store, const struct label *labels, size_t count)
+{
+    struct label sorted[STORE_LABELS_MAX];
+    size_t used = 0;
+    CHECK(count <= STORE_LABELS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (labels[i].value && labels[i].value[0] != '\0') {
+            sorted[used++] = (struct label){store_string(store, labels[i].name),
+                                            store_string(store, labels[i].value)};
+        }
+    }
+    qsort(sorted, used, sizeof *sorted, compare_labels);
+    return intern_sorted(store, sorted, used);
+}
+
+const struct label_set *store_project(struct store *store, const struct label_set *set,
+                                      const char *const *names, size_t count, bool keep)
+{
+    struct label kept[STORE_LABELS_MAX];
+    size_t used = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        bool named = false;
+        for (size_t j = 0; j < count && !named; j++) {
+            named = strcmp(names[j], set->labels[i].name) == 0;
+        }
+        if (named == keep) {
+            kept[used++] = set->labels[i];
+        }
+    }
+    return used == set->count ? set : intern_sorted(store, kept, used);
+}
+
+const char *label_set_get(const struct label_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (strcmp(set->labels[i].name, name) == 0) {
+            return set->labels[i].value;
+        }
+    }
+    return NULL;
+}
+
+static void print_byte(char *ret, size_t size, size_t *used, char byte)
+{
+    if (*used + 1 < size) {
+        ret[(*used)++] = byte;
+        ret[*used] = '\0';
+    }
+}
+
+char *label_set_print(const struct label_set *set, char *ret, size_t size)
+{
+    size_t used = 0;
+    if (size == 0) {
+        return ret;
+    }
+    ret[0] = '\0';
+    print_byte(ret, size, &used, '{');
+    for (size_t i = 0; i < set->count; i++) {
+        for (const char *p = set->labels[i].name; *p; p++) {
+            print_byte(ret, size, &used, *p);
+        }
+        print_byte(ret, size, &used, '=');
+        print_byte(ret, size, &used, '"');
+        for (const char *p = set->labels[i].value; *p; p++) {
+            if (*p == '"' || *p == '\\' || *p == '\n') {
+                print_byte(ret, size, &used, '\\');
+            }
+            print_byte(ret, size, &used, *p == '\n' ? 'n' : *p);
+        }
+        print_byte(ret, size, &used, '"');
+        if (i + 1 < set->count) {
+            print_byte(ret, size, &used, ',');
+        }
+    }
+    print_byte(ret, size, &used, '}');
+    return ret;
+}
+
+/* ---- the store ---- */
+
+struct store *store_new(const struct store_limits *limits)
+{
+    struct store *store = heap_alloc(sizeof *store);
+    store->limits = limits ? *limits : (struct store_limits){0};
+    if (store->limits.series_max == 0 || store->limits.series_max > STORE_SERIES_MAX) {
+        store->limits.series_max = STORE_SERIES_MAX;
+    }
+    if (store->limits.lookback.ns <= 0) {
+        store->limits.lookback.ns = LOOKBACK_S * NS_PER_S;
+    }
+    if (store->limits.future_max.ns <= 0) {
+        store->limits.future_max.ns = FUTURE_S * NS_PER_S;
+    }
+    store->lookback_ms = store->limits.lookback.ns / NS_PER_MS;
+    store->retention_ms = store->limits.retention.ns / NS_PER_MS;
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (!store) {
+        return;
+    }
+    for (size_t i = 0; i < store->series_count; i++) {
+        ring_release(&store->series[i].ring);
+    }
+    for (size_t i = 0; i < store->metric_count; i++) {
+        free(store->metrics[i].series);
+    }
+    for (size_t i = 0; i < store->source_count; i++) {
+        free(store->sources[i].name);
+        free(store->sources[i].series);
+    }
+    for (size_t i = 0; i < store->set_count; i++) {
+        free(store->sets[i]);
+    }
+    for (size_t i = 0; i < store->string_count; i++) {
+        free(store->strings[i]);
+    }
+    free(store->series);
+    free(store->value);
+    free(store->time_ms);
+    free(store->free_series);
+    free(store->metrics);
+    free(store->sources);
+    free(store->sets);
+    free(store->strings);
+    table_release(&store->series_table);
+    table_release(&store->metric_table);
+    table_release(&store->set_table);
+    table_release(&store->string_table);
+    free(store);
+}
+
+enum status store_source(struct store *store, const char *name, struct duration interval,
+                         struct duration grace, uint32_t *ret_source, struct error *error)
+{
+    for (size_t i = 0; i < store->source_count; i++) {
+        if (strcmp(store->sources[i].name, name) == 0) {
+            store->sources[i].interval = interval;
+            store->sources[i].grace = grace;
+            *ret_source = (uint32_t)i;
+            return STATUS_OK;
+        }
+    }
+    if (store->source_count >= STORE_SOURCES_MAX) {
+        return error_set(error, STATUS_LIMIT, "more than %d sources", STORE_SOURCES_MAX);
+    }
+    ARRAY_RESERVE(store->sources, store->source_count, store->source_capacity);
+    store->sources[store->source_count] = (struct store_source){
+        .name = heap_strdup(name), .interval = interval, .grace = grace, .epoch = 1};
+    *ret_source = (uint32_t)store->source_count++;
+    return STATUS_OK;
+}
+
+uint32_t store_metric(struct store *store, const char *name)
+{
+    const char *interned = store_string(store, name);
+    uint64_t hash = XXH3_64bits(&interned, sizeof interned);
+    size_t cursor = SIZE_MAX;
+    uint32_t at;
+    while ((at = table_next(&store->metric_table, hash, &cursor)) != SLOT_NONE) {
+        if (store->metrics[at].name == interned) {
+            return at;
+        }
+    }
+    CHECK(store->metric_count < UINT32_MAX);
+    ARRAY_RESERVE(store->metrics, store->metric_count, store->metric_capacity);
+    store->metrics[store->metric_count] = (struct store_metric){.name = interned};
+    table_add(&store->metric_table, hash, (uint32_t)store->metric_count);
+    return (uint32_t)store->metric_count++;
+}
+
+void store_keep(struct store *store, const char *name, struct duration retention)
+{
+    int64_t ms = retention.ns / NS_PER_MS + 1;
+    int64_t *kept = &store->retention_ms;
+    if (name) {
+        kept = &store->metrics[store_metric(store, name)].retention_ms;
+    }
+    *kept = ms > *kept ? ms : *kept;
+}
+
+static uint64_t series_hash(const char *name, const struct label_set *labels)
+{
+    const void *key[2] = {name, labels};
+    return XXH3_64bits(key, sizeof key);
+}
+
+static enum status check_series(const struct store *store, const char *name,
+                                const struct label *labels, size_t count, struct error *error)
+{
+    if (count > STORE_LABELS_MAX) {
+        return error_set(error, STATUS_LIMIT, "series '%.64s' has more than %d labels", name,
+                         STORE_LABELS_MAX);
+    }
+    if (strlen(name) > STORE_LABEL_BYTES_MAX) {
+        return error_set(error, STATUS_LIMIT, "a metric name is longer than %d bytes",
+                         STORE_LABEL_BYTES_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(labels[i].name) > STORE_LABEL_BYTES_MAX ||
+            strlen(labels[i].value) > STORE_LABEL_BYTES_MAX) {
+            return error_set(error, STATUS_LIMIT, "a label of '%.64s' is longer than %d bytes",
+                             name, STORE_LABEL_BYTES_MAX);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(labels[i].name, labels[j].name) == 0) {
+                return error_set(error, STATUS_PROTOCOL,
+                                 "series '%.64s' has the label '%.64s' twice", name,
+                                 labels[i].name);
+            }
+        }
+    }
+    if (store->series_count - store->free_count >= store->limits.series_max) {
+        return error_set(error, STATUS_LIMIT, "more than %zu series", store->limits.series_max);
+    }
+    return STATUS_OK;
+}
+
+static uint32_t series_place(struct store *store)
+{
+    if (store->free_count > 0) {
+        return store->free_series[--store->free_count];
+    }
+    if (store->series_count == store->series_capacity) {
+        store->series_capacity = store->series_capacity ? store->series_capacity * 2 : 64;
+        store->series = heap_resize(store->series, store->series_capacity * sizeof *store->series);
+        store->value = heap_resize(store->value, store->series_capacity * sizeof *store->value);
+        store->time_ms =
+            heap_resize(store->time_ms, store->series_capacity * sizeof *store->time_ms);
+    }
+    return (uint32_t)store->series_count++;
+}
+
+/* Ascending order, so that series born together lie together. */
+static void metric_insert(struct store *store, struct store_metric *metric, uint32_t id)
+{
+    ARRAY_RESERVE(metric->series, metric->count, metric->capacity);
+    size_t at = metric->count++;
+    for (; at > 0 && metric->series[at - 1] > id; at--) {
+        metric->series[at] = metric->series[at - 1];
+    }
+    metric->series[at] = id;
+    metric->generation = ++store->generation;
+}
+
+static void series_born(struct store *store, uint32_t id, uint32_t source, uint32_t metric,
+                        const struct label_set *labels)
+{
+    struct store_source *owner = &store->sources[source];
+    store->series[id] = (struct series){.name = store->metrics[metric].name,
+                                        .labels = labels,
+                                        .metric = metric,
+                                        .source = source,
+                                        .last_ms = MS_NEVER};
+    store->value[id] = 0;
+    store->time_ms[id] = MS_NEVER;
+    table_add(&store->series_table, series_hash(store->metrics[metric].name, labels), id);
+    metric_insert(store, &store->metrics[metric], id);
+    ARRAY_RESERVE(owner->series, owner->count, owner->capacity);
+    owner->series[owner->count++] = id;
+    store->stats.born++;
+}
+
+enum status store_series(struct store *store, uint32_t source, const char *name,
+                         const struct label *labels, size_t count, uint32_t *ret_series,
+                         struct error *error)
+{
+    CHECK(source < store->source_count);
+    enum status status = check_series(store, name, labels, count, error);
+    if (status != STATUS_OK) {
+        store->stats.refused++;
+        return status;
+    }
+    const struct label_set *set = store_intern(store, labels, count);
+    const char *interned = store_string(store, name);
+    uint64_t hash = series_hash(interned, set);
+    size_t cursor = SIZE_MAX;
+    uint32_t id;
+    while ((id = table_next(&store->series_table, hash, &cursor)) != SLOT_NONE) {
+        if (store->series[id].labels == set && store->series[id].name == interned) {
+            if (store->series[id].source != source) {
+                store->stats.refused++;
+                return error_set(error, STATUS_DENIED,
+                                 "'%.100s' is already given by source '%.100s'", name,
+                                 store->sources[store->series[id].source].name);
+            }
+            *ret_series = id;
+            return STATUS_OK;
+        }
+    }
+    uint32_t metric = store_metric(store, name);
+    id = series_place(store);
+    series_born(store, id, source, metric, set);
+    *ret_series = id;
+    return STATUS_OK;
+}
+
+bool store_series_live(const struct store *store, uint32_t id)
+{
+    return id < store->series_count && store->series[id].labels != NULL;
+}
+
+/* ---- samples ---- */
+
+static void series_push(struct store *store, uint32_t id, int64_t time_ms, double value)
+{
+    struct series *series = &store->series[id];
+    int64_t retention = store->metrics[series->metric].retention_ms;
+    retention = retention > store->retention_ms ? retention : store->retention_ms;
+    uint32_t capacity = series->ring.capacity;
+    store->stats.samples += (size_t)ring_append(&series->ring, time_ms, value, retention);
+    store->stats.bytes += (size_t)(series->ring.capacity - capacity) * 12;
+    series->last_ms = time_ms;
+    store->value[id] = value;
+    store->time_ms[id] = is_stale(value) ? MS_NEVER : time_ms;
+}
+
+enum append store_append(struct store *store, uint32_t id, struct instant now, struct instant time,
+                         double value)
+{
+    CHECK(store_series_live(store, id));
+    struct series *series = &store->series[id];
+    int64_t time_ms = instant_to_ms(time);
+    if (time.ns > now.ns && time.ns - now.ns > store->limits.future_max.ns) {
+        store->stats.future++;
+        return APPEND_FUTURE;
+    }
+    series->epoch = store->sources[series->source].epoch;
+    if (time_ms == series->last_ms) {
+        store->stats.duplicate++;
+        return APPEND_DUPLICATE;
+    }
+    if (time_ms < series->last_ms) {
+        store->stats.out_of_order++;
+        return APPEND_OUT_OF_ORDER;
+    }
+    series_push(store, id, time_ms, value);
+    store->stats.appended++;
+    return APPEND_OK;
+}
+
+void store_stale(struct store *store, uint32_t id, struct instant time)
+{
+    CHECK(store_series_live(store, id));
+    struct series *series = &store->series[id];
+    int64_t time_ms = instant_to_ms(time);
+    double marker;
+    const uint64_t bits = STALE_BITS;
+    memcpy(&marker, &bits, sizeof marker);
+    if (series->ring.count == 0 || store->time_ms[id] == MS_NEVER) {
+        return; /* it has nothing to end */
+    }
+    series_push(store, id, time_ms > series->last_ms ? time_ms : series->last_ms, marker);
+}
+
+void store_answered(struct store *store, uint32_t source, struct instant time)
+{
+    CHECK(source < store->source_count);
+    struct store_source *owner = &store->sources[source];
+    for (size_t i = 0; i < owner->count; i++) {
+        uint32_t id = owner->series[i];
+        if (store->series[id].epoch != owner->epoch && store->time_ms[id] != MS_NEVER) {
+            store_stale(store, id, time);
+        }
+    }
+    owner->epoch++;
+    owner->answered = time;
+    owner->has_answered = true;
+}
+
+void store_failed(struct store *store, uint32_t source, struct instant time)
+{
+    (void)time;
+    CHECK(source < store->source_count);
+    store->sources[source].epoch++; /* samples of the broken answer do not count for the next */
+}
+
+bool store_source_observed(const struct store *store, uint32_t source, struct instant now)
+{
+    CHECK(source < store->source_count);
+    const struct store_source *owner = &store->sources[source];
+    return owner->has_answered &&
+           now.ns - owner->answered.ns <= owner->interval.ns + owner->grace.ns;
+}
+
+bool store_warm(const struct store *store)
+{
+    for (size_t i = 0; i < store->source_count; i++) {
+        if (!store->sources[i].has_answered) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- forgetting ---- */
+
+static void remove_id(uint32_t *ids, size_t *count, uint32_t id)
+{
+    size_t at = 0;
+    while (at < *count && ids[at] != id) {
+        at++;
+    }
+    CHECK(at < *count);
+    memmove(ids + at, ids + at + 1, (*count - at - 1) * sizeof *ids);
+    --*count;
+}
+
+static void series_died(struct store *store, uint32_t id)
+{
+    struct series *series = &store->series[id];
+    struct store_metric *metric = &store->metrics[series->metric];
+    struct store_source *owner = &store->sources[series->source];
+    remove_id(metric->series, &metric->count, id);
+    remove_id(owner->series, &owner->count, id);
+    metric->generation = ++store->generation;
+    table_remove(&store->series_table, series_hash(series->name, series->labels), id);
+    store->stats.samples -= series->ring.count;
+    store->stats.bytes -= (size_t)series->ring.capacity * 12;
+    ring_release(&series->ring);
+    series->labels = NULL;
+    store->time_ms[id] = MS_NEVER;
+    ARRAY_RESERVE(store->free_series, store->free_count, store->free_capacity);
+    store->free_series[store->free_count++] = id;
+    store->stats.died++;
+}
+
+void store_expire(struct store *store, struct instant now)
+{
+    for (uint32_t id = 0; id < store->series_count; id++) {
+        const struct series *series = &store->series[id];
+        if (!series->labels) {
+            continue;
+        }
+        int64_t keep = store->metrics[series->metric].retention_ms;
+        keep = keep > store->retention_ms ? keep : store->retention_ms;
+        keep = keep > store->lookback_ms ? keep : store->lookback_ms;
+        if (series->last_ms < instant_to_ms(now) - keep) {
+            series_died(store, id);
+        }
+    }
+}
+
+struct store_stats store_stats(const struct store *store)
+{
+    struct store_stats stats = store->stats;
+    stats.series = store->series_count - store->free_count;
+    stats.sources = store->source_count;
+    stats.bytes += store->series_capacity *
+                   (sizeof *store->series + sizeof *store->value + sizeof *store->time_ms);
+    return stats;
+}

@@ -1,0 +1,107 @@
+/* Kernels: loops over plain arrays. No allocation, no state of their own; results are the same on
+ * every machine (no contraction, no reordering of sums).
+ *
+ * Bitmaps have a bit a slot, 64 a word; bits behind n are written as 0. */
+#ifndef HEAL_STDLIB_KERNEL_H
+#define HEAL_STDLIB_KERNEL_H
+
+#include "lang/base.h"
+
+/* One function, compiled once for every machine and once for those with wide lanes. Same IEEE
+ * operations, so same results. */
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
+#    define KERNEL_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#    define KERNEL_CLONES
+#endif
+
+/* ---- sums (Neumaier 1974: error-compensated, any order of magnitude) ---- */
+
+struct kernel_sum {
+    double sum, error;
+};
+void kernel_sum_add(struct kernel_sum *sum, double value);
+
+/* ---- windows: samples in time order, gaps left out ---- */
+
+struct kernel_window {
+    const int64_t *times_ms;
+    const double *values;
+    size_t count;
+    int64_t start_ms, end_ms; /* the window (start, end] */
+    double argument;          /* predict_linear: seconds ahead */
+};
+/* True and the result, or false when there are too few samples. */
+typedef bool kernel_window_f(const struct kernel_window *window, double *ret);
+kernel_window_f kernel_rate;           /* Prometheus 3 extrapolatedRate, per second; counters */
+kernel_window_f kernel_increase;       /* the same, over the window */
+kernel_window_f kernel_avg_over_time;  /* compensated; incremental once the sum overflows */
+kernel_window_f kernel_max_over_time;  /* NaN only when all are NaN */
+kernel_window_f kernel_min_over_time;  /* NaN only when all are NaN */
+kernel_window_f kernel_deriv;          /* slope of least squares, per second */
+kernel_window_f kernel_predict_linear; /* least squares line at end + argument */
+
+/* ---- columns ---- */
+
+/* Presence of an instant selector: newest[i] in (after_ms, now_ms]. Returns true when some newest
+ * is later than now_ms: those slots need a look into their ring. */
+bool kernel_present(const int64_t *newest_ms, size_t n, int64_t after_ms, int64_t now_ms,
+                    uint64_t *ret_present);
+
+enum kernel_compare { COMPARE_EQ, COMPARE_NE, COMPARE_LE, COMPARE_LT, COMPARE_GE, COMPARE_GT };
+/* Bits of x[i] op y[i]; a y_step of 0 compares all with y[0], the same for x_step. nan: bits where
+ * a side is NaN. */
+void kernel_compare(enum kernel_compare op, const double *x, size_t x_step, const double *y,
+                    size_t y_step, size_t n, uint64_t *ret_true, uint64_t *ret_nan);
+
+enum kernel_arithmetic { ADD, SUBTRACT, MULTIPLY, DIVIDE, MODULO, ATAN2, POWER };
+void kernel_arithmetic(enum kernel_arithmetic op, const double *x, size_t x_step, const double *y,
+                       size_t y_step, size_t n, double *ret);
+
+/* ---- exponential averages ----
+ * m starts as the first sample, then m += alpha (x - m) at each tick with a finite sample. v is the
+ * exponential variance: v = (1 - alpha) (v + alpha d d), d = x - m before the update (West 1979).
+ */
+
+enum { KERNEL_HISTORY_MIN = 10 }; /* samples before a z-score is known */
+struct kernel_moments {
+    double *mean, *variance;
+    uint8_t *history; /* samples folded in, stops at KERNEL_HISTORY_MIN */
+    uint64_t *ripe;   /* bit: history has reached it */
+};
+void kernel_ewma(const double *x, const uint64_t *present, size_t n, double alpha, double *mean,
+                 uint64_t *begun);
+/* z of x against the state before x; then x is folded in. z = d / sqrt(v), by definition compared
+ * as d |d| op k |k| v, so that the comparison needs neither root nor division. With v 0: 0 when d
+ * is 0, else infinite. ret_nan marks NaN samples; not ripe slots are not written as present. */
+void kernel_zscore(const double *x, const uint64_t *present, size_t n, double alpha,
+                   const struct kernel_moments *state, double *ret, uint64_t *ret_present);
+/* The comparison zscore(x) op k as one pass. ret_unknown: present, but too young or NaN. values[i]
+ * is the z where ret_true, else unspecified. */
+void kernel_zscore_compare(enum kernel_compare op, double k, const double *x,
+                           const uint64_t *present, size_t n, double alpha,
+                           const struct kernel_moments *state, double *values, uint64_t *ret_true,
+                           uint64_t *ret_unknown);
+
+/* ---- forecast ----
+ * A least-squares line over the window, looked at `argument` seconds after its end. The error of a
+ * new value there is Student t with count - 2 degrees of freedom and variance
+ * s^2 (1 + 1/n + (t - mean)^2 / Sxx) (1 + rho) / (1 - rho), rho the lag-1 autocorrelation of the
+ * residuals within [0, 0.95]. */
+enum { KERNEL_FORECAST_SAMPLES_MIN = 8, KERNEL_FORECAST_SPAN_PART = 10 };
+struct kernel_forecast {
+    double value;   /* of the line at the horizon */
+    double scale;   /* standard error of a new value there; 0 for an exact line */
+    double freedom; /* degrees of freedom */
+    double newest;  /* newest sample */
+};
+/* False with fewer than KERNEL_FORECAST_SAMPLES_MIN finite samples, or when they span less than a
+ * KERNEL_FORECAST_SPAN_PART-th of the window: nothing honest can be said. */
+bool kernel_forecast(const struct kernel_window *window, struct kernel_forecast *ret);
+/* P(value at the horizon >= threshold), or <= when falling. */
+double kernel_forecast_chance(const struct kernel_forecast *forecast, double threshold,
+                              bool falling);
+/* P(T <= t) of Student's t. */
+double kernel_student_cdf(double t, double freedom);
+
+#endif
