@@ -1,0 +1,266 @@
+/* Are bounds, keeps and guards possible, and what is the worst case they allow (laws 6 and 8)? */
+#include <math.h>
+
+#include "lang/check_internal.h"
+
+/* ---- amounts and windows ---- */
+
+static void check_amount(struct check *check, const struct limit *limit)
+{
+    const struct amount *a = &limit->amount;
+    bool zero = (a->has_count && a->count < 1) || (a->has_ratio && !(a->ratio > 0));
+    if (zero && limit->kind == LIMIT_AT_MOST) {
+        struct diag *d = diag_add(check->diags, DIAG_BOUND_ZERO, a->span,
+                                  "at most %s allows nothing, ever", a->text);
+        diag_help(d, "write at least 1, or remove the action");
+    } else if (zero) {
+        struct diag *d =
+            diag_add(check->diags, DIAG_BOUND_ZERO, a->span, "at least %s keeps nothing", a->text);
+        diag_help(d, "write what must stay ready, such as 80%%");
+    }
+    if (a->has_ratio && a->ratio > 1) {
+        struct diag *d = diag_add(check->diags, DIAG_BOUND_OVER_ALL, a->span,
+                                  "%s is more than all of them", a->text);
+        diag_help(d, limit->kind == LIMIT_KEEP ? "write 100%% at most"
+                                               : "write a share below 100%%, such as 10%%");
+    }
+    if (a->has_count && a->count != floor(a->count)) {
+        struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE, a->span,
+                                  "targets are counted in whole numbers, %s is not one", a->text);
+        diag_help(d, "write %.0f", floor(a->count) < 1 ? 1 : floor(a->count));
+    }
+}
+
+static void check_limit(struct check *check, const struct limit *limit)
+{
+    switch (limit->kind) {
+    case LIMIT_AT_MOST:
+        check_amount(check, limit);
+        if (!(limit->per.value > 0)) {
+            struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE,
+                                      limit->per.text ? limit->per.span : limit->span,
+                                      "a window of no length limits nothing");
+            diag_help(d, "write a window such as 'per 1h'");
+        }
+        break;
+    case LIMIT_KEEP:
+        check_amount(check, limit);
+        if (limit->pool && !limit->pool->ready) {
+            struct diag *d =
+                diag_add(check->diags, DIAG_KEEP_NOT_READY, limit->subject.span,
+                         "pool '%s' does not say what ready is", limit->pool->name.text);
+            diag_label(d, limit->pool->name.span, "declared here");
+            diag_help(d, "write 'ready CONDITION' behind the pool");
+        }
+        break;
+    case LIMIT_BETWEEN:
+        if (!(limit->low <= limit->high)) {
+            struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE, limit->span,
+                                      "nothing is between %g and %g", limit->low, limit->high);
+            diag_help(d, "write the smaller number first");
+        }
+        break;
+    }
+}
+
+/* ---- constants that a guard will always refuse ---- */
+
+static bool guard_meets(const struct limit *limit, const struct action *action,
+                        const struct parameter *parameter)
+{
+    enum unit unit = unit_find(parameter->type.text, strlen(parameter->type.text));
+    return limit->kind == LIMIT_BETWEEN && limit_covers(limit, action_target(action)) &&
+           unit != UNIT_NONE && limit->unit != UNIT_NONE &&
+           dimension_equal(dimension_of_unit(unit, UNIT_NONE),
+                           dimension_of_unit(limit->unit, UNIT_NONE));
+}
+
+static void guarded_argument(struct check *check, const struct action *action,
+                             const struct parameter *parameter, const struct expr *value)
+{
+    double number;
+    if (expr_strip(value)->kind != EXPR_NUMBER || !expr_constant(value, &number)) {
+        return; /* relative amounts are known at run time */
+    }
+    for (const struct guard *g = check->program->guards; g; g = g->next) {
+        for (const struct limit *l = g->limits; l; l = l->next) {
+            if (guard_meets(l, action, parameter) && (number < l->low || number > l->high)) {
+                struct diag *d =
+                    diag_add(check->diags, DIAG_BETWEEN, value->span,
+                             "guard '%s' always refuses %s: %g, it allows %g to %g", g->name.text,
+                             parameter->name.text, number, l->low, l->high);
+                diag_label(d, l->span, "the guard");
+                diag_help(d, "write %g", number < l->low ? l->low : l->high);
+            }
+        }
+    }
+}
+
+static void guarded_call(struct check *check, const struct act_call *call)
+{
+    const struct action *action = call->resolved;
+    const struct parameter *by_place = action ? action->parameters : NULL;
+    for (const struct argument *a = action ? call->arguments : NULL; a; a = a->next) {
+        const struct parameter *p = by_place;
+        if (a->name.text) {
+            for (p = action->parameters; p && !same(p->name.text, a->name.text);) {
+                p = p->next;
+            }
+        }
+        if (p && p != action->parameters && p->type.text) {
+            guarded_argument(check, action, p, a->value);
+        }
+        by_place = by_place ? by_place->next : NULL;
+    }
+}
+
+static void check_limits(struct check *check, const struct limit *limit)
+{
+    for (; limit; limit = limit->next) {
+        check_limit(check, limit);
+    }
+}
+
+void check_bounds(struct check *check)
+{
+    for (const struct guard *g = check->program->guards; g; g = g->next) {
+        check_limits(check, g->limits);
+    }
+    for (const struct policy *p = check->program->policies; p; p = p->next) {
+        check_limits(check, p->bounds);
+        check_limits(check, p->keeps);
+        for (const struct heal *heal = p->heals; heal; heal = heal->next) {
+            for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+                if (rung->kind == RUNG_ACT) {
+                    guarded_call(check, &rung->call);
+                }
+            }
+        }
+    }
+}
+
+/* ---- worst cases ---- */
+
+/* Most actions in any span of time of this length, where any sliding window holds at most `count`:
+ * a burst at once, and the next burst a window later. Windows are half open, so a span of exactly
+ * one window holds one burst. */
+static double most_actions(const struct limit *limit, double seconds)
+{
+    if (!limit->amount.has_count || !(limit->per.value > 0)) {
+        return INFINITY; /* a share of a pool whose size is not known here */
+    }
+    return limit->amount.count * ceil(seconds / limit->per.value);
+}
+
+static double most_of_type(const struct policy *policy, const char *type, double seconds)
+{
+    double most = INFINITY;
+    for (const struct limit *l = policy->bounds; l; l = l->next) {
+        if (l->kind == LIMIT_AT_MOST && limit_covers(l, type)) {
+            most = fmin(most, most_actions(l, seconds));
+        }
+    }
+    return most;
+}
+
+/* True when an earlier rung already acts on this type: a type is counted once. */
+static bool type_counted(const struct policy *policy, const struct rung *until, const char *type)
+{
+    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+            if (rung == until) {
+                return false;
+            }
+            if (rung->kind == RUNG_ACT && rung->call.resolved &&
+                same(action_target(rung->call.resolved), type)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static double most_of_policy(const struct policy *policy, double seconds)
+{
+    double sum = 0;
+    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+            const char *type = rung->kind == RUNG_ACT && rung->call.resolved
+                                   ? action_target(rung->call.resolved)
+                                   : NULL;
+            if (type && !type_counted(policy, rung, type)) {
+                sum += most_of_type(policy, type, seconds);
+            }
+        }
+    }
+    return sum;
+}
+
+/* Costs of the reference evaluator an entity and evaluation; measured in the large, rounded up. */
+enum {
+    COST_NODE_NS = 2,          /* a column read and written */
+    COST_JOIN_NS = 6,          /* an index vector followed */
+    COST_AGGREGATE_NS = 8,     /* a group found and added to */
+    COST_SAMPLE_NS = 2,        /* a sample of a window read */
+    COST_FORECAST_NS = 200,    /* the interval of a forecast */
+    COST_ENTITY_NS = 30,       /* the incident state machine */
+    BYTES_SAMPLE = 16,         /* time and value */
+    BYTES_NODE = 16,           /* value, presence, unknown */
+    BYTES_OPERATOR_STATE = 32, /* ewma, zscore, forecast */
+    BYTES_ENTITY = 256,        /* incident, windows, back-off */
+};
+
+struct cost {
+    double every;
+    double bytes, ns;
+};
+
+static double window_samples(const struct expr *expr, double every)
+{
+    return ceil(duration_to_seconds(expr->range.range) / every) + 1;
+}
+
+static void cost_of(struct expr *expr, void *context)
+{
+    struct cost *cost = context;
+    cost->bytes += BYTES_NODE;
+    cost->ns += COST_NODE_NS;
+    if (expr->kind == EXPR_RANGE || expr->kind == EXPR_SUBQUERY) {
+        cost->bytes += BYTES_SAMPLE * window_samples(expr, cost->every);
+        cost->ns += COST_SAMPLE_NS * window_samples(expr, cost->every);
+    } else if (expr->kind == EXPR_AGGREGATE) {
+        cost->ns += COST_AGGREGATE_NS;
+    } else if (expr->kind == EXPR_BINARY) {
+        cost->ns += COST_JOIN_NS;
+    } else if (expr->kind == EXPR_REACHES) {
+        cost->ns += COST_FORECAST_NS;
+    } else if (expr->kind == EXPR_CALL) {
+        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
+            double lookback;
+            if (same(a->name.text, "lookback") && expr_constant(a->value, &lookback)) {
+                cost->bytes += BYTES_SAMPLE * (ceil(lookback / cost->every) + 1);
+                cost->ns += COST_SAMPLE_NS * (ceil(lookback / cost->every) + 1);
+            }
+        }
+        cost->bytes += BYTES_OPERATOR_STATE;
+    }
+    expr_children(expr, cost_of, cost);
+}
+
+struct policy_bounds policy_bounds_of(const struct policy *policy)
+{
+    static const double hour = 3600, day = 86400;
+    struct cost cost = {
+        .every = policy->has_every && policy->every.value > 0 ? policy->every.value
+                                                              : POLICY_EVERY_DEFAULT_S,
+        .bytes = BYTES_ENTITY,
+        .ns = COST_ENTITY_NS,
+    };
+    policy_exprs(policy, cost_of, &cost);
+    return (struct policy_bounds){
+        .actions_per_hour = most_of_policy(policy, hour),
+        .actions_per_day = most_of_policy(policy, day),
+        .bytes_per_entity = (uint64_t)fmin(cost.bytes, 1e18),
+        .ns_per_entity = (uint64_t)fmin(cost.ns, 1e18),
+    };
+}

@@ -1,0 +1,146 @@
+/* Does a policy that acts have all without which nothing acts (law 5)? */
+#include "lang/check_internal.h"
+
+static const char *target_of(const struct rung *rung)
+{
+    return rung->call.resolved ? action_target(rung->call.resolved) : NULL;
+}
+
+static void rung_bound(struct check *check, const struct policy *policy, const struct rung *rung)
+{
+    const char *type = target_of(rung);
+    if (!type) {
+        return;
+    }
+    for (const struct limit *l = policy->bounds; l; l = l->next) {
+        if (limit_covers(l, type)) {
+            return;
+        }
+    }
+    struct diag *d =
+        diag_add(check->diags, DIAG_NO_BOUND, rung->call.span,
+                 "nothing bounds how many of '%s' '%s' may act on", type, rung->call.action.text);
+    bool of_pool = policy->resolved && same(pool_type(policy->resolved), type);
+    diag_help(d, "write 'bound at most 1 of %s per 10m' in policy '%s'",
+              of_pool ? policy->resolved->name.text : type, policy->name.text);
+}
+
+static void rung_verify(struct check *check, const struct rung *rung)
+{
+    if (!rung->has_verify || !rung->verify.expr) {
+        struct diag *d = diag_add(check->diags, DIAG_NO_VERIFY, rung->call.span,
+                                  "nothing observes whether '%s' helped", rung->call.action.text);
+        diag_help(d, "write 'verify CONDITION within 5m' behind it");
+        return;
+    }
+    double hold = rung->verify.has_for ? rung->verify.hold.value : 0;
+    if (!(rung->verify_within.value > 0) || rung->verify_within.value < hold) {
+        struct diag *d = diag_add(
+            check->diags, DIAG_VERIFY_WINDOW, rung->verify_within.span,
+            "this verify ends after %s, before it can hold for %s", rung->verify_within.text,
+            rung->verify.has_for ? rung->verify.hold.text : "three evaluations");
+        diag_help(d, "write a 'within' that is longer than 'holds'");
+    }
+}
+
+static void rung_approval(struct check *check, const struct rung *rung)
+{
+    enum { APPROVAL_SECONDS_MIN = 10 };
+    if (!rung->approve || rung->approve_within.value >= APPROVAL_SECONDS_MIN) {
+        return;
+    }
+    struct diag *d =
+        diag_add(check->diags, DIAG_APPROVE_WITHIN,
+                 rung->approve_within.text ? rung->approve_within.span : rung->approver.span,
+                 "no person can approve '%s' within %s", rung->call.action.text,
+                 rung->approve_within.text ? rung->approve_within.text : "no time");
+    diag_help(d, "write 'within 15m'; an approval that is not given in time is a no");
+}
+
+static void check_ladder(struct check *check, const struct policy *policy, const struct heal *heal)
+{
+    const struct rung *last = NULL;
+    for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+        last = rung;
+        if (rung->kind == RUNG_ACT) {
+            rung_bound(check, policy, rung);
+            rung_verify(check, rung);
+            rung_approval(check, rung);
+        }
+    }
+    if (last && last->kind != RUNG_PAGE && !policy->escalate.present) {
+        struct diag *d =
+            diag_add(check->diags, DIAG_NOBODY_TOLD, last->span,
+                     "when '%s' does not help, nobody is told", last->call.action.text);
+        diag_help(d, "end the heal block with 'else page CHANNEL'");
+    }
+}
+
+static void report_lacking(struct check *check, enum diag_code code, const struct policy *policy,
+                           const char *what, const char *help)
+{
+    struct diag *d = diag_add(check->diags, code, policy->name.span, "policy '%s' acts %s",
+                              policy->name.text, what);
+    diag_help(d, "%s", help);
+}
+
+static void check_acting(struct check *check, const struct policy *policy)
+{
+    const struct missing *missing = &policy->on_missing, *stale = &policy->on_stale;
+    if (missing->kind == MISSING_NONE) {
+        report_lacking(check, DIAG_NO_MISSING, policy,
+                       "and does not say what happens on missing data", "write 'on missing hold'");
+    }
+    if (stale->kind == MISSING_NONE) {
+        report_lacking(check, DIAG_NO_STALE, policy, "and does not say what happens on stale data",
+                       "write 'on stale > 2m hold'");
+    }
+    const struct missing *both[] = {missing, stale};
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        if (both[i]->kind == MISSING_PROMETHEUS) {
+            struct diag *d = diag_add(check->diags, DIAG_ACTS_AS_PROMETHEUS, both[i]->span,
+                                      "as prometheus takes a series that is gone for false, and "
+                                      "policy '%s' acts on it",
+                                      policy->name.text);
+            diag_help(d, "write 'on missing hold'");
+        }
+    }
+    if (!policy->clear.expr) {
+        report_lacking(check, DIAG_NO_CLEAR, policy, "and has no end: 'clear when' is missing",
+                       "write 'clear when' with a limit below that of 'when'");
+    }
+    if (!policy->has_cooldown || !(policy->cooldown.value > 0)) {
+        report_lacking(check, DIAG_NO_COOLDOWN, policy, "without a pause between its attempts",
+                       "write 'cooldown 10m doubling to 6h'");
+    }
+    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+        check_ladder(check, policy, heal);
+    }
+}
+
+static void check_every(struct check *check, const struct policy *policy)
+{
+    static const double least = 0.01, most = 3600;
+    if (policy->has_every && !(policy->every.value >= least && policy->every.value <= most)) {
+        struct diag *d =
+            diag_add(check->diags, DIAG_EVERY_RANGE, policy->every.span,
+                     "policy '%s' is evaluated every %s", policy->name.text, policy->every.text);
+        diag_help(d, "write a tick between 10ms and 1h, such as 15s");
+    }
+}
+
+void check_safety(struct check *check)
+{
+    for (const struct policy *policy = check->program->policies; policy; policy = policy->next) {
+        check_every(check, policy);
+        if (!policy->when.expr) {
+            struct diag *d =
+                diag_add(check->diags, DIAG_NO_WHEN, policy->name.span,
+                         "policy '%s' never triggers: it has no 'when'", policy->name.text);
+            diag_help(d, "write 'when CONDITION for 5m'");
+        }
+        if (policy_acts(policy)) {
+            check_acting(check, policy);
+        }
+    }
+}
