@@ -33,7 +33,8 @@ static double median(double *values)
     return values[ROUNDS / 2];
 }
 
-/* Adds one to the counter of each slot whose bit is set, zero for the rest; bits of those at HOLD. */
+/* Adds one to the counter of each slot whose bit is set, zero for the rest; bits of those at HOLD.
+ */
 static void hold(const uint64_t *yes, uint8_t *held, uint64_t *ret)
 {
     for (size_t base = 0; base < ENTITIES; base += 64) {
@@ -119,8 +120,8 @@ int main(void)
         }
     }
     struct pool pool = {.keys = tree_names(&arena, "pod", NULL), .expr = tree_select(&arena, "x")};
-    struct expr *condition = tree_binary(&arena, tree_zscore(&arena, tree_select(&arena, "x"), 0.05),
-                                         ">", tree_number(&arena, 3));
+    struct expr *condition = tree_binary(
+        &arena, tree_zscore(&arena, tree_select(&arena, "x"), 0.05), ">", tree_number(&arena, 3));
     struct eval_entities *pods = eval_entities_new(eval, &pool, duration_seconds(10), &error);
     struct eval_watch *watch = eval_watch_new(eval, pods, condition, duration_seconds(10), &error);
     if (!watch) {
