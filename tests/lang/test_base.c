@@ -1,10 +1,8 @@
 /* Words every file uses: durations print as a policy writes them, distances suggest, arenas zero
  * and align. */
-#include "tests/unit.h"
-
 #include "lang/arena.h"
 #include "lang/source.h"
-
+#include "tests/unit.h"
 
 static void duration_prints_as_a_policy_writes_it(void **state)
 {
