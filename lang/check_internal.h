@@ -91,6 +91,8 @@ struct service *find_service(const struct check *check, const char *name);
 const struct metric *find_metric(const struct check *check, const char *name);
 const char *pool_type(const struct pool *pool);         /* the type of its entities */
 const char *action_target(const struct action *action); /* type of its target, or NULL */
+/* What a quantity for this parameter measures. */
+struct dimension parameter_dimension(const struct parameter *parameter);
 /* A policy that acts stands on this pool. */
 bool pool_is_acted_on(const struct check *check, const struct pool *pool);
 /* "service", a pool's entity type. */
