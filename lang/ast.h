@@ -137,6 +137,7 @@ struct type {
 
 struct expr {
     enum expr_kind kind;
+    unsigned height; /* of the tree: 1 for a leaf; at most PARSE_HEIGHT_MAX */
     struct span span;
     union {
         struct {
@@ -389,6 +390,7 @@ struct policy {
     bool has_every;
     struct quantity every;
     const char *about;
+    struct span about_span;
     struct name risk, impact;
     struct signal *signals;
     struct condition when, clear;

@@ -10,7 +10,11 @@
 #include "lang/ast.h"
 #include "lang/diagnostic.h"
 
-enum { PARSE_DEPTH_MAX = 100, PARSE_TOKENS_MAX = 1000000 };
+enum {
+    PARSE_DEPTH_MAX = 100,   /* brackets inside each other */
+    PARSE_HEIGHT_MAX = 1000, /* of an expression's tree: a chain of operators, of signs */
+    PARSE_TOKENS_MAX = 1000000
+};
 
 struct file *parse_file(struct arena *arena, const struct source *source, struct diag_list *diags);
 /* One expression and nothing else; NULL when it has an error. */

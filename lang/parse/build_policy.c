@@ -1,0 +1,261 @@
+/* Builds policies. */
+#include "lang/parse/build.h"
+#include "lang/parse/token.h"
+
+void build_policy_head(struct parser *parser, struct name name)
+{
+    struct policy *policy = ARENA_NEW(parser->arena, struct policy);
+    policy->name = name;
+    build_item(parser, ITEM_POLICY, name.span)->policy = policy;
+    parser->policy = policy;
+    parser->last_signal = NULL;
+    parser->last_heal = NULL;
+    parser->last_bound = parser->last_keep = NULL;
+}
+
+void build_each(struct parser *parser, struct name each, struct name pool)
+{
+    parser->policy->each = each;
+    parser->policy->pool = pool;
+}
+
+void build_for_service(struct parser *parser, struct span span)
+{
+    struct diag *diag =
+        diag_add(parser->diags, DIAG_NOT_YET, span, "'for service' is not in this version");
+    diag_help(diag, "write for each service in a pool of one");
+}
+
+void build_every(struct parser *parser, struct quantity every)
+{
+    parser->policy->every = every;
+    parser->policy->has_every = true;
+}
+
+void build_about(struct parser *parser, struct span span, const struct expr *text)
+{
+    if (build_clause(parser, "about", span)) {
+        parser->policy->about = text->string.value;
+        parser->policy->about_span = span;
+    }
+}
+
+void build_risk(struct parser *parser, struct span span, struct name risk)
+{
+    if (build_clause(parser, "risk", span)) {
+        parser->policy->risk = risk;
+    }
+}
+
+void build_impact(struct parser *parser, struct span span, struct name impact)
+{
+    if (build_clause(parser, "impact", span)) {
+        parser->policy->impact = impact;
+    }
+}
+
+void build_signal(struct parser *parser, struct span span, struct name name, struct expr *expr)
+{
+    struct signal *signal = ARENA_NEW(parser->arena, struct signal);
+    signal->name = name;
+    signal->expr = expr;
+    signal->span = span;
+    RING_ADD(parser->last_signal, signal);
+    parser->last_signal = signal;
+}
+
+struct condition build_condition(struct span span, struct expr *expr, const struct quantity *hold)
+{
+    struct condition condition = {.expr = expr, .has_for = hold != NULL, .span = span};
+    if (hold) {
+        condition.hold = *hold;
+        condition.span.end = hold->span.end;
+    }
+    return condition;
+}
+
+void build_when(struct parser *parser, struct span span, struct condition condition)
+{
+    if (build_clause(parser, "when", span)) {
+        parser->policy->when = condition;
+    }
+}
+
+void build_clear(struct parser *parser, struct span span, struct condition condition)
+{
+    if (build_clause(parser, "clear when", span)) {
+        parser->policy->clear = condition;
+    }
+}
+
+struct missing build_reaction(enum missing_kind kind, const struct name *channel)
+{
+    struct missing missing = {.kind = kind};
+    if (channel) {
+        missing.channel = *channel;
+    }
+    return missing;
+}
+
+void build_on_missing(struct parser *parser, struct span span, struct missing missing)
+{
+    if (build_clause(parser, "on missing", span)) {
+        parser->policy->on_missing = missing;
+        parser->policy->on_missing.span = span;
+    }
+}
+
+void build_on_stale(struct parser *parser, struct span span, struct quantity than,
+                    struct missing missing)
+{
+    if (missing.kind == MISSING_PROMETHEUS) {
+        struct diag *diag =
+            diag_add(parser->diags, DIAG_SYNTAX, span,
+                     "'as prometheus' says what missing means, not what stale means");
+        diag_help(diag, "write on stale > %s hold, or notify and a channel", than.text);
+    }
+    if (build_clause(parser, "on stale", span)) {
+        parser->policy->on_stale = missing;
+        parser->policy->on_stale.than = than;
+        parser->policy->on_stale.span = span;
+    }
+}
+
+void build_heal(struct parser *parser, struct name_list *last_cause)
+{
+    struct heal *heal = ARENA_NEW(parser->arena, struct heal);
+    RING_OPEN(struct name_list, last_cause, heal->causes);
+    RING_ADD(parser->last_heal, heal);
+    parser->last_heal = heal;
+    parser->heal = heal;
+    parser->last_rung = NULL;
+    parser->rung = NULL;
+}
+
+void build_heal_end(struct parser *parser, struct span span)
+{
+    parser->heal->span = span;
+    RING_OPEN(struct rung, parser->last_rung, parser->heal->rungs);
+    parser->last_rung = NULL;
+}
+
+void build_bound(struct parser *parser, struct limit *limit)
+{
+    RING_ADD(parser->last_bound, limit);
+    parser->last_bound = limit;
+}
+
+void build_policy_keep(struct parser *parser, struct limit *limit)
+{
+    RING_ADD(parser->last_keep, limit);
+    parser->last_keep = limit;
+}
+
+void build_cooldown(struct parser *parser, struct span span, struct quantity cooldown,
+                    const struct quantity *maximum)
+{
+    if (build_clause(parser, "cooldown", span)) {
+        parser->policy->has_cooldown = true;
+        parser->policy->cooldown = cooldown;
+        if (maximum) {
+            parser->policy->cooldown_max = *maximum;
+        }
+    }
+}
+
+void build_escalate(struct parser *parser, struct span span, struct name channel)
+{
+    struct escalate *escalate = &parser->policy->escalate;
+    if (build_clause(parser, "escalate", span)) {
+        escalate->present = true;
+        escalate->channel = channel;
+        escalate->span = span;
+    }
+}
+
+void build_unresolved(struct parser *parser, struct span span, struct quantity duration)
+{
+    if (build_clause(parser, "unresolved", span)) {
+        parser->policy->escalate.has_unresolved = true;
+        parser->policy->escalate.unresolved_for = duration;
+    }
+}
+
+void build_refuse_reason(struct parser *parser, struct span span, struct name name)
+{
+    struct diag *diag = diag_add(parser->diags, DIAG_NOT_YET, span,
+                                 "'%s' as a reason to escalate is not in this version", name.text);
+    diag_help(diag, "the reason of this version is unresolved for 10m");
+}
+
+/* ---- rungs ---- */
+
+static struct rung *rung_new(struct parser *parser, enum rung_kind kind, struct span span)
+{
+    struct rung *rung = ARENA_NEW(parser->arena, struct rung);
+    rung->kind = kind;
+    rung->span = span;
+    if (parser->last_rung && parser->last_rung->kind == RUNG_PAGE) {
+        struct diag *diag = diag_add(parser->diags, DIAG_SYNTAX, span,
+                                     "'else page' is the end of a ladder; nothing follows it");
+        diag_label(diag, parser->last_rung->span, "the end");
+    }
+    return rung;
+}
+
+void build_try(struct parser *parser, struct span span, bool then)
+{
+    if (then != (parser->last_rung != NULL)) {
+        struct diag *diag = diag_add(parser->diags, DIAG_SYNTAX, span,
+                                     then ? "a ladder starts with 'try', not 'then'"
+                                          : "the next rung of a ladder starts with 'then'");
+        diag_help(diag, "write %s", then ? "try" : "then");
+    }
+    parser->rung = rung_new(parser, RUNG_ACT, span);
+}
+
+void build_approve(struct parser *parser, struct name channel, struct quantity within)
+{
+    parser->rung->approve = true;
+    parser->rung->approver = channel;
+    parser->rung->approve_within = within;
+}
+
+void build_rung(struct parser *parser, struct span span, const struct act_call *call,
+                const struct condition *verify, const struct quantity *within)
+{
+    struct rung *rung = parser->rung;
+    rung->span = span;
+    rung->call = *call;
+    if (verify) {
+        rung->verify = *verify;
+        rung->has_verify = true;
+        if (within) {
+            rung->verify_within = *within;
+        } else {
+            struct diag *diag = diag_add(parser->diags, DIAG_SYNTAX, verify->span,
+                                         "a verify says within which time it must hold");
+            diag_help(diag, "write within 10m behind it");
+        }
+    }
+    RING_ADD(parser->last_rung, rung);
+    parser->last_rung = rung;
+}
+
+void build_page(struct parser *parser, struct span span, struct name channel)
+{
+    struct rung *rung = rung_new(parser, RUNG_PAGE, span);
+    rung->channel = channel;
+    RING_ADD(parser->last_rung, rung);
+    parser->last_rung = rung;
+}
+
+struct act_call *build_act_call(struct parser *parser, struct span span, struct name name,
+                                struct argument *arguments)
+{
+    struct act_call *call = ARENA_NEW(parser->arena, struct act_call);
+    call->action = name;
+    call->arguments = arguments;
+    call->span = span;
+    return call;
+}
