@@ -20,6 +20,9 @@ struct check {
     const struct metric *known_metrics;
 };
 
+/* Signals built on signals double what a walk through them meets; a walk gives up here. */
+enum { CHECK_WALK_MAX = 10000 };
+
 /* Where an expression stands. */
 struct scope {
     struct check *check;
