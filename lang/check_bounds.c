@@ -82,6 +82,10 @@ static void guarded_argument(struct check *check, const struct action *action,
     if (expr_strip(value)->kind != EXPR_NUMBER || !expr_constant(value, &number)) {
         return; /* relative amounts are known at run time */
     }
+    if (!expr_bare(value) &&
+        !dimension_equal(value->type.dimension, parameter_dimension(parameter))) {
+        return; /* said by the contracts */
+    }
     for (const struct guard *g = check->program->guards; g; g = g->next) {
         for (const struct limit *l = g->limits; l; l = l->next) {
             if (guard_meets(l, action, parameter) && (number < l->low || number > l->high)) {

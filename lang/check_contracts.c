@@ -227,7 +227,7 @@ static bool call_arguments(struct check *check, const struct act_call *call)
     return fits;
 }
 
-static struct dimension parameter_dimension(const struct parameter *parameter)
+struct dimension parameter_dimension(const struct parameter *parameter)
 {
     const char *type = parameter->type.text;
     enum unit unit = type ? unit_find(type, strlen(type)) : UNIT_NONE;

@@ -20,6 +20,9 @@ struct check {
     const struct metric *known_metrics;
 };
 
+/* Signals built on signals double what a walk through them meets; a walk gives up here. */
+enum { CHECK_WALK_MAX = 10000 };
+
 /* Where an expression stands. */
 struct scope {
     struct check *check;
@@ -91,6 +94,8 @@ struct service *find_service(const struct check *check, const char *name);
 const struct metric *find_metric(const struct check *check, const char *name);
 const char *pool_type(const struct pool *pool);         /* the type of its entities */
 const char *action_target(const struct action *action); /* type of its target, or NULL */
+/* What a quantity for this parameter measures. */
+struct dimension parameter_dimension(const struct parameter *parameter);
 /* A policy that acts stands on this pool. */
 bool pool_is_acted_on(const struct check *check, const struct pool *pool);
 /* "service", a pool's entity type. */

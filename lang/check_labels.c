@@ -65,12 +65,16 @@ static struct name_list *names_union(struct arena *arena, const struct name_list
 }
 
 /* A label that an = matcher below pins to one value: it does not multiply series. */
-static bool label_pinned(const struct expr *expr, const char *label)
+static bool pinned_within(const struct expr *expr, const char *label, unsigned *budget)
 {
+    if (*budget == 0) {
+        return true; /* too large to know: no finding */
+    }
+    (*budget)--;
     switch (expr->kind) {
     case EXPR_SELECTOR:
         if (expr->selector.signal) {
-            return label_pinned(expr->selector.signal->expr, label);
+            return pinned_within(expr->selector.signal->expr, label, budget);
         }
         for (const struct matcher *m = expr->selector.matchers; m; m = m->next) {
             if (m->op == MATCH_EQ && same(m->label.text, label)) {
@@ -79,17 +83,18 @@ static bool label_pinned(const struct expr *expr, const char *label)
         }
         return false;
     case EXPR_RANGE:
-    case EXPR_SUBQUERY: return label_pinned(expr->range.inner, label);
-    case EXPR_PAREN: return label_pinned(expr->inner, label);
-    case EXPR_UNARY: return label_pinned(expr->unary.inner, label);
-    case EXPR_PERCENT_OF: return label_pinned(expr->percent_of.inner, label);
-    case EXPR_AGGREGATE: return label_pinned(expr->aggregate.inner, label);
-    case EXPR_REACHES: return label_pinned(expr->reaches.forecast, label);
+    case EXPR_SUBQUERY: return pinned_within(expr->range.inner, label, budget);
+    case EXPR_PAREN: return pinned_within(expr->inner, label, budget);
+    case EXPR_UNARY: return pinned_within(expr->unary.inner, label, budget);
+    case EXPR_PERCENT_OF: return pinned_within(expr->percent_of.inner, label, budget);
+    case EXPR_AGGREGATE: return pinned_within(expr->aggregate.inner, label, budget);
+    case EXPR_REACHES: return pinned_within(expr->reaches.forecast, label, budget);
     case EXPR_BINARY:
-        return label_pinned(expr->binary.left, label) || label_pinned(expr->binary.right, label);
+        return pinned_within(expr->binary.left, label, budget) ||
+               pinned_within(expr->binary.right, label, budget);
     case EXPR_CALL:
         for (const struct argument *a = expr->call.arguments; a; a = a->next) {
-            if (label_pinned(a->value, label)) {
+            if (pinned_within(a->value, label, budget)) {
                 return true;
             }
         }
@@ -99,6 +104,12 @@ static bool label_pinned(const struct expr *expr, const char *label)
     case EXPR_LIST: return false;
     }
     return false;
+}
+
+static bool label_pinned(const struct expr *expr, const char *label)
+{
+    unsigned budget = CHECK_WALK_MAX;
+    return pinned_within(expr, label, &budget);
 }
 
 /* ---- leaves, calls, aggregations ---- */
@@ -186,7 +197,8 @@ static void label_aggregate(const struct scope *scope, struct expr *expr)
         shape_of(expr, true, NULL);
         return;
     }
-    for (const struct name_list *l = inner->labels_exact ? labels : NULL; l; l = l->next) {
+    bool by = inner->labels_exact && !expr->aggregate.without;
+    for (const struct name_list *l = by ? labels : NULL; l; l = l->next) {
         if (names_have(inner->labels, l->name.text)) {
             continue;
         }
@@ -286,16 +298,17 @@ static void join_many(const struct scope *scope, const struct join *join)
     const struct expr *side = left ? join->expr->binary.left : join->expr->binary.right;
     const struct type *type = left ? join->left : join->right;
     const char *key = names_text(scope->check, left ? join->left_key : join->right_key);
+    const char *who = left && right ? "both sides" : left ? "the left side" : "the right side";
+    bool none = !(left ? join->left_key : join->right_key);
     struct diag *d = diag_add(scope->check->diags, DIAG_JOIN_MANY, join->expr->span,
-                              "several series of %s can share one %s",
-                              left && right ? "both sides"
-                              : left        ? "the left side"
-                                            : "the right side",
-                              key);
+                              none ? "several series of %s meet one series: no label is matched%s"
+                                   : "several series of %s can have the same (%s)",
+                              who, none ? "" : key);
     diag_label(d, side->span, "labels: %s", names_text(scope->check, type->labels));
     if (m->group == GROUP_NONE && left != right) {
-        diag_help(d, "write %s behind the matching, or aggregate that side by (%s)",
-                  left ? "group_left" : "group_right", key);
+        diag_help(d, "write %s behind the matching", left ? "group_left" : "group_right");
+    } else if (none) {
+        diag_help(d, "aggregate that side to one series, such as sum(...)");
     } else {
         diag_help(d, "aggregate that side by (%s)", key);
     }

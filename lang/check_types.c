@@ -40,7 +40,14 @@ struct type type_of_metric_name(const char *name)
     if (strip_suffix(name, &length, "_bucket") || strip_suffix(name, &length, "_count")) {
         return type;
     }
-    type.counter = strip_suffix(name, &length, "_total") || strip_suffix(name, &length, "_sum");
+    size_t sum = length; /* the _sum of a histogram stands behind its unit */
+    if (strip_suffix(name, &sum, "_sum") && (strip_suffix(name, &(size_t){sum}, "_seconds") ||
+                                             strip_suffix(name, &(size_t){sum}, "_bytes"))) {
+        length = sum;
+        type.counter = true;
+    } else {
+        type.counter = strip_suffix(name, &length, "_total");
+    }
     if (strip_suffix(name, &length, "_bytes")) {
         type.dimension = dimension_of_unit(UNIT_BYTES, UNIT_NONE);
     } else if (strip_suffix(name, &length, "_seconds")) {
@@ -56,6 +63,9 @@ struct type type_of_metric_name(const char *name)
 
 static struct type type_of_selector(const struct expr *expr)
 {
+    if (expr->selector.signal && !expr->selector.signal->expr) {
+        return (struct type){0};
+    }
     if (expr->selector.signal) {
         struct type type = expr->selector.signal->expr->type;
         if (type.kind == VALUE_SCALAR) {
@@ -284,6 +294,57 @@ static struct dimension number_dimension(const struct expr *expr)
     return expr_bare(expr) ? dimension_of_unit(UNIT_COUNT, UNIT_NONE) : expr->type.dimension;
 }
 
+static bool scaled_within(const struct expr *expr, unsigned *budget);
+
+static bool any_argument_scaled(const struct expr *call, unsigned *budget)
+{
+    for (const struct argument *a = call->call.arguments; a; a = a->next) {
+        if (scaled_within(a->value, budget)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Multiplied or divided by a plain number somewhere, as in 100 * used / size: then the quotient is
+ * a percentage as often as a share, and its dimension cannot tell. */
+static bool scaled_within(const struct expr *expr, unsigned *budget)
+{
+    if (*budget == 0) {
+        return true; /* too large to know: no finding */
+    }
+    (*budget)--;
+    switch (expr->kind) {
+    case EXPR_PAREN: return scaled_within(expr->inner, budget);
+    case EXPR_UNARY: return scaled_within(expr->unary.inner, budget);
+    case EXPR_AGGREGATE: return scaled_within(expr->aggregate.inner, budget);
+    case EXPR_PERCENT_OF: return scaled_within(expr->percent_of.inner, budget);
+    case EXPR_SELECTOR:
+        return expr->selector.signal && scaled_within(expr->selector.signal->expr, budget);
+    case EXPR_RANGE:
+    case EXPR_SUBQUERY: return scaled_within(expr->range.inner, budget);
+    case EXPR_CALL: return any_argument_scaled(expr, budget);
+    case EXPR_BINARY: {
+        enum operator op = expr->binary.op;
+        bool factor = (op == OPERATOR_MUL || op == OPERATOR_DIV) &&
+                      (expr_bare(expr->binary.left) || expr_bare(expr->binary.right));
+        return factor || scaled_within(expr->binary.left, budget) ||
+               scaled_within(expr->binary.right, budget);
+    }
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+    case EXPR_REACHES:
+    case EXPR_LIST: return false;
+    }
+    return false;
+}
+
+static bool is_scaled(const struct expr *expr)
+{
+    unsigned budget = CHECK_WALK_MAX;
+    return scaled_within(expr, &budget);
+}
+
 static struct dimension arithmetic_dimension(const struct expr *expr)
 {
     const struct expr *a = expr->binary.left, *b = expr->binary.right;
@@ -338,6 +399,9 @@ static void type_arithmetic(const struct scope *scope, struct expr *expr)
     expr->type.counter = (a->counter || b->counter) && !difference;
     expr->type.weak = a->weak || b->weak;
     expr->type.dimension = arithmetic_dimension(expr);
+    if (op == OPERATOR_DIV && (is_scaled(expr->binary.left) || is_scaled(expr->binary.right))) {
+        expr->type.dimension.ratio = false;
+    }
 }
 
 static void type_comparison(const struct scope *scope, struct expr *expr)
@@ -434,20 +498,26 @@ void type_expr(const struct scope *scope, struct expr *expr)
 /* ---- conditions ---- */
 
 /* A comparison, or what stands for one: absent, reaches, a signal that holds one. */
-static bool decides(const struct expr *expr)
+static bool decides_within(const struct expr *expr, unsigned *budget)
 {
+    if (*budget == 0) {
+        return true; /* too large to know: no finding */
+    }
+    (*budget)--;
     switch (expr->kind) {
     case EXPR_REACHES: return true;
-    case EXPR_PAREN: return decides(expr->inner);
-    case EXPR_UNARY: return decides(expr->unary.inner);
+    case EXPR_PAREN: return decides_within(expr->inner, budget);
+    case EXPR_UNARY: return decides_within(expr->unary.inner, budget);
     case EXPR_CALL:
         return expr->call.builtin == BUILTIN_ABSENT ||
                expr->call.builtin == BUILTIN_ABSENT_OVER_TIME;
-    case EXPR_AGGREGATE: return decides(expr->aggregate.inner);
+    case EXPR_AGGREGATE: return decides_within(expr->aggregate.inner, budget);
     case EXPR_BINARY:
         return operator_infos[expr->binary.op].kind == OPERATOR_COMPARE ||
-               decides(expr->binary.left) || decides(expr->binary.right);
-    case EXPR_SELECTOR: return expr->selector.signal && decides(expr->selector.signal->expr);
+               decides_within(expr->binary.left, budget) ||
+               decides_within(expr->binary.right, budget);
+    case EXPR_SELECTOR:
+        return expr->selector.signal && decides_within(expr->selector.signal->expr, budget);
     case EXPR_NUMBER:
     case EXPR_STRING:
     case EXPR_RANGE:
@@ -456,6 +526,12 @@ static bool decides(const struct expr *expr)
     case EXPR_LIST: return false;
     }
     return false;
+}
+
+static bool decides(const struct expr *expr)
+{
+    unsigned budget = CHECK_WALK_MAX;
+    return decides_within(expr, &budget);
 }
 
 /* A comparison with bool is present whether it is 0 or 1: it never filters. */
