@@ -358,16 +358,12 @@ static enum status read_type(struct exposition *e, const char *p, struct exposit
     const char *end = word_end(e, p);
     struct slice word = {p, (uint32_t)(end - p)};
     for (size_t i = 0; i < ARRAY_LEN(type_names); i++) {
-        if (slice_is(word, type_names[i])) {
+        if (slice_is(word, type_names[i]) || (i == 0 && slice_is(word, "unknown"))) {
             item->type = (enum exposition_type)i;
             const char *rest = skip_blanks(end);
             return rest == e->line_end ? STATUS_OK
                                        : expected(e, rest, error, "the end of the line");
         }
-    }
-    if (slice_is(word, "unknown")) {
-        item->type = EXPOSITION_UNTYPED;
-        return STATUS_OK;
     }
     return expected(e, p, error, "counter, gauge, histogram, summary or untyped");
 }

@@ -39,7 +39,8 @@ enum feed_kind {
     FEED_STALE,
     FEED_ANSWERED,
     FEED_FAILED,
-    FEED_FORGET, /* the number is free; its series may come back under another */
+    FEED_FORGET, /* the number is free; its series may come back under another. A SERIES whose
+                    number is in use means the same for the series that had it */
     FEED_LOST,   /* samples dropped because the ring was full */
     FEED_RESYNC  /* never given to the caller of feed_next() */
 };
