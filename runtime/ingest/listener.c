@@ -254,16 +254,16 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     (void)version;
     (void)upload;
     if (*request_ctx == NULL) {
-        *request_ctx = &seen; /* headers are there; MHD calls again when the request is complete */
-        return MHD_YES;
+        *request_ctx = &seen;
+        listener->requests++;
+        if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
+            return MHD_YES; /* MHD calls again when the request is complete */
+        }
+        listener->refused++; /* before its body, which is then not read */
+        return reply_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n", true);
     }
     if (*upload_size > 0) {
         return MHD_NO; /* a body has no place here: the connection is closed */
-    }
-    listener->requests++;
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-        listener->refused++;
-        return reply_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n", true);
     }
     if (strcmp(url, "/livez") == 0) {
         return reply_health(listener, connection, false);
