@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQUESTS_A_POLL_MAX = 64 };
-
 struct connection {
     int fd; /* -1: free */
     uid_t uid;
@@ -216,9 +214,10 @@ static bool is_shallow(const char *text, size_t length)
     unsigned depth = 0;
     bool quoted = false;
     for (size_t i = 0; i < length; i++) {
-        if (quoted) {
-            i += text[i] == '\\';
-            quoted = i >= length || text[i] != '"' || text[i - 1] == '\\';
+        if (quoted && text[i] == '\\') {
+            i++; /* and what it escapes */
+        } else if (quoted) {
+            quoted = text[i] != '"';
         } else if (text[i] == '"') {
             quoted = true;
         } else if (text[i] == '{' || text[i] == '[') {
@@ -261,8 +260,7 @@ static unsigned connection_serve(struct control *control, struct connection *con
                                  control_handler_f *handler, void *ctx)
 {
     unsigned answered = 0;
-    while (connection->fd >= 0 && connection->out == NULL && !connection->closing &&
-           answered < REQUESTS_A_POLL_MAX) {
+    while (connection->fd >= 0 && connection->out == NULL && !connection->closing) {
         char *end = memchr(connection->in, '\n', connection->in_length);
         if (end == NULL) {
             if (connection->in_length >= CONTROL_REQUEST_BYTES_MAX) {

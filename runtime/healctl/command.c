@@ -33,9 +33,11 @@ json_t *ask(const struct options *options, json_t *take_request, int *ret_code)
         show_json(answer);
     } else {
         fflush(stdout);
-        fputs("healctl: ", stdout);
-        show(text_of(answer, "error")[0] != '\0' ? text_of(answer, "error") : "heald says no", 0);
-        fputs("\n", stdout);
+        fputs("healctl: ", stderr);
+        show_to(stderr,
+                text_of(answer, "error")[0] != '\0' ? text_of(answer, "error") : "heald says no",
+                0);
+        fputs("\n", stderr);
     }
     json_decref(answer);
     return NULL;

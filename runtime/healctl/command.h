@@ -31,7 +31,8 @@ json_t *ask(const struct options *options, json_t *take_request, int *ret_code);
 
 /* Text from heald for a terminal: control characters escaped, cut to width columns' worth of code
  * points (0: not cut) and padded to it. */
-void show(const char *text, int width);
+void show_to(FILE *out, const char *text, int width);
+void show(const char *text, int width); /* to standard output */
 /* The text of a key, or "". */
 const char *text_of(const json_t *object, const char *key);
 /* Prints an answer as one line of JSON. */

@@ -25,28 +25,33 @@ static size_t character_bytes(const unsigned char *text)
     return text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : text[0] >= 0xc0 ? 2 : 1;
 }
 
-void show(const char *text, int width)
+void show_to(FILE *out, const char *text, int width)
 {
     const unsigned char *p = (const unsigned char *)text;
     int columns = 0;
     while (*p != '\0' && (width == 0 || columns < width)) {
         size_t bytes = character_bytes(p);
         if (bytes == 0) {
-            columns += printf("\\x%02x", *p);
+            columns += fprintf(out, "\\x%02x", *p);
             p += 1;
             while ((*p & 0xc0) == 0x80) {
-                columns += printf("%02x", *p);
+                columns += fprintf(out, "%02x", *p);
                 p++;
             }
         } else {
-            fwrite(p, 1, bytes, stdout);
+            fwrite(p, 1, bytes, out);
             p += bytes;
             columns++;
         }
     }
     if (width > 0) {
-        printf("%*s", columns < width ? width - columns : 0, "");
+        fprintf(out, "%*s", columns < width ? width - columns : 0, "");
     }
+}
+
+void show(const char *text, int width)
+{
+    show_to(stdout, text, width);
 }
 
 void show_json(const json_t *value)
