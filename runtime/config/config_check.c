@@ -160,6 +160,6 @@ const char *config_mode_text(enum config_mode mode)
     case CONFIG_ASK: return "ask";
     case CONFIG_ACT: return "act";
     }
-    CHECK(!"a mode is one of three");
+    check_failed("a mode is one of three", __FILE__, __LINE__);
     return "";
 }

@@ -338,6 +338,6 @@ enum status config_scalar_read(const struct config_key *key, const char *text, v
     case KIND_LIST:
     case KIND_MAP: break;
     }
-    CHECK(!"a part is not a scalar");
+    check_failed("a part is not a scalar", __FILE__, __LINE__);
     return STATUS_PROTOCOL;
 }

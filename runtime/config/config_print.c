@@ -127,7 +127,7 @@ static void put_scalar(struct writer *w, const struct config_key *key, const voi
     case KIND_SECTION:
     case KIND_OPTIONAL:
     case KIND_LIST:
-    case KIND_MAP: CHECK(!"a part is not a scalar");
+    case KIND_MAP: check_failed("a part is not a scalar", __FILE__, __LINE__);
     }
 }
 

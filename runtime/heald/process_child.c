@@ -109,7 +109,7 @@ enum status process_cage(const struct process_start *start, char ret[SANDBOX_REP
         sandbox.role = SANDBOX_ACTOR;
         sandbox.user = config->users.actor;
         break;
-    case PROCESS_ROLES: CHECK(!"a role");
+    case PROCESS_ROLES: check_failed("a role", __FILE__, __LINE__);
     }
     TRY(sandbox_apply(&sandbox, ret, error));
     for (const char *line = ret; *line != '\0'; line += strcspn(line, "\n") + 1) {

@@ -39,10 +39,20 @@ static const unsigned role_groups[SANDBOX_ROLES] = {
         GROUP_BASE | GROUP_READ | GROUP_WRITE | GROUP_SOCKET | GROUP_NETWORK | GROUP_RUN,
 };
 
+/* Argument number index is value; its bits of mask are value. */
+static struct scmp_arg_cmp equal(unsigned index, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){index, SCMP_CMP_EQ, value, 0};
+}
+static struct scmp_arg_cmp masked(unsigned index, scmp_datum_t mask, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){index, SCMP_CMP_MASKED_EQ, mask, value};
+}
+
 static int allow_socket(scmp_filter_ctx filter, int family)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+                            equal(0, (scmp_datum_t)family));
 }
 
 static int add_sockets(scmp_filter_ctx filter, enum sandbox_role role)
@@ -62,25 +72,20 @@ static int add_sockets(scmp_filter_ctx filter, enum sandbox_role role)
 static int add_cage(scmp_filter_ctx filter)
 {
     int bad = 0;
+    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, masked(2, PROT_EXEC, 0));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC));
-    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+                            masked(2, PROT_EXEC | PROT_WRITE, PROT_EXEC));
+    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, masked(2, PROT_EXEC, 0));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                            SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                            SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                            SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
+                            masked(0, CLONE_THREAD, CLONE_THREAD));
+    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, equal(0, PR_SET_NAME));
+    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, equal(0, PR_SET_PDEATHSIG));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                            SCMP_A1(SCMP_CMP_EQ, 0x5421 /* FIONBIO */));
+                            equal(1, 0x5421 /* FIONBIO */));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                            SCMP_A1(SCMP_CMP_EQ, 0x541b /* FIONREAD */));
+                            equal(1, 0x541b /* FIONREAD */));
     /* Limits may be asked, not set. */
-    bad |=
-        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0));
+    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, equal(2, 0));
     bad |= seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0);
     bad |= seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0);
     return bad;
@@ -90,10 +95,8 @@ static int add_cage(scmp_filter_ctx filter)
 static int add_read_only(scmp_filter_ctx filter)
 {
     const scmp_datum_t writing = 03 | 0100 | 01000; /* O_ACCMODE, O_CREAT, O_TRUNC */
-    int bad = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-                               SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
-    return bad | seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
-                                  SCMP_A1(SCMP_CMP_MASKED_EQ, writing, 0));
+    int bad = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, masked(2, writing, 0));
+    return bad | seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, masked(1, writing, 0));
 }
 
 static int add_rows(scmp_filter_ctx filter, enum sandbox_role role)

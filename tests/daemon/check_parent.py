@@ -8,7 +8,7 @@ import stat
 import subprocess
 import threading
 import time
-from case import call, program, run, until
+from case import CAGED, call, program, run, until
 
 HEALD = program("heald_roles")
 
@@ -20,7 +20,7 @@ class Daemon:
         with open(self.path, "w") as file:
             file.write(f"state: {self.state}\n{extra}")
         self.process = subprocess.Popen([HEALD, "-c", self.path], stderr=subprocess.PIPE,
-                                        env={**os.environ, **(env or {})})
+                                        env={**os.environ, **CAGED, **(env or {})})
         self.lines = []
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -85,7 +85,7 @@ def claim_it_starts_says_what_it_dropped_and_ends_in_order(folder):
 
 def claim_a_second_daemon_on_one_state_folder_is_refused(folder):
     with Daemon(folder) as heald:
-        got = call(HEALD, "-c", heald.path)
+        got = call(HEALD, "-c", heald.path, env=CAGED)
         assert got.returncode == 1, got
         assert f"another heald (pid {heald.process.pid})".encode() in got.stderr
         assert heald.status()["ok"]

@@ -88,7 +88,7 @@ static json_t *answer(const struct control_request *request, void *ctx)
                          request->user, "sandbox_text", engine.sandbox);
     }
     if (strcmp(request->command, "crash") == 0) {
-        CHECK(!"asked to crash");
+        check_failed("asked to crash", __FILE__, __LINE__);
     }
     if (strcmp(request->command, "large") == 0) {
         char *text = heap_alloc(3000001);
