@@ -1,0 +1,172 @@
+/* heald.yaml: what a host lets heald do, as one structure.
+ *
+ *     struct config config;
+ *     struct config_report report = {0};
+ *     if (!config_load("/etc/heal/heald.yaml", &config, &report)) { ... report.text ... }
+ *     config_release(&config);
+ *     config_report_release(&report);
+ *
+ * Strict: an unknown or repeated key, a wrong type and a value out of range are errors with their
+ * place, and all of them are reported. Every key is a row of config.def, which drives the reader,
+ * the printer and the documentation. Everything is heap-owned by the struct config. */
+#ifndef HEAL_RUNTIME_CONFIG_CONFIG_H
+#define HEAL_RUNTIME_CONFIG_CONFIG_H
+
+#include "lang/base.h"
+
+enum {
+    CONFIG_BYTES_MAX = 1024 * 1024,
+    CONFIG_DEPTH_MAX = 16,
+    CONFIG_NODES_MAX = 20000,
+    CONFIG_ERRORS_MAX = 100,
+    CONFIG_TEXT_MAX = 4096, /* one scalar */
+};
+
+enum config_mode { CONFIG_SHADOW, CONFIG_ASK, CONFIG_ACT };
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_log_level { CONFIG_ERROR, CONFIG_WARN, CONFIG_INFO, CONFIG_DEBUG };
+
+/* Every part begins with this: whether it was written, and where. */
+struct config_head {
+    bool present;
+    uint32_t line, column;
+};
+
+struct config_strings {
+    char **items;
+    size_t count;
+};
+
+struct config_log {
+    struct config_head head;
+    int format; /* enum config_log_format */
+    int level;  /* enum config_log_level */
+};
+
+/* User names; "none" stays the user heald was started as. */
+struct config_users {
+    struct config_head head;
+    char *ingest, *engine, *actor;
+};
+
+struct config_scrape {
+    struct config_head head;
+    char *job;
+    struct config_strings targets; /* http:// or https:// URLs */
+    struct duration interval, timeout;
+    uint64_t body_max_bytes, series_max;
+};
+
+/* One of pidfile, exe and cmdline is set, the others are NULL. */
+struct config_process {
+    struct config_head head;
+    char *name, *pidfile, *exe, *cmdline;
+};
+
+struct config_host {
+    struct config_head head;
+    bool enabled;
+    struct duration interval;
+    struct config_strings cgroups;
+    struct config_process *processes;
+    size_t processes_count;
+};
+
+struct config_channel_log {
+    struct config_head head;
+};
+struct config_webhook {
+    struct config_head head;
+    char *url;
+    struct duration timeout;
+};
+/* Where escalations go: one of log and webhook is present. */
+struct config_channel {
+    struct config_head head;
+    char *name;
+    struct config_channel_log log;
+    struct config_webhook webhook;
+};
+
+struct config_env {
+    struct config_head head;
+    char *name, *value;
+};
+
+struct config_at_most {
+    struct config_head head;
+    uint64_t count;
+    struct duration per;
+};
+
+/* The envelope of one action: which program, for whom, how long, how often. */
+struct config_grant {
+    struct config_head head;
+    char *action;
+    int connector; /* 0: exec */
+    struct config_strings argv;
+    struct config_strings targets; /* canonical texts: "namespace=shop,pod=a" */
+    bool unattended, idempotent;
+    char *cwd;
+    struct config_env *env;
+    size_t env_count;
+    struct duration timeout;
+    uint64_t memory_max_bytes, output_max_bytes;
+    struct config_at_most at_most; /* at_most.head.present: there is such a bound */
+};
+
+struct config_policy_mode {
+    struct config_head head;
+    char *name;
+    int mode; /* enum config_mode */
+};
+
+struct config {
+    struct config_head head;
+    char *state, *policies, *trusted_key, *control;
+    char *control_group; /* NULL: none */
+    char *listen;        /* "none" or ADDRESS:PORT */
+    struct duration tick, blind_after;
+    struct config_log log;
+    struct config_users users;
+    struct config_scrape *scrape;
+    size_t scrape_count;
+    struct config_host host;
+    struct config_channel *channels;
+    size_t channels_count;
+    struct config_strings guards;
+    struct config_grant *grants;
+    size_t grants_count;
+    int default_mode; /* enum config_mode */
+    struct config_policy_mode *policies_mode;
+    size_t policies_mode_count;
+};
+
+/* One finding a line: "heald.yaml:12:5: error: unknown key 'intervall' in scrape[0]; ...". */
+struct config_report {
+    char *text; /* NULL: nothing to report */
+    size_t length, capacity;
+    size_t errors;
+};
+
+/* Reads and checks a file. False with the report filled; *ret is then empty and need not be
+ * released. */
+NODISCARD bool config_load(const char *path, struct config *ret, struct config_report *report);
+/* The same from memory; name stands for the file in the report. */
+NODISCARD bool config_parse(const char *name, const char *text, size_t length, struct config *ret,
+                            struct config_report *report);
+void config_release(struct config *config);
+void config_report_release(struct config_report *report);
+
+/* The effective configuration as YAML that parses again to the same; the caller frees it. With
+ * redact, URLs lose user, password and query, which is all that may then differ. */
+char *config_print(const struct config *config, bool redact);
+/* The page docs/heald.yaml.md, written from config.def; the caller frees it. */
+char *config_print_docs(void);
+
+/* The mode the host allows a policy. */
+enum config_mode config_mode_of(const struct config *config, const char *policy);
+/* "shadow", "ask", "act" */
+const char *config_mode_text(enum config_mode mode);
+
+#endif

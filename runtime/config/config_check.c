@@ -1,0 +1,165 @@
+/* Questions about more than one key of heald.yaml. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/config/config_internal.h"
+
+#define FAIL(head, ...) config_fail(reader, (head)->line, (head)->column, __VA_ARGS__)
+
+static bool strings_equal(const struct config_strings *a, const struct config_strings *b,
+                          const char **ret_shared)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        for (size_t k = a == b ? i + 1 : 0; k < b->count; k++) {
+            if (strcmp(a->items[i], b->items[k]) == 0) {
+                *ret_shared = a->items[i];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_scrapes(struct config_reader *reader, const struct config *config)
+{
+    const char *shared = NULL;
+    for (size_t i = 0; i < config->scrape_count; i++) {
+        const struct config_scrape *scrape = &config->scrape[i];
+        if (scrape->timeout.ns > scrape->interval.ns) {
+            FAIL(&scrape->head, "the timeout is longer than the interval in scrape[%zu]", i);
+        }
+        for (size_t k = 0; k <= i; k++) {
+            if (k < i && strcmp(config->scrape[k].job, scrape->job) == 0) {
+                FAIL(&scrape->head, "the job '%.80s' is in scrape[%zu] already", scrape->job, k);
+            }
+            if (strings_equal(&config->scrape[k].targets, &scrape->targets, &shared)) {
+                FAIL(&scrape->head, "the target '%.80s' is listed twice", shared);
+            }
+        }
+    }
+}
+
+static void check_host(struct config_reader *reader, const struct config *config)
+{
+    for (size_t i = 0; i < config->host.processes_count; i++) {
+        const struct config_process *process = &config->host.processes[i];
+        if ((process->pidfile != NULL) + (process->exe != NULL) + (process->cmdline != NULL) != 1) {
+            FAIL(&process->head, "host.processes[%zu] needs one of pidfile, exe and cmdline", i);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(config->host.processes[k].name, process->name) == 0) {
+                FAIL(&process->head, "the process '%.80s' is listed twice", process->name);
+            }
+        }
+    }
+    for (size_t i = 0; i < config->host.cgroups.count; i++) {
+        if (strstr(config->host.cgroups.items[i], "..") != NULL) {
+            FAIL(&config->host.head, "host.cgroups[%zu] may not contain '..'", i);
+        }
+    }
+}
+
+static void check_channels(struct config_reader *reader, const struct config *config)
+{
+    for (size_t i = 0; i < config->channels_count; i++) {
+        const struct config_channel *channel = &config->channels[i];
+        if (channel->log.head.present == channel->webhook.head.present) {
+            FAIL(&channel->head, "the channel '%.80s' needs one of log and webhook", channel->name);
+        }
+    }
+}
+
+static bool is_shell(const char *program)
+{
+    static const char *const shells[] = {"sh",  "bash", "dash",    "ash",  "ksh", "mksh",
+                                         "zsh", "csh",  "busybox", "tcsh", "fish"};
+    const char *slash = strrchr(program, '/');
+    for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
+        if (strcmp(slash != NULL ? slash + 1 : program, shells[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the command is a shell that is given text to run: sh -c, env bash -ec, busybox sh -c. */
+static bool runs_shell_text(const struct config_strings *argv)
+{
+    bool shell = false;
+    for (size_t i = 0; i < argv->count; i++) {
+        const char *text = argv->items[i];
+        if (shell && text[0] == '-' && text[1] != '-' && strchr(text, 'c') != NULL) {
+            return true;
+        }
+        shell = shell || is_shell(text);
+    }
+    return false;
+}
+
+static void check_grants(struct config_reader *reader, const struct config *config)
+{
+    const char *shared = NULL;
+    for (size_t i = 0; i < config->grants_count; i++) {
+        const struct config_grant *grant = &config->grants[i];
+        if (runs_shell_text(&grant->argv)) {
+            FAIL(&grant->head,
+                 "grants[%zu] gives text to a shell; name the program itself, or a script file", i);
+        }
+        for (size_t k = 0; k <= i; k++) {
+            if (strcmp(config->grants[k].action, grant->action) == 0 &&
+                strings_equal(&config->grants[k].targets, &grant->targets, &shared)) {
+                FAIL(&grant->head, "the action '%.80s' is granted twice for the target '%.80s'",
+                     grant->action, shared);
+            }
+        }
+    }
+}
+
+static void check_guards(struct config_reader *reader, const struct config *config)
+{
+    const char *shared = NULL;
+    bool acts = config->default_mode == CONFIG_ACT;
+    const struct config_head *place = &config->head;
+    for (size_t i = 0; i < config->policies_mode_count; i++) {
+        if (config->policies_mode[i].mode == CONFIG_ACT && !acts) {
+            acts = true;
+            place = &config->policies_mode[i].head;
+        }
+    }
+    if (acts && config->guards.count == 0) {
+        FAIL(place, "mode act needs at least one guard file in 'guards'");
+    }
+    if (strings_equal(&config->guards, &config->guards, &shared)) {
+        FAIL(&config->head, "the guard file '%.80s' is listed twice", shared);
+    }
+}
+
+void config_check(struct config_reader *reader, const struct config *config)
+{
+    check_scrapes(reader, config);
+    check_host(reader, config);
+    check_channels(reader, config);
+    check_grants(reader, config);
+    check_guards(reader, config);
+}
+
+enum config_mode config_mode_of(const struct config *config, const char *policy)
+{
+    for (size_t i = 0; i < config->policies_mode_count; i++) {
+        if (strcmp(config->policies_mode[i].name, policy) == 0) {
+            return (enum config_mode)config->policies_mode[i].mode;
+        }
+    }
+    return (enum config_mode)config->default_mode;
+}
+
+const char *config_mode_text(enum config_mode mode)
+{
+    switch (mode) {
+    case CONFIG_SHADOW: return "shadow";
+    case CONFIG_ASK: return "ask";
+    case CONFIG_ACT: return "act";
+    }
+    check_failed("a mode is one of three", __FILE__, __LINE__);
+    return "";
+}

@@ -1,0 +1,359 @@
+/* The commands: one request, one answer shown. */
+#include "runtime/healctl/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TAIL_LATEST = 20, TAIL_PAUSE_MS = 200 };
+
+json_t *ask(const struct options *options, json_t *take_request, int *ret_code)
+{
+    struct error error;
+    json_t *answer = NULL;
+    CHECK(take_request != NULL);
+    enum status status =
+        control_call(options->socket, take_request, options->timeout, &answer, &error);
+    json_decref(take_request);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "healctl: %s\n", error.message);
+        *ret_code = CONTROL_UNREACHABLE;
+        return NULL;
+    }
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        return answer;
+    }
+    json_int_t code = json_integer_value(json_object_get(answer, "code"));
+    *ret_code = code >= CONTROL_NEGATIVE && code <= CONTROL_DENIED ? (int)code : CONTROL_NEGATIVE;
+    if (options->json) {
+        show_json(answer);
+    } else {
+        fflush(stdout);
+        fputs("healctl: ", stderr);
+        show_to(stderr,
+                text_of(answer, "error")[0] != '\0' ? text_of(answer, "error") : "heald says no",
+                0);
+        fputs("\n", stderr);
+    }
+    json_decref(answer);
+    return NULL;
+}
+
+static int64_t integer_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+/* An id as heald knows it: a whole number, or its text when it is none. */
+static json_t *id_of(const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    long long id = strtoll(text, &end, 10);
+    if (errno == 0 && *text != '\0' && *end == '\0') {
+        return json_integer(id);
+    }
+    json_t *string = json_string(text);
+    return string != NULL ? string : json_string("");
+}
+
+static void show_id(const json_t *value, int width)
+{
+    char text[32];
+    if (json_is_integer(value)) {
+        snprintf(text, sizeof(text), "%" PRId64, (int64_t)json_integer_value(value));
+        show(text, width);
+    } else {
+        show(json_is_string(value) ? json_string_value(value) : "-", width);
+    }
+}
+
+/* Prints a table of objects; columns are keys with their widths, the last is not padded. */
+struct column {
+    const char *key, *title;
+    int width;
+};
+static void show_table(const json_t *rows, const struct column *columns, size_t count)
+{
+    size_t index = 0;
+    json_t *row = NULL;
+    for (size_t i = 0; i < count; i++) {
+        show(columns[i].title, i + 1 < count ? columns[i].width : 0);
+        fputs(i + 1 < count ? "  " : "\n", stdout);
+    }
+    json_array_foreach((json_t *)(uintptr_t)rows, index, row)
+    {
+        for (size_t i = 0; i < count; i++) {
+            const json_t *value = json_object_get(row, columns[i].key);
+            int width = i + 1 < count ? columns[i].width : 0;
+            if (strcmp(columns[i].key, "opened") == 0 ||
+                strcmp(columns[i].key, "last_answer") == 0) {
+                show_time(value);
+            } else if (json_is_boolean(value)) {
+                show(json_is_true(value) ? "yes" : "no", width);
+            } else {
+                show_id(value, width);
+            }
+            fputs(i + 1 < count ? "  " : "\n", stdout);
+        }
+    }
+}
+
+static void show_status(const json_t *answer)
+{
+    static const struct column policies[] = {{"name", "POLICY", 28},
+                                             {"mode", "MODE", 7},
+                                             {"state", "STATE", 12},
+                                             {"entities", "ENTITIES", 8},
+                                             {"open", "OPEN", 4}};
+    static const struct column sources[] = {{"name", "SOURCE", 36},
+                                            {"observed", "OBSERVED", 8},
+                                            {"last_answer", "ANSWERED", 8},
+                                            {"error", "ERROR", 0}};
+    size_t index = 0;
+    json_t *line = NULL;
+    fputs("heald ", stdout);
+    show(text_of(answer, "version"), 0);
+    printf(", pid %" PRId64 ", epoch %" PRId64 ", evaluator ", integer_of(answer, "pid"),
+           integer_of(answer, "epoch"));
+    show(text_of(answer, "evaluator"), 0);
+    printf("\ntick %" PRId64 " ms, %" PRId64 " series, %" PRId64 " journal records, %" PRId64
+           " open incidents\n",
+           integer_of(answer, "tick_ms"), integer_of(answer, "series"),
+           integer_of(answer, "journal_records"), integer_of(answer, "incidents_open"));
+    if (json_is_true(json_object_get(answer, "stopped"))) {
+        fputs("STOPPED: nothing acts", stdout);
+        fputs(text_of(answer, "stopped_by")[0] != '\0' ? ", by " : "", stdout);
+        show(text_of(answer, "stopped_by"), 0);
+        fputs("\n", stdout);
+    }
+    if (json_array_size(json_object_get(answer, "policies")) > 0) {
+        fputs("\n", stdout);
+        show_table(json_object_get(answer, "policies"), policies, ARRAY_LEN(policies));
+    }
+    if (json_array_size(json_object_get(answer, "sources")) > 0) {
+        fputs("\n", stdout);
+        show_table(json_object_get(answer, "sources"), sources, ARRAY_LEN(sources));
+    }
+    json_array_foreach(json_object_get(answer, "sandbox"), index, line)
+    {
+        fputs(index == 0 ? "\n" : "", stdout);
+        show(json_is_string(line) ? json_string_value(line) : "", 0);
+        fputs("\n", stdout);
+    }
+}
+
+/* Well: not stopped, and every source observed. */
+static bool is_healthy(const json_t *answer)
+{
+    size_t index = 0;
+    json_t *source = NULL;
+    json_array_foreach(json_object_get(answer, "sources"), index, source)
+    {
+        if (json_is_false(json_object_get(source, "observed"))) {
+            return false;
+        }
+    }
+    return !json_is_true(json_object_get(answer, "stopped"));
+}
+
+int command_status(const struct options *options)
+{
+    int code = CONTROL_OK;
+    json_t *answer = ask(options, json_pack("{s:s}", "command", "status"), &code);
+    if (answer == NULL) {
+        return code;
+    }
+    if (options->json) {
+        show_json(answer);
+    } else {
+        show_status(answer);
+    }
+    code = is_healthy(answer) ? CONTROL_OK : CONTROL_NEGATIVE;
+    json_decref(answer);
+    return code;
+}
+
+int command_incidents(const struct options *options)
+{
+    static const struct column columns[] = {{"id", "ID", 6},          {"opened", "OPENED", 8},
+                                            {"state", "STATE", 12},   {"policy", "POLICY", 20},
+                                            {"target", "TARGET", 28}, {"action", "ACTION", 14},
+                                            {"text", "TEXT", 0}};
+    int code = CONTROL_OK;
+    json_t *answer = ask(
+        options, json_pack("{s:s, s:b}", "command", "incidents", "all", (int)options->all), &code);
+    if (answer == NULL) {
+        return code;
+    }
+    const json_t *incidents = json_object_get(answer, "incidents");
+    if (options->json) {
+        show_json(answer);
+    } else if (json_array_size(incidents) == 0) {
+        puts(options->all ? "no incidents" : "no open incidents");
+    } else {
+        show_table(incidents, columns, ARRAY_LEN(columns));
+    }
+    json_decref(answer);
+    return CONTROL_OK;
+}
+
+int command_explain(const struct options *options)
+{
+    int code = CONTROL_OK;
+    size_t index = 0;
+    json_t *record = NULL;
+    json_t *answer =
+        ask(options, json_pack("{s:s, s:o}", "command", "explain", "id", id_of(options->argument)),
+            &code);
+    if (answer == NULL) {
+        return code;
+    }
+    if (options->json) {
+        show_json(answer);
+    } else {
+        fputs("incident ", stdout);
+        show_id(json_object_get(answer, "id"), 0);
+        fputs(" of policy ", stdout);
+        show(text_of(answer, "policy"), 0);
+        if (text_of(answer, "target")[0] != '\0') {
+            fputs(" on ", stdout);
+            show(text_of(answer, "target"), 0);
+        }
+        fputs(": ", stdout);
+        show(text_of(answer, "state"), 0);
+        fputs("\n", stdout);
+        json_array_foreach(json_object_get(answer, "records"), index, record)
+        {
+            show_record(record);
+        }
+    }
+    json_decref(answer);
+    return CONTROL_OK;
+}
+
+/* Sends a request whose answer is only yes, and says done. */
+static int ask_and_say(const struct options *options, json_t *take_request, const char *done)
+{
+    int code = CONTROL_OK;
+    json_t *answer = ask(options, take_request, &code);
+    if (answer == NULL) {
+        return code;
+    }
+    if (options->json) {
+        show_json(answer);
+    } else {
+        show(text_of(answer, "text")[0] != '\0' ? text_of(answer, "text") : done, 0);
+        fputs("\n", stdout);
+    }
+    json_decref(answer);
+    return CONTROL_OK;
+}
+
+static json_t *request_with_why(const struct options *options)
+{
+    json_t *request = json_pack("{s:s}", "command", options->command);
+    if (options->why != NULL) {
+        json_t *why = json_string(options->why);
+        json_object_set_new(request, "why", why != NULL ? why : json_string("(not UTF-8)"));
+    }
+    return request;
+}
+
+int command_answer(const struct options *options)
+{
+    json_t *request = request_with_why(options);
+    json_object_set_new(request, "id", id_of(options->argument));
+    return ask_and_say(options, request,
+                       strcmp(options->command, "approve") == 0 ? "approved" : "denied");
+}
+
+/* Writes STATE/STOP, which heald obeys at its next tick and at its next start. */
+static int stop_by_file(const struct options *options)
+{
+    char path[4200];
+    const char *why = options->why != NULL ? options->why : "healctl stop";
+    if (options->state == NULL) {
+        fprintf(stderr, "healctl: the state folder is not known (-c or --state); NOT stopped\n");
+        return CONTROL_UNREACHABLE;
+    }
+    snprintf(path, sizeof(path), "%s/STOP", options->state);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0 || write(fd, why, strlen(why)) < 0 || write(fd, "\n", 1) != 1 || fsync(fd) != 0) {
+        fprintf(stderr, "healctl: cannot write '%s': %s; NOT stopped\n", path, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return CONTROL_UNREACHABLE;
+    }
+    close(fd);
+    if (options->json) {
+        json_t *answer = json_pack("{s:b, s:b}", "ok", 1, "stop_file", 1);
+        show_json(answer);
+        json_decref(answer);
+    } else {
+        printf("heald was not asked; wrote %s, so that nothing acts until 'healctl start'\n", path);
+    }
+    return CONTROL_OK;
+}
+
+int command_stop(const struct options *options)
+{
+    int code = ask_and_say(options, request_with_why(options), "stopped: nothing acts any more");
+    return code == CONTROL_UNREACHABLE ? stop_by_file(options) : code;
+}
+
+int command_start(const struct options *options)
+{
+    return ask_and_say(options, request_with_why(options), "started: actions may run again");
+}
+
+int command_reload(const struct options *options)
+{
+    return ask_and_say(options, request_with_why(options), "reloaded");
+}
+
+/* Shows the records after *sequence and moves it on. */
+static int tail_once(const struct options *options, json_int_t *sequence)
+{
+    int code = CONTROL_OK;
+    size_t index = 0;
+    json_t *record = NULL, *request = json_pack("{s:s}", "command", "records");
+    if (*sequence >= 0) {
+        json_object_set_new(request, "after", json_integer(*sequence));
+    } else {
+        json_object_set_new(request, "latest", json_integer(TAIL_LATEST));
+    }
+    json_t *answer = ask(options, request, &code);
+    if (answer == NULL) {
+        return code;
+    }
+    json_array_foreach(json_object_get(answer, "records"), index, record)
+    {
+        if (options->json) {
+            show_json(record);
+        } else {
+            show_record(record);
+        }
+    }
+    json_int_t last = json_integer_value(json_object_get(answer, "last"));
+    *sequence = last > *sequence ? last : *sequence < 0 ? 0 : *sequence;
+    json_decref(answer);
+    return CONTROL_OK;
+}
+
+int command_tail(const struct options *options)
+{
+    json_int_t sequence = options->follow && options->all ? 0 : -1;
+    const struct timespec pause = {0, TAIL_PAUSE_MS * NS_PER_MS};
+    int code = tail_once(options, &sequence);
+    while (code == CONTROL_OK && options->follow) {
+        nanosleep(&pause, NULL);
+        code = tail_once(options, &sequence);
+    }
+    return code;
+}

@@ -1,0 +1,45 @@
+/* healctl's commands: each asks heald and shows the answer. */
+#ifndef HEAL_RUNTIME_HEALCTL_COMMAND_H
+#define HEAL_RUNTIME_HEALCTL_COMMAND_H
+
+#include <stdio.h>
+
+#include "runtime/api/control.h"
+
+struct options {
+    const char *command, *argument;
+    const char *socket; /* path */
+    const char *state;  /* folder of the STOP file; NULL: not known */
+    const char *why;    /* NULL: not said */
+    bool json, all, follow;
+    struct duration timeout;
+};
+
+/* Each returns the exit code, enum control_code. */
+int command_status(const struct options *options);
+int command_incidents(const struct options *options);
+int command_explain(const struct options *options);
+int command_answer(const struct options *options);
+int command_stop(const struct options *options);
+int command_start(const struct options *options);
+int command_reload(const struct options *options);
+int command_tail(const struct options *options);
+
+/* Sends the request (taken over). Returns the answer, or NULL with the exit code in *ret_code after
+ * saying why. Negative answers are said too, and in JSON printed. */
+json_t *ask(const struct options *options, json_t *take_request, int *ret_code);
+
+/* Text from heald for a terminal: control characters escaped, cut to width columns' worth of code
+ * points (0: not cut) and padded to it. */
+void show_to(FILE *out, const char *text, int width);
+void show(const char *text, int width); /* to standard output */
+/* The text of a key, or "". */
+const char *text_of(const json_t *object, const char *key);
+/* Prints an answer as one line of JSON. */
+void show_json(const json_t *value);
+/* "14:03:07" in local time from RFC 3339 text or seconds since 1970; "-" without. */
+void show_time(const json_t *value);
+/* One record as a line of the timeline. */
+void show_record(const json_t *record);
+
+#endif

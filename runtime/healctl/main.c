@@ -1,0 +1,191 @@
+/* healctl: asks heald over its control socket. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/config/config.h"
+#include "runtime/healctl/command.h"
+
+#define CONFIG_DEFAULT "/etc/heal/heald.yaml"
+#define STATE_DEFAULT  "/var/lib/heald"
+
+static const struct command {
+    const char *text, *argument;
+    int (*run)(const struct options *);
+    const char *help;
+} commands[] = {
+#define COMMAND(name, text, argument, run, help) {text, argument, run, help},
+#include "runtime/healctl/command.def"
+#undef COMMAND
+};
+
+static void usage(FILE *out)
+{
+    fputs("usage: healctl [options] COMMAND\n", out);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        fprintf(out, "  %-9s %-3s %s\n", commands[i].text, commands[i].argument, commands[i].help);
+    }
+    fputs("options:\n"
+          "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
+          "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
+          "  --state FOLDER   state folder, for stop without heald\n"
+          "  -o json|text     how to print\n"
+          "  -f, --follow     tail: go on with what comes\n"
+          "  --all            incidents: closed ones too; tail: from the first record\n"
+          "  --why TEXT       stop, deny: the reason that is kept\n"
+          "  --timeout S      seconds to wait for an answer (default 5)\n"
+          "  --version, -h, --help\n"
+          "exit codes: 0 yes, 1 no (not well, nothing to approve), 2 wrong use, 3 heald does not "
+          "answer,\n"
+          "  4 no such thing, 5 not allowed\n",
+          out);
+}
+
+enum { OPTION_SOCKET = 256, OPTION_STATE, OPTION_ALL, OPTION_WHY, OPTION_TIMEOUT, OPTION_VERSION };
+
+struct settings {
+    struct options options;
+    const char *config_path;
+    bool help, version;
+};
+
+static bool timeout_read(const char *text, struct duration *ret)
+{
+    char *end = NULL;
+    double seconds = strtod(text, &end);
+    if (end == text || *end != '\0' || !(seconds > 0 && seconds <= 3600)) {
+        fprintf(stderr, "healctl: '%s' is no number of seconds up to 3600\n", text);
+        return false;
+    }
+    *ret = duration_seconds(seconds);
+    return true;
+}
+
+static bool options_read(int argc, char **argv, struct settings *settings)
+{
+    static const struct option longs[] = {{"socket", required_argument, NULL, OPTION_SOCKET},
+                                          {"state", required_argument, NULL, OPTION_STATE},
+                                          {"all", no_argument, NULL, OPTION_ALL},
+                                          {"follow", no_argument, NULL, 'f'},
+                                          {"why", required_argument, NULL, OPTION_WHY},
+                                          {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+                                          {"version", no_argument, NULL, OPTION_VERSION},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    struct options *options = &settings->options;
+    for (int c = getopt_long(argc, argv, "c:o:fh", longs, NULL); c != -1;
+         c = getopt_long(argc, argv, "c:o:fh", longs, NULL)) {
+        switch (c) {
+        case 'c': settings->config_path = optarg; break;
+        case 'o':
+            options->json = strcmp(optarg, "json") == 0;
+            if (!options->json && strcmp(optarg, "text") != 0) {
+                fprintf(stderr, "healctl: -o is json or text\n");
+                return false;
+            }
+            break;
+        case 'f': options->follow = true; break;
+        case 'h': settings->help = true; break;
+        case OPTION_SOCKET: options->socket = optarg; break;
+        case OPTION_STATE: options->state = optarg; break;
+        case OPTION_ALL: options->all = true; break;
+        case OPTION_WHY: options->why = optarg; break;
+        case OPTION_VERSION: settings->version = true; break;
+        case OPTION_TIMEOUT:
+            if (!timeout_read(optarg, &options->timeout)) {
+                return false;
+            }
+            break;
+        default: return false;
+        }
+    }
+    return true;
+}
+
+static const struct command *command_find(int argc, char **argv, struct options *options)
+{
+    const char *nearest = NULL;
+    unsigned least = 3;
+    if (optind >= argc) {
+        fprintf(stderr, "healctl: which command?\n");
+        return NULL;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        const struct command *command = &commands[i];
+        if (strcmp(command->text, argv[optind]) == 0) {
+            int wanted = command->argument[0] != '\0';
+            if (argc - optind - 1 != wanted) {
+                fprintf(stderr, "healctl: %s %s\n", command->text,
+                        wanted ? "needs one ID" : "takes no argument");
+                return NULL;
+            }
+            options->command = command->text;
+            options->argument = wanted ? argv[optind + 1] : NULL;
+            return command;
+        }
+        if (edit_distance(command->text, argv[optind]) < least) {
+            least = edit_distance(command->text, argv[optind]);
+            nearest = command->text;
+        }
+    }
+    fprintf(stderr,
+            nearest != NULL ? "healctl: there is no command '%s'; did you mean '%s'?\n"
+                            : "healctl: there is no command '%s'\n",
+            argv[optind], nearest);
+    return NULL;
+}
+
+/* Fills in where heald is: --socket, HEAL_SOCKET, then the configuration. False after a report. */
+static bool find_heald(struct settings *settings, struct config *config)
+{
+    struct options *options = &settings->options;
+    struct config_report report = {0};
+    const char *path = settings->config_path != NULL ? settings->config_path : CONFIG_DEFAULT;
+    if (options->socket == NULL) {
+        options->socket = getenv("HEAL_SOCKET");
+    }
+    bool needed = settings->config_path != NULL || options->socket == NULL;
+    if (needed && (settings->config_path != NULL || access(path, F_OK) == 0)) {
+        if (!config_load(path, config, &report)) {
+            fputs(report.text, stderr);
+            config_report_release(&report);
+            return false;
+        }
+        options->socket = options->socket != NULL ? options->socket : config->control;
+        options->state = options->state != NULL ? options->state : config->state;
+    }
+    if (options->socket == NULL) {
+        options->socket = STATE_DEFAULT "/control.sock";
+        options->state = options->state != NULL ? options->state : STATE_DEFAULT;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {.options.timeout = {5 * NS_PER_S}};
+    struct config config = {0};
+    if (!options_read(argc, argv, &settings)) {
+        usage(stderr);
+        return CONTROL_USAGE;
+    }
+    if (settings.help || settings.version) {
+        if (settings.version) {
+            printf("healctl %s\n", HEAL_VERSION);
+        } else {
+            usage(stdout);
+        }
+        return CONTROL_OK;
+    }
+    const struct command *command = command_find(argc, argv, &settings.options);
+    if (command == NULL) {
+        return CONTROL_USAGE;
+    }
+    int code = find_heald(&settings, &config) ? command->run(&settings.options) : CONTROL_USAGE;
+    config_release(&config);
+    if (fflush(stdout) != 0 && code == CONTROL_OK) {
+        code = CONTROL_NEGATIVE;
+    }
+    return code;
+}

@@ -1,0 +1,53 @@
+/* The wall's time once, and the boot clock from there. */
+#include "runtime/heald/clock.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t read_ns(clockid_t id)
+{
+    struct timespec time;
+    CHECK(clock_gettime(id, &time) == 0);
+    return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+void clock_start(struct clock_anchor *ret)
+{
+    *ret = (struct clock_anchor){{read_ns(CLOCK_REALTIME)}, read_ns(CLOCK_BOOTTIME), "unknown"};
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t length = read(fd, ret->boot, sizeof(ret->boot) - 1);
+        ret->boot[length > 0 ? length : 0] = '\0';
+        ret->boot[strcspn(ret->boot, "\n")] = '\0';
+        close(fd);
+    }
+}
+
+struct instant clock_now(const struct clock_anchor *anchor)
+{
+    struct duration passed = {read_ns(CLOCK_BOOTTIME) - anchor->boottime_ns};
+    return instant_add(anchor->wall, passed);
+}
+
+void clock_export(const struct clock_anchor *anchor)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "%" PRId64 " %" PRId64 " %s", anchor->wall.ns, anchor->boottime_ns,
+             anchor->boot);
+    CHECK(setenv("HEAL_CLOCK", text, 1) == 0);
+}
+
+enum status clock_import(struct clock_anchor *ret, struct error *error)
+{
+    const char *text = getenv("HEAL_CLOCK");
+    if (text == NULL || sscanf(text, "%" SCNd64 " %" SCNd64 " %39s", &ret->wall.ns,
+                               &ret->boottime_ns, ret->boot) != 3) {
+        return error_set(error, STATUS_PROTOCOL, "HEAL_CLOCK is not set by a parent");
+    }
+    return STATUS_OK;
+}
