@@ -38,7 +38,7 @@ static struct hand_result run_grant(const struct grant *grant)
 {
     static struct grant_command command;
     struct error error = {{0}};
-    struct hand_run *run;
+    struct hand_run *run = NULL;
     struct hand_result result;
     if (grant_check(grant, &error) != STATUS_OK ||
         grant_fill(grant, ACT_DO, 0, NULL, &command, &error) != STATUS_OK ||
@@ -223,7 +223,7 @@ static void a_real_actor_acts_answers_and_obeys_the_stop_file(void **state)
     grants[1].action = "long";
     grants[1].timeout.ns = 60 * NS_PER_S;
     struct act_host host;
-    struct latches *latches;
+    struct latches *latches = NULL;
     struct actor *actor;
     struct error error = {{0}};
     if (act_host_open(folder, &host, &error) != STATUS_OK ||
@@ -244,7 +244,7 @@ static void a_real_actor_acts_answers_and_obeys_the_stop_file(void **state)
         assert_int_equal(last.outcome, OUTCOME_SUCCEEDED);
     }
     print_message("round trip of /bin/true: %.2f ms\n",
-                  (double)(clock_now(CLOCK_BOOTTIME).ns - start.ns) / 1e6 / ROUNDS);
+                  (double)(clock_now(CLOCK_BOOTTIME).ns - start.ns) / 1e6 / (double)ROUNDS);
     act.id++;
     act.grant = 1;
     message_encode(&act, bytes);

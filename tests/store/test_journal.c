@@ -34,6 +34,7 @@ static int remove_folder(void **state)
 {
     (void)state;
     char command[128];
+    umount(folder); /* if a test that mounts one failed */
     snprintf(command, sizeof command, "rm -rf %s", folder);
     return system(command);
 }
@@ -422,6 +423,44 @@ static void a_full_disk_is_an_error_and_leaves_nothing_half_written(void **state
     journal_close(journal);
 }
 
+static void a_disk_without_room_refuses_and_goes_on_once_there_is_room(void **state)
+{
+    (void)state;
+    if (mount("none", folder, "tmpfs", 0, "size=400k") != 0) {
+        print_message("skipped: needs the right to mount a small file system\n");
+        skip();
+    }
+    struct journal *journal = must_open();
+    struct record record = random_record();
+    must_append(journal, &record, 1);
+    char filler[100];
+    snprintf(filler, sizeof filler, "%s/filler", folder);
+    int fd = open(filler, O_CREAT | O_WRONLY, 0600);
+    static const char zeros[4096];
+    while (write(fd, zeros, sizeof zeros) > 0) {
+    }
+    close(fd);
+    struct record batch[JOURNAL_APPEND_MAX / 64];
+    for (size_t i = 0; i < ARRAY_LEN(batch); i++) {
+        batch[i] = random_record();
+    }
+    struct error error = {{0}};
+    assert_int_equal(journal_append(journal, batch, ARRAY_LEN(batch), &error), STATUS_IO);
+    assert_non_null(strstr(error.message, "full"));
+    assert_int_equal(journal_last(journal), 1);
+    assert_int_equal(batch[0].sequence, 0);
+    unlink(filler);
+    must_append(journal, batch, ARRAY_LEN(batch));
+    uint64_t seen = 0;
+    assert_int_equal(journal_scan(journal, 1, 0, count_visit, &seen, NULL), STATUS_OK);
+    assert_int_equal(seen, 1 + ARRAY_LEN(batch));
+    journal_close(journal);
+    journal = must_open();
+    assert_int_equal(journal_last(journal), 1 + ARRAY_LEN(batch));
+    journal_close(journal);
+    umount(folder);
+}
+
 static void a_repair_keeps_the_good_prefix_and_the_damaged_file(void **state)
 {
     (void)state;
@@ -501,8 +540,8 @@ static void an_append_costs_little(void **state)
         snprintf(record.text, sizeof record.text, "memory of worker reaches its limit within 2m");
         must_append(journal, &record, 1);
     }
-    wall = (seconds(CLOCK_MONOTONIC) - wall) / COMMITS;
-    cpu = (seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / COMMITS;
+    wall = (seconds(CLOCK_MONOTONIC) - wall) / (double)COMMITS;
+    cpu = (seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (double)COMMITS;
     print_message("append: %.0f us wall, %.0f us CPU per commit\n", wall * 1e6, cpu * 1e6);
     journal_close(journal);
     assert_true(cpu < 0.01);
@@ -520,6 +559,7 @@ int main(void)
         T(a_kill_at_any_moment_loses_no_acknowledged_record),
         T(a_kill_at_each_point_keeps_all_or_none_of_the_append),
         T(a_full_disk_is_an_error_and_leaves_nothing_half_written),
+        T(a_disk_without_room_refuses_and_goes_on_once_there_is_room),
         T(a_repair_keeps_the_good_prefix_and_the_damaged_file),
         T(an_older_copy_or_a_lost_file_is_refused),
         T(an_append_costs_little),
