@@ -1,0 +1,444 @@
+/* The actor: a column of checks, a latch, a hand. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/act/actor.h"
+
+struct running {
+    bool used, ending;
+    uint64_t id;
+    size_t grant, target;
+    struct instant started;
+    void *run;
+};
+
+/* One start of the past that a cap still counts. */
+struct past {
+    char action[NAME_BYTES];
+    struct duration uptime, forget; /* when it was; when no window reaches it any more */
+};
+
+struct actor {
+    const struct grant *grants;
+    size_t grant_count;
+    struct latches *latches;
+    const struct act_env *env;
+    struct running running[ACTOR_RUNNING_MAX];
+    struct past *past;
+    size_t past_count, past_capacity;
+    struct grant_command command; /* scratch of one start */
+};
+
+static void point_at(const struct actor *actor, enum point point)
+{
+    if (actor->env->point) {
+        actor->env->point(actor->env->context, point);
+    }
+}
+
+static void answer(const struct actor *actor, const struct message *message)
+{
+    actor->env->answer(actor->env->context, message);
+    point_at(actor, POINT_ANSWER_AFTER);
+}
+
+/* ---- caps ---- */
+
+static void past_add(struct actor *actor, const char *action, struct duration uptime)
+{
+    struct duration longest = {0};
+    for (size_t i = 0; i < actor->grant_count; i++) {
+        const struct grant *grant = &actor->grants[i];
+        if (strcmp(grant->action, action) == 0 && grant->at_most.per.ns > longest.ns) {
+            longest = grant->at_most.per;
+        }
+    }
+    struct duration now = actor->env->uptime(actor->env->context);
+    size_t kept = 0;
+    for (size_t i = 0; i < actor->past_count; i++) {
+        if (actor->past[i].forget.ns > now.ns) {
+            actor->past[kept++] = actor->past[i];
+        }
+    }
+    actor->past_count = kept;
+    if (longest.ns == 0 || uptime.ns + longest.ns <= now.ns) {
+        return;
+    }
+    ARRAY_RESERVE(actor->past, actor->past_count, actor->past_capacity);
+    struct past *past = &actor->past[actor->past_count++];
+    snprintf(past->action, sizeof past->action, "%s", action);
+    past->uptime = uptime;
+    past->forget.ns = uptime.ns + longest.ns;
+}
+
+static size_t past_count(const struct actor *actor, const struct grant *grant)
+{
+    struct duration now = actor->env->uptime(actor->env->context);
+    size_t count = 0;
+    for (size_t i = 0; i < actor->past_count; i++) {
+        count += strcmp(actor->past[i].action, grant->action) == 0 &&
+                 now.ns - actor->past[i].uptime.ns < grant->at_most.per.ns;
+    }
+    return count;
+}
+
+/* A latch of this boot is placed by uptime, which no clock step moves; an older one by the wall
+ * clock, and one from the future counts as now. */
+static bool past_load(void *context, const struct latch_entry *entry)
+{
+    struct actor *actor = context;
+    struct duration now = actor->env->uptime(actor->env->context), at = entry->uptime;
+    if (strcmp(entry->boot, actor->env->boot) != 0) {
+        int64_t age;
+        struct instant wall = actor->env->now(actor->env->context);
+        if (__builtin_sub_overflow(wall.ns, entry->time.ns, &age) || age < 0) {
+            age = 0;
+        }
+        at.ns = age < INT64_MAX / 2 ? now.ns - age : INT64_MIN / 2;
+    }
+    if (at.ns > now.ns) {
+        at = now;
+    }
+    if (at.ns < INT64_MIN / 2) {
+        at.ns = INT64_MIN / 2;
+    }
+    past_add(actor, entry->action, at);
+    return true;
+}
+
+enum status actor_new(const struct grant *grants, size_t grant_count, struct latches *latches,
+                      const struct act_env *env, struct actor **ret, struct error *error)
+{
+    if (grant_count > GRANTS_MAX) {
+        return error_set(error, STATUS_LIMIT, "%zu grants, the limit is %d", grant_count,
+                         GRANTS_MAX);
+    }
+    for (size_t i = 0; i < grant_count; i++) {
+        TRY(grant_check(&grants[i], error));
+    }
+    struct actor *actor = heap_alloc(sizeof *actor);
+    actor->grants = grants;
+    actor->grant_count = grant_count;
+    actor->latches = latches;
+    actor->env = env;
+    latch_set_point(latches, env->point, env->context);
+    enum status status = latch_each(latches, past_load, actor, error);
+    if (status != STATUS_OK) {
+        actor_free(actor);
+        return status;
+    }
+    *ret = actor;
+    return STATUS_OK;
+}
+
+void actor_free(struct actor *actor)
+{
+    if (actor) {
+        free(actor->past);
+        free(actor);
+    }
+}
+
+size_t actor_running(const struct actor *actor)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ACTOR_RUNNING_MAX; i++) {
+        count += actor->running[i].used;
+    }
+    return count;
+}
+
+/* ---- refusing ---- */
+
+static struct message answer_to(const struct message *asked, enum message_kind kind)
+{
+    return (struct message){.kind = kind, .id = asked->id, .epoch = asked->epoch};
+}
+
+static void refuse(const struct actor *actor, const struct message *asked, enum refusal refusal,
+                   const char *detail)
+{
+    struct message ret =
+        answer_to(asked, asked->kind == MESSAGE_NOTIFY ? MESSAGE_NOTIFIED : MESSAGE_RESULT);
+    ret.outcome = OUTCOME_REFUSED;
+    ret.refusal = refusal;
+    snprintf(ret.text, sizeof ret.text, "%s%s%.400s", refusal_text(refusal), detail[0] ? ": " : "",
+             detail);
+    answer(actor, &ret);
+}
+
+/* Keeps a newer epoch, refuses an older one. true: go on. */
+static bool pass_epoch(struct actor *actor, const struct message *asked)
+{
+    struct error error;
+    uint32_t highest = latch_epoch(actor->latches);
+    if (asked->epoch < highest) {
+        snprintf(error.message, sizeof error.message, "%" PRIu32 ", but %" PRIu32 " was seen",
+                 asked->epoch, highest);
+        refuse(actor, asked, REFUSAL_STALE, error.message);
+        return false;
+    }
+    if (latch_raise_epoch(actor->latches, asked->epoch, &error) != STATUS_OK) {
+        refuse(actor, asked, REFUSAL_STATE, error.message);
+        return false;
+    }
+    return true;
+}
+
+/* ---- acting ---- */
+
+static enum refusal judge_numbers(const struct grant *grant, const struct message *asked)
+{
+    if (asked->number_count != grant->parameter_count) {
+        return REFUSAL_NUMBERS;
+    }
+    for (size_t i = 0; i < grant->parameter_count; i++) {
+        double number = asked->numbers[i];
+        if (!isfinite(number) || number < grant->parameters[i].min ||
+            number > grant->parameters[i].max) {
+            return REFUSAL_NUMBERS;
+        }
+    }
+    return REFUSAL_NONE;
+}
+
+/* What the lists say of an ACT. */
+static enum refusal judge_grant(const struct actor *actor, const struct message *asked)
+{
+    struct instant now = actor->env->now(actor->env->context);
+    if (asked->deadline.ns != 0 && now.ns > asked->deadline.ns) {
+        return REFUSAL_DEADLINE;
+    }
+    if (asked->grant >= actor->grant_count) {
+        return REFUSAL_GRANT;
+    }
+    const struct grant *grant = &actor->grants[asked->grant];
+    if (asked->verb == ACT_UNDO && grant->undo_count == 0) {
+        return REFUSAL_GRANT;
+    }
+    if (asked->target >= grant->target_count) {
+        return REFUSAL_TARGET;
+    }
+    return judge_numbers(grant, asked);
+}
+
+/* What runs and what ran says of it. ret_slot is free on REFUSAL_NONE. */
+static enum refusal judge_load(struct actor *actor, const struct message *asked,
+                               struct running **ret_slot)
+{
+    const struct grant *grant = &actor->grants[asked->grant];
+    const char *target = grant->targets[asked->target];
+    struct running *slot = NULL;
+    for (size_t i = 0; i < ACTOR_RUNNING_MAX; i++) {
+        struct running *r = &actor->running[i];
+        if (!r->used) {
+            slot = slot ? slot : r;
+        } else if (r->id == asked->id) {
+            return REFUSAL_DUPLICATE;
+        } else if (strcmp(actor->grants[r->grant].targets[r->target], target) == 0) {
+            return REFUSAL_BUSY;
+        }
+    }
+    if (!slot) {
+        return REFUSAL_FULL;
+    }
+    if (past_count(actor, grant) >= grant->at_most.count) {
+        return REFUSAL_CAP;
+    }
+    *ret_slot = slot;
+    return REFUSAL_NONE;
+}
+
+static void finish(struct actor *actor, struct message *result)
+{
+    struct error error;
+    if (latch_finish(actor->latches, result->id, result, &error) != STATUS_OK) {
+        /* The answer is still true; only the latch will say UNKNOWN to a later probe. */
+        size_t used = strlen(result->text);
+        snprintf(result->text + used, sizeof result->text - used, " (%.200s)", error.message);
+    }
+    answer(actor, result);
+}
+
+static void start(struct actor *actor, const struct message *asked, struct running *slot)
+{
+    const struct act_env *env = actor->env;
+    const struct grant *grant = &actor->grants[asked->grant];
+    struct error error = {{0}};
+    struct message result = answer_to(asked, MESSAGE_RESULT);
+    result.started = env->now(env->context);
+    enum status status = STATUS_DENIED;
+    if (env->stopped(env->context)) {
+        result.outcome = OUTCOME_NEVER_STARTED;
+        snprintf(result.text, sizeof result.text, "stopped right before its start");
+    } else {
+        status = env->spawn(env->context, grant, &actor->command, &slot->run, &error);
+        result.outcome = OUTCOME_FAILED;
+        snprintf(result.text, sizeof result.text, "%s", error.message);
+    }
+    if (status != STATUS_OK) {
+        result.ended = env->now(env->context);
+        finish(actor, &result);
+        return;
+    }
+    slot->used = true;
+    slot->ending = false;
+    slot->id = asked->id;
+    slot->grant = asked->grant;
+    slot->target = asked->target;
+    slot->started = result.started;
+    point_at(actor, POINT_SPAWN_AFTER);
+}
+
+/* The latch is taken here: from now on this id is spent. */
+static void latch_and_start(struct actor *actor, const struct message *asked, struct running *slot)
+{
+    const struct act_env *env = actor->env;
+    const struct grant *grant = &actor->grants[asked->grant];
+    struct error error = {{0}};
+    if (grant_fill(grant, asked->verb, asked->target, asked->numbers, &actor->command, &error) !=
+        STATUS_OK) {
+        refuse(actor, asked, REFUSAL_ARGUMENT, error.message);
+        return;
+    }
+    struct latch_entry entry = {.id = asked->id,
+                                .epoch = asked->epoch,
+                                .verb = asked->verb,
+                                .time = env->now(env->context),
+                                .uptime = env->uptime(env->context)};
+    snprintf(entry.action, sizeof entry.action, "%s", grant->action);
+    snprintf(entry.target, sizeof entry.target, "%s", grant->targets[asked->target]);
+    snprintf(entry.boot, sizeof entry.boot, "%s", env->boot);
+    enum status status = latch_take(actor->latches, &entry, &error);
+    if (status != STATUS_OK) {
+        refuse(actor, asked, status == STATUS_DENIED ? REFUSAL_DUPLICATE : REFUSAL_STATE,
+               error.message);
+        return;
+    }
+    past_add(actor, entry.action, entry.uptime);
+    start(actor, asked, slot);
+}
+
+static void receive_act(struct actor *actor, const struct message *asked)
+{
+    struct running *slot = NULL;
+    if (asked->id == 0) {
+        refuse(actor, asked, REFUSAL_MALFORMED, "an action without an id");
+        return;
+    }
+    if (actor->env->stopped(actor->env->context)) {
+        refuse(actor, asked, REFUSAL_STOPPED, "");
+        return;
+    }
+    if (!pass_epoch(actor, asked)) {
+        return;
+    }
+    enum refusal refusal = judge_grant(actor, asked);
+    if (refusal == REFUSAL_NONE) {
+        refusal = judge_load(actor, asked, &slot);
+    }
+    if (refusal != REFUSAL_NONE) {
+        refuse(actor, asked, refusal, "");
+        return;
+    }
+    latch_and_start(actor, asked, slot);
+}
+
+/* A probe of what runs is answered by its RESULT, when it ends. */
+static void receive_probe(struct actor *actor, const struct message *asked)
+{
+    if (!pass_epoch(actor, asked)) {
+        return;
+    }
+    for (size_t i = 0; i < ACTOR_RUNNING_MAX; i++) {
+        if (actor->running[i].used && actor->running[i].id == asked->id) {
+            return;
+        }
+    }
+    struct message ret = answer_to(asked, MESSAGE_RESULT);
+    latch_probe(actor->latches, asked->id, &ret);
+    answer(actor, &ret);
+}
+
+/* Tells the engine the highest epoch, so that it can take a higher one. */
+static void receive_hello(struct actor *actor, const struct message *asked)
+{
+    struct error error;
+    if (latch_raise_epoch(actor->latches, asked->epoch, &error) != STATUS_OK) {
+        refuse(actor, asked, REFUSAL_STATE, error.message);
+        return;
+    }
+    struct message ret = answer_to(asked, MESSAGE_HELLO);
+    ret.epoch = latch_epoch(actor->latches);
+    answer(actor, &ret);
+}
+
+/* Notifications fail open: neither STOP nor an old epoch keeps one from a person. */
+static void receive_notify(struct actor *actor, const struct message *asked)
+{
+    enum refusal refusal = actor->env->notify(actor->env->context, asked);
+    if (refusal != REFUSAL_NONE) {
+        refuse(actor, asked, refusal, "");
+    }
+}
+
+void actor_receive(struct actor *actor, const uint8_t *bytes, size_t size)
+{
+    struct message asked = {0};
+    struct error error;
+    if (message_decode(bytes, size, &asked, &error) != STATUS_OK) {
+        refuse(actor, &asked, REFUSAL_MALFORMED, error.message);
+        return;
+    }
+    switch (asked.kind) {
+    case MESSAGE_HELLO: receive_hello(actor, &asked); return;
+    case MESSAGE_ACT: receive_act(actor, &asked); return;
+    case MESSAGE_PROBE: receive_probe(actor, &asked); return;
+    case MESSAGE_NOTIFY: receive_notify(actor, &asked); return;
+    case MESSAGE_RESULT:
+    case MESSAGE_NOTIFIED:
+    case MESSAGE_KINDS: break;
+    }
+    refuse(actor, &asked, REFUSAL_MALFORMED, "an answer where a question belongs");
+}
+
+void actor_notified(struct actor *actor, uint64_t id, bool delivered, const char *text)
+{
+    struct message ret = {.kind = MESSAGE_NOTIFIED,
+                          .id = id,
+                          .epoch = latch_epoch(actor->latches),
+                          .delivered = delivered};
+    snprintf(ret.text, sizeof ret.text, "%s", text);
+    answer(actor, &ret);
+}
+
+void actor_step(struct actor *actor)
+{
+    const struct act_env *env = actor->env;
+    bool stopped = actor_running(actor) > 0 && env->stopped(env->context);
+    for (size_t i = 0; i < ACTOR_RUNNING_MAX; i++) {
+        struct running *r = &actor->running[i];
+        struct hand_result hand;
+        if (r->used && stopped && !r->ending) {
+            r->ending = true;
+            env->end(env->context, r->run);
+        }
+        if (!r->used || !env->poll(env->context, r->run, &hand)) {
+            continue;
+        }
+        struct message result = {.kind = MESSAGE_RESULT,
+                                 .id = r->id,
+                                 .epoch = latch_epoch(actor->latches),
+                                 .outcome = hand.outcome,
+                                 .exit_code = hand.exit_code,
+                                 .started = r->started,
+                                 .ended = env->now(env->context)};
+        snprintf(result.text, sizeof result.text, "%s%s", r->ending ? "ended by STOP; " : "",
+                 hand.text);
+        r->used = false;
+        finish(actor, &result);
+    }
+}

@@ -1,0 +1,74 @@
+/* A grant: what the host allows the actor to do, and nothing beyond it. The arguments of a command
+ * are a template, an array and never a shell line. In it {target} is the target's whole text, {pod}
+ * the value of its label pod, {grace} the number of that parameter, {{ and }} are braces.
+ *
+ *     grant restart: argv {"/usr/bin/systemctl", "restart", "{unit}"}, targets {"unit=nginx"}
+ *
+ * A value can hold anything a label can; it is one argument whatever it holds, and one that begins
+ * with
+ * '-' is refused, so that no target can become an option. */
+#ifndef HEAL_RUNTIME_ACT_GRANT_H
+#define HEAL_RUNTIME_ACT_GRANT_H
+
+#include "runtime/act/message.h"
+
+enum {
+    GRANTS_MAX = 1024,
+    GRANT_ARGS_MAX = 64,
+    GRANT_ARG_BYTES = 1024, /* of one argument once filled in, with its NUL */
+    GRANT_TARGETS_MAX = 4096,
+    GRANT_ENV_MAX = 64,
+    GRANT_AT_MOST_MAX = 1000,
+    GRANT_OUTPUT_MAX = 1 << 20
+};
+#define GRANT_TIMEOUT_MAX ((struct duration){3600 * NS_PER_S})
+#define GRANT_PER_MAX     ((struct duration){31 * 86400 * NS_PER_S})
+
+struct grant_parameter {
+    const char *name;
+    double min, max; /* both included */
+};
+
+/* The strings belong to whoever loaded the configuration and live as long as the actor. */
+struct grant {
+    const char *action;    /* name, shorter than NAME_BYTES */
+    const char *connector; /* "exec" */
+    const char *const *argv;
+    size_t argv_count;
+    const char *const *undo_argv; /* undo_count 0: it cannot be undone */
+    size_t undo_count;
+    const char *const *targets; /* canonical texts: "key=value,key=value" */
+    size_t target_count;
+    struct grant_parameter parameters[MESSAGE_NUMBERS_MAX];
+    size_t parameter_count;
+    bool unattended,
+        idempotent;         /* the engine's business; the actor starts an id once in any case */
+    const char *cwd;        /* NULL: "/" */
+    const char *const *env; /* "NAME=value", beside the fixed PATH and LANG */
+    size_t env_count;
+    struct duration timeout;
+    uint64_t memory_max_bytes; /* of address space; 0: the default */
+    size_t output_max_bytes;   /* what is kept of it; 0: the default */
+    struct {
+        uint32_t count;
+        struct duration per;
+    } at_most;
+};
+
+/* A filled-in command: argv[count] points into text. */
+struct grant_command {
+    size_t count;
+    char *argv[GRANT_ARGS_MAX + 1];
+    char text[GRANT_ARGS_MAX * GRANT_ARG_BYTES];
+};
+
+/* What must hold before any grant is used; the first fault is told with the action's name. */
+NODISCARD enum status grant_check(const struct grant *grant, struct error *error);
+
+/* Fills in the template of a verb. STATUS_DENIED: a value begins with '-', is empty, or has a
+ * control character. STATUS_LIMIT: an argument is too long. */
+NODISCARD enum status grant_fill(const struct grant *grant, enum act_verb verb, size_t target,
+                                 const double *numbers, struct grant_command *ret,
+                                 struct error *error);
+
+#endif
