@@ -90,6 +90,8 @@ struct joiner {
     struct arena *arena;
     struct sources *sources;
     struct diag_list *diags;
+    const struct parse_text *texts; /* NULL: files are read from the disk */
+    size_t text_count;
     struct program *program;
     struct file **last_file;
     struct service **service;
@@ -140,13 +142,29 @@ static bool source_is_read(const struct joiner *joiner, const char *path)
     return false;
 }
 
+static const struct source *source_open(const struct joiner *joiner, const char *path,
+                                        struct error *error)
+{
+    if (!joiner->texts) {
+        return sources_read(joiner->sources, path, error);
+    }
+    for (size_t i = 0; i < joiner->text_count; i++) {
+        const struct parse_text *text = &joiner->texts[i];
+        if (strcmp(text->name, path) == 0) {
+            return sources_add(joiner->sources, path, text->text, text->length, error);
+        }
+    }
+    error_set(error, STATUS_NOT_FOUND, "there is no file '%s' in the set", path);
+    return NULL;
+}
+
 static void file_read(struct joiner *joiner, const char *path, struct span span)
 {
     struct error error = {{0}};
     if (source_is_read(joiner, path)) {
         return;
     }
-    const struct source *source = sources_read(joiner->sources, path, &error);
+    const struct source *source = source_open(joiner, path, &error);
     if (!source) {
         diag_add(joiner->diags, DIAG_SOURCE_UNREADABLE, span, "%s", error.message);
         return;
@@ -179,29 +197,53 @@ static void join_file(struct joiner *joiner, const struct file *file)
     }
 }
 
-struct program *parse_program(struct arena *arena, struct sources *sources, char *const *paths,
-                              size_t path_count, struct diag_list *diags)
+static struct joiner joiner_of(struct arena *arena, struct sources *sources,
+                               struct diag_list *diags)
 {
     struct program *program = ARENA_NEW(arena, struct program);
     program->arena = arena;
-    struct joiner joiner = {.arena = arena,
-                            .sources = sources,
-                            .diags = diags,
-                            .program = program,
-                            .last_file = &program->files,
-                            .service = &program->services,
-                            .pool = &program->pools,
-                            .channel = &program->channels,
-                            .metric = &program->metrics,
-                            .action = &program->actions,
-                            .guard = &program->guards,
-                            .policy = &program->policies,
-                            .test = &program->tests};
+    return (struct joiner){.arena = arena,
+                           .sources = sources,
+                           .diags = diags,
+                           .program = program,
+                           .last_file = &program->files,
+                           .service = &program->services,
+                           .pool = &program->pools,
+                           .channel = &program->channels,
+                           .metric = &program->metrics,
+                           .action = &program->actions,
+                           .guard = &program->guards,
+                           .policy = &program->policies,
+                           .test = &program->tests};
+}
+
+static struct program *join_files(struct joiner *joiner)
+{
+    for (struct file *file = joiner->program->files; file; file = file->next) {
+        join_file(joiner, file);
+    }
+    return joiner->program;
+}
+
+struct program *parse_program(struct arena *arena, struct sources *sources, char *const *paths,
+                              size_t path_count, struct diag_list *diags)
+{
+    struct joiner joiner = joiner_of(arena, sources, diags);
     for (size_t i = 0; i < path_count; i++) {
         file_read(&joiner, path_join(arena, "", paths[i]), (struct span){0, 0});
     }
-    for (struct file *file = program->files; file; file = file->next) {
-        join_file(&joiner, file);
+    return join_files(&joiner);
+}
+
+struct program *parse_program_texts(struct arena *arena, struct sources *sources,
+                                    const struct parse_text *texts, size_t text_count,
+                                    struct diag_list *diags)
+{
+    struct joiner joiner = joiner_of(arena, sources, diags);
+    joiner.texts = texts;
+    joiner.text_count = text_count;
+    for (size_t i = 0; i < text_count; i++) {
+        file_read(&joiner, texts[i].name, (struct span){0, 0});
     }
-    return program;
+    return join_files(&joiner);
 }

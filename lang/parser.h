@@ -26,4 +26,13 @@ struct expr *parse_expression(struct arena *arena, const struct source *source,
 struct program *parse_program(struct arena *arena, struct sources *sources, char *const *paths,
                               size_t path_count, struct diag_list *diags);
 
+/* The same from memory: what a signed folder held. Imports resolve among the texts only. */
+struct parse_text {
+    const char *name, *text;
+    size_t length;
+};
+struct program *parse_program_texts(struct arena *arena, struct sources *sources,
+                                    const struct parse_text *texts, size_t text_count,
+                                    struct diag_list *diags);
+
 #endif

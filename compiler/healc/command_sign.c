@@ -7,9 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compiler/healc/option.h"
 #include "runtime/trust/trust.h"
-
-int command_sign(int argc, char **argv);
 
 enum { SIGN_OK = 0, SIGN_USAGE = 2, SIGN_FAILED = 2 };
 

@@ -1,12 +1,12 @@
 /* Clocks, STOP, boot id and hand of a real actor. */
+#include "runtime/act/act_host.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "runtime/act/act_host.h"
 
 static int64_t read_clock(clockid_t clock)
 {

@@ -1,11 +1,11 @@
 /* The actor: a column of checks, a latch, a hand. */
+#include "runtime/act/actor.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "runtime/act/actor.h"
 
 struct running {
     bool used, ending;
@@ -216,9 +216,6 @@ static enum refusal judge_grant(const struct actor *actor, const struct message 
         return REFUSAL_GRANT;
     }
     const struct grant *grant = &actor->grants[asked->grant];
-    if (asked->verb == ACT_UNDO && grant->undo_count == 0) {
-        return REFUSAL_GRANT;
-    }
     if (asked->target >= grant->target_count) {
         return REFUSAL_TARGET;
     }
@@ -299,14 +296,12 @@ static void latch_and_start(struct actor *actor, const struct message *asked, st
     const struct act_env *env = actor->env;
     const struct grant *grant = &actor->grants[asked->grant];
     struct error error = {{0}};
-    if (grant_fill(grant, asked->verb, asked->target, asked->numbers, &actor->command, &error) !=
-        STATUS_OK) {
+    if (grant_fill(grant, asked->target, asked->numbers, &actor->command, &error) != STATUS_OK) {
         refuse(actor, asked, REFUSAL_ARGUMENT, error.message);
         return;
     }
     struct latch_entry entry = {.id = asked->id,
                                 .epoch = asked->epoch,
-                                .verb = asked->verb,
                                 .time = env->now(env->context),
                                 .uptime = env->uptime(env->context)};
     snprintf(entry.action, sizeof entry.action, "%s", grant->action);

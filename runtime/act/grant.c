@@ -1,10 +1,10 @@
 /* Checks of a grant, and pure substitution into its argument template. */
+#include "runtime/act/grant.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "runtime/act/grant.h"
 
 static bool is_word(const char *text, size_t length)
 {
@@ -167,16 +167,15 @@ static enum status fill_argument(const struct grant *grant, const char *template
     return STATUS_OK;
 }
 
-enum status grant_fill(const struct grant *grant, enum act_verb verb, size_t target,
-                       const double *numbers, struct grant_command *ret, struct error *error)
+enum status grant_fill(const struct grant *grant, size_t target, const double *numbers,
+                       struct grant_command *ret, struct error *error)
 {
-    const char *const *argv = verb == ACT_DO ? grant->argv : grant->undo_argv;
-    size_t count = verb == ACT_DO ? grant->argv_count : grant->undo_count;
+    size_t count = grant->argv_count;
     CHECK(target < grant->target_count && count <= GRANT_ARGS_MAX);
     ret->count = count;
     for (size_t i = 0; i < count; i++) {
         ret->argv[i] = ret->text + i * GRANT_ARG_BYTES;
-        TRY(fill_argument(grant, argv[i], target, numbers, ret->argv[i], error));
+        TRY(fill_argument(grant, grant->argv[i], target, numbers, ret->argv[i], error));
     }
     ret->argv[count] = NULL;
     return STATUS_OK;
@@ -222,12 +221,9 @@ static enum status check_bounds(const struct grant *grant, struct error *error)
         fault = "its cwd is not absolute";
     } else if (strcmp(grant->connector, "exec") != 0) {
         fault = "its connector is not exec, the only one there is";
-    } else if (grant->argv_count == 0 || grant->argv_count > GRANT_ARGS_MAX ||
-               grant->undo_count > GRANT_ARGS_MAX) {
+    } else if (grant->argv_count == 0 || grant->argv_count > GRANT_ARGS_MAX) {
         fault = "it has no arguments, or more than 64";
-    } else if (grant->argv[0][0] != '/' || (grant->undo_count && grant->undo_argv[0][0] != '/') ||
-               strchr(grant->argv[0], '{') ||
-               (grant->undo_count && strchr(grant->undo_argv[0], '{'))) {
+    } else if (grant->argv[0][0] != '/' || strchr(grant->argv[0], '{')) {
         fault = "its program is not an absolute path";
     } else if (grant->target_count == 0 || grant->target_count > GRANT_TARGETS_MAX) {
         fault = "it has no targets, or more than 4096";
@@ -264,9 +260,7 @@ enum status grant_check(const struct grant *grant, struct error *error)
     struct grant_command *command = heap_alloc(sizeof *command);
     enum status status = STATUS_OK;
     for (size_t i = 0; i < grant->target_count && status == STATUS_OK; i++) {
-        for (int verb = ACT_DO; verb < ACT_VERBS && status == STATUS_OK; verb++) {
-            status = grant_fill(grant, (enum act_verb)verb, i, numbers, command, error);
-        }
+        status = grant_fill(grant, i, numbers, command, error);
     }
     free(command);
     return status;

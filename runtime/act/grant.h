@@ -35,8 +35,6 @@ struct grant {
     const char *connector; /* "exec" */
     const char *const *argv;
     size_t argv_count;
-    const char *const *undo_argv; /* undo_count 0: it cannot be undone */
-    size_t undo_count;
     const char *const *targets; /* canonical texts: "key=value,key=value" */
     size_t target_count;
     struct grant_parameter parameters[MESSAGE_NUMBERS_MAX];
@@ -65,10 +63,9 @@ struct grant_command {
 /* What must hold before any grant is used; the first fault is told with the action's name. */
 NODISCARD enum status grant_check(const struct grant *grant, struct error *error);
 
-/* Fills in the template of a verb. STATUS_DENIED: a value begins with '-', is empty, or has a
+/* Fills in the template. STATUS_DENIED: a value begins with '-', is empty, or has a
  * control character. STATUS_LIMIT: an argument is too long. */
-NODISCARD enum status grant_fill(const struct grant *grant, enum act_verb verb, size_t target,
-                                 const double *numbers, struct grant_command *ret,
-                                 struct error *error);
+NODISCARD enum status grant_fill(const struct grant *grant, size_t target, const double *numbers,
+                                 struct grant_command *ret, struct error *error);
 
 #endif

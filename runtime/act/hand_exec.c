@@ -1,4 +1,6 @@
 /* The exec hand: fork, cage, execve; a pipe, a clock and two signals. */
+#include "runtime/act/hand_exec.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,8 +14,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "runtime/act/hand_exec.h"
 
 /* What the child reports when it could not become the program. */
 struct exec_failure {

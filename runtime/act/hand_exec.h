@@ -25,8 +25,8 @@ enum {
 #define HAND_GRACE          ((struct duration){2 * NS_PER_S}) /* from SIGTERM to SIGKILL */
 
 struct hand_result {
-    enum act_outcome outcome; /* SUCCEEDED, FAILED or TIMED_OUT */
-    int32_t exit_code;        /* -signal if a signal ended it */
+    enum outcome outcome; /* SUCCEEDED, FAILED or TIMED_OUT */
+    int32_t exit_code;    /* -signal if a signal ended it */
     char text[HAND_TEXT_BYTES];
 };
 

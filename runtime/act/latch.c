@@ -1,4 +1,6 @@
 /* Latches as files: one JSON line when taken, one when finished. */
+#include "runtime/act/latch.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "runtime/act/latch.h"
 
 struct latches {
     int folder_fd;
@@ -224,10 +224,10 @@ static char *begin_line(const struct latch_entry *entry)
         }
     }
     *out = '\0';
-    json_t *line = json_pack("{s:s, s:I, s:s, s:s, s:b, s:I, s:I, s:s}", "id", id.text, "epoch",
+    json_t *line = json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:s}", "id", id.text, "epoch",
                              (json_int_t)entry->epoch, "action", entry->action, "target", target,
-                             "undo", entry->verb == ACT_UNDO, "time_ns", (json_int_t)entry->time.ns,
-                             "uptime_ns", (json_int_t)entry->uptime.ns, "boot", entry->boot);
+                             "time_ns", (json_int_t)entry->time.ns, "uptime_ns",
+                             (json_int_t)entry->uptime.ns, "boot", entry->boot);
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     return text;
@@ -253,18 +253,15 @@ static bool read_begin(const char *line, size_t length, uint64_t id, struct latc
     json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
     const char *name, *action, *target, *boot;
     json_int_t epoch, time, uptime;
-    int undo;
-    bool ok =
-        json && json_unpack(json, "{s:s, s:I, s:s, s:s, s:b, s:I, s:I, s:s !}", "id", &name,
-                            "epoch", &epoch, "action", &action, "target", &target, "undo", &undo,
-                            "time_ns", &time, "uptime_ns", &uptime, "boot", &boot) == 0;
+    bool ok = json && json_unpack(json, "{s:s, s:I, s:s, s:s, s:I, s:I, s:s !}", "id", &name,
+                                  "epoch", &epoch, "action", &action, "target", &target, "time_ns",
+                                  &time, "uptime_ns", &uptime, "boot", &boot) == 0;
     ok = ok && strcmp(name, name_of(id).text) == 0 && epoch >= 0 && epoch <= UINT32_MAX &&
          strlen(action) < NAME_BYTES && strlen(boot) < LATCH_BOOT_BYTES &&
          read_target(target, ret->target);
     if (ok) {
         ret->id = id;
         ret->epoch = (uint32_t)epoch;
-        ret->verb = undo ? ACT_UNDO : ACT_DO;
         ret->time.ns = time;
         ret->uptime.ns = uptime;
         snprintf(ret->action, sizeof ret->action, "%s", action);
@@ -285,11 +282,11 @@ static bool read_result(const char *line, size_t length, struct message *ret)
                                   &text) == 0;
     unsigned found = OUTCOME_NONE;
     for (unsigned i = OUTCOME_SUCCEEDED; ok && i < OUTCOME_COUNT; i++) {
-        found = strcmp(outcome, outcome_text((enum act_outcome)i)) == 0 ? i : found;
+        found = strcmp(outcome, outcome_text((enum outcome)i)) == 0 ? i : found;
     }
     ok = ok && found != OUTCOME_NONE && found != OUTCOME_REFUSED && strlen(text) < sizeof ret->text;
     if (ok) {
-        ret->outcome = (enum act_outcome)found;
+        ret->outcome = (enum outcome)found;
         ret->exit_code = exit_code;
         ret->started.ns = started;
         ret->ended.ns = ended;

@@ -20,7 +20,6 @@ struct latches;
 struct latch_entry {
     uint64_t id;
     uint32_t epoch;
-    enum act_verb verb;
     char action[NAME_BYTES];
     char target[TARGET_BYTES];
     struct instant time;

@@ -1,8 +1,8 @@
 /* The wire form of messages: little-endian, fixed places, no padding that could carry anything. */
+#include "runtime/act/message.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "runtime/act/message.h"
 
 enum { MAGIC = 0x6c616568, VERSION = 1 };
 
@@ -18,7 +18,7 @@ static const char *const refusal_texts[REFUSAL_COUNT] = {
 #undef REFUSAL
 };
 
-const char *outcome_text(enum act_outcome outcome)
+const char *outcome_text(enum outcome outcome)
 {
     return outcome_texts[outcome];
 }
@@ -94,7 +94,6 @@ static void wire_message(struct wire *w, struct message *m)
     m->epoch = (uint32_t)wire_number(w, m->epoch, 4);
     m->grant = (uint16_t)wire_number(w, m->grant, 2);
     m->target = (uint16_t)wire_number(w, m->target, 2);
-    m->verb = (enum act_verb)wire_below(w, m->verb, ACT_VERBS);
     m->number_count = wire_below(w, m->number_count, MESSAGE_NUMBERS_MAX + 1);
     for (int i = 0; i < MESSAGE_NUMBERS_MAX; i++) {
         uint64_t bits;
@@ -109,7 +108,7 @@ static void wire_message(struct wire *w, struct message *m)
     wire_text(w, m->policy, sizeof m->policy);
     wire_text(w, m->object, sizeof m->object);
     wire_text(w, m->key, sizeof m->key);
-    m->outcome = (enum act_outcome)wire_below(w, m->outcome, OUTCOME_COUNT);
+    m->outcome = (enum outcome)wire_below(w, m->outcome, OUTCOME_COUNT);
     m->refusal = (enum refusal)wire_below(w, m->refusal, REFUSAL_COUNT);
     m->delivered = wire_below(w, m->delivered, 2) == 1;
     m->exit_code = (int32_t)(uint32_t)wire_number(w, (uint32_t)m->exit_code, 4);

@@ -9,6 +9,7 @@
 #define HEAL_RUNTIME_ACT_MESSAGE_H
 
 #include "lang/base.h"
+#include "runtime/engine/outcome.h"
 #include "runtime/engine/record.h"
 
 enum {
@@ -29,19 +30,6 @@ enum message_kind {
     MESSAGE_KINDS
 };
 
-enum act_verb { ACT_DO, ACT_UNDO, ACT_VERBS };
-
-enum act_outcome {
-    OUTCOME_NONE, /* not in a RESULT */
-    OUTCOME_SUCCEEDED,
-    OUTCOME_FAILED,
-    OUTCOME_TIMED_OUT,
-    OUTCOME_UNKNOWN,       /* it may have run: a person must look */
-    OUTCOME_NEVER_STARTED, /* no effect, and none will come */
-    OUTCOME_REFUSED,       /* refusal says why */
-    OUTCOME_COUNT
-};
-
 enum refusal {
 #define REFUSAL(name, text) REFUSAL_##name,
 #include "runtime/act/refusal.def"
@@ -56,7 +44,6 @@ struct message {
     uint32_t epoch;
     /* ACT */
     uint16_t grant, target;
-    enum act_verb verb;
     uint32_t number_count;
     double numbers[MESSAGE_NUMBERS_MAX];
     struct instant deadline; /* not started after it; 0: none */
@@ -68,7 +55,7 @@ struct message {
     char object[TARGET_BYTES];   /* the target's text */
     char key[MESSAGE_KEY_BYTES]; /* equal for notifications that say the same */
     /* RESULT, NOTIFIED */
-    enum act_outcome outcome;
+    enum outcome outcome;
     enum refusal refusal;
     bool delivered;
     int32_t exit_code; /* of the child; -signal if a signal ended it */
@@ -83,7 +70,7 @@ void message_encode(const struct message *message, uint8_t ret[MESSAGE_BYTES]);
 NODISCARD enum status message_decode(const uint8_t *bytes, size_t size, struct message *ret,
                                      struct error *error);
 
-const char *outcome_text(enum act_outcome outcome);
+const char *outcome_text(enum outcome outcome);
 const char *refusal_text(enum refusal refusal);
 
 /* Writes bytes as printable ASCII with \n and \xNN into ret[size], always ended; as much of the end

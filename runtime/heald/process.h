@@ -29,8 +29,8 @@ enum process_role { PROCESS_INGEST, PROCESS_ENGINE, PROCESS_ACTOR, PROCESS_ROLES
 
 /* Open in all children, except where said. */
 enum {
-    PROCESS_FD_FEED = 10,    /* ingest, engine: memfd of the feed ring, of size 0 at first start */
-    PROCESS_FD_PAGE = 11,    /* ingest, engine: memfd of the status page, of size 0 */
+    PROCESS_FD_FEED = 10,    /* ingest, engine: memfd of the feed ring */
+    PROCESS_FD_PAGE = 11,    /* ingest, engine: memfd of the status page */
     PROCESS_FD_PEER = 12,    /* engine, actor: SOCK_SEQPACKET to each other */
     PROCESS_FD_WAKE = 13,    /* ingest, engine: eventfd, written when the feed has news */
     PROCESS_FD_CONTROL = 14, /* engine: the listening control socket */

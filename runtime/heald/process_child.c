@@ -18,11 +18,6 @@
 const char *const process_role_texts[PROCESS_ROLES] = {
     [PROCESS_INGEST] = "ingest", [PROCESS_ENGINE] = "engine", [PROCESS_ACTOR] = "actor"};
 
-/* A build may lack a role; starting it is then refused. */
-#pragma weak process_ingest_main
-#pragma weak process_engine_main
-#pragma weak process_actor_main
-
 static enum status config_from_parent(struct config *ret, struct error *error)
 {
     struct stat info;
@@ -62,10 +57,6 @@ int process_child_main(enum process_role role)
     }
     log_open(process_role_texts[role], (enum log_format)config.log.format,
              (enum log_level)config.log.level);
-    if (mains[role] == NULL) {
-        log_say(LOG_ERROR, "this build has no %s", process_role_texts[role]);
-        return PROCESS_EXIT_REFUSED;
-    }
     int code = mains[role](&start);
     config_release(&config);
     return code;
@@ -75,11 +66,21 @@ int process_child_main(enum process_role role)
 static const char *const ingest_paths[] = {"/proc", "/sys",   "/etc", "/usr",
                                            "/lib",  "/lib64", "/run", "/var/run"};
 
+/* A pid file is replaced, not rewritten: what must stay readable is its folder. */
+static const char *folder_of(const char *path, char ret[CONFIG_TEXT_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(ret, CONFIG_TEXT_MAX, "%.*s", slash && slash > path ? (int)(slash - path) : 1,
+             slash ? path : ".");
+    return ret;
+}
+
 enum status process_cage(const struct process_start *start, char ret[SANDBOX_REPORT_BYTES],
                          struct error *error)
 {
     const struct config *config = start->config;
     const char *reads[SANDBOX_PATHS_MAX];
+    static char folders[SANDBOX_PATHS_MAX][CONFIG_TEXT_MAX];
     const char *const engine_reads[] = {config->policies, config->trusted_key, "/etc", "/usr"};
     const char *writes[] = {config->state};
     struct sandbox sandbox = {.read_paths = reads};
@@ -92,8 +93,8 @@ enum status process_cage(const struct process_start *start, char ret[SANDBOX_REP
         }
         for (size_t i = 0; i < config->host.processes_count; i++) {
             const char *file = config->host.processes[i].pidfile;
-            if (file != NULL && sandbox.read_count < SANDBOX_PATHS_MAX) {
-                reads[sandbox.read_count++] = file;
+            if (file != NULL && i < SANDBOX_PATHS_MAX && sandbox.read_count < SANDBOX_PATHS_MAX) {
+                reads[sandbox.read_count++] = folder_of(file, folders[i]);
             }
         }
         break;

@@ -20,8 +20,12 @@
 #include "runtime/heald/process.h"
 #include "runtime/heald/process_message.h"
 #include "runtime/heald/process_state.h"
+#include "runtime/ingest/feed.h"
+#include "runtime/ingest/page.h"
 
 enum { WORDS_BYTES = 400 };
+
+enum { PARENT_FEED_BYTES = 8 << 20 }; /* room for about 260,000 samples */
 
 struct child {
     pid_t pid;     /* 0: not running */
@@ -388,8 +392,11 @@ static enum status parent_open(struct parent *parent, struct error *error)
     TRY(process_state_open(parent->config, &parent->lock_fd, error));
     TRY(process_control_open(parent->config, &parent->control_fd, error));
     TRY(process_config_open(parent->config, &parent->config_fd, error));
-    parent->feed_fd = memfd_create("heal feed", MFD_CLOEXEC);
-    parent->page_fd = memfd_create("heal page", MFD_CLOEXEC);
+    parent->feed_fd = feed_create(PARENT_FEED_BYTES, error);
+    parent->page_fd = parent->feed_fd < 0 ? -1 : page_create(error);
+    if (parent->feed_fd < 0 || parent->page_fd < 0) {
+        return STATUS_IO;
+    }
     parent->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -399,8 +406,7 @@ static enum status parent_open(struct parent *parent, struct error *error)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     parent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (parent->feed_fd < 0 || parent->page_fd < 0 || parent->wake_fd < 0 ||
-        parent->signal_fd < 0) {
+    if (parent->wake_fd < 0 || parent->signal_fd < 0) {
         return error_set(error, STATUS_IO, "cannot open what is shared: %s", strerror(errno));
     }
     clock_start(&clock);

@@ -63,8 +63,6 @@ static const struct grant grants[] = {
      .connector = "exec",
      .argv = argv_plain,
      .argv_count = 2,
-     .undo_argv = argv_plain,
-     .undo_count = 2,
      .targets = targets_b,
      .target_count = 2,
      .timeout = {5 * NS_PER_S},
@@ -138,7 +136,7 @@ static bool fake_poll(void *context, void *run, struct hand_result *ret)
     if ((w->slow && !w->end_asked) || next_random() % 3) {
         return false;
     }
-    *ret = (struct hand_result){.outcome = (enum act_outcome)(1 + next_random() % 3)};
+    *ret = (struct hand_result){.outcome = (enum outcome)(1 + next_random() % 3)};
     return true;
 }
 static void fake_end(void *context, void *run)
@@ -231,7 +229,6 @@ static struct message random_message(uint32_t epoch)
                         .epoch = epoch - (uint32_t)(next_random() % 8 == 0 && epoch > 0),
                         .grant = (uint16_t)(next_random() % 3),
                         .target = (uint16_t)(next_random() % 3),
-                        .verb = next_random() % 4 ? ACT_DO : ACT_UNDO,
                         .channel = (uint16_t)(next_random() % 4)};
     m.number_count = m.grant == 0 ? 1 : 0;
     m.numbers[0] = (double)(next_random() % 60);
@@ -350,7 +347,7 @@ static void a_kill_at_any_point_starts_nothing_twice_and_hides_nothing(void **st
             struct rig rig = rig_open();
             struct message probe = {.kind = MESSAGE_PROBE, .id = id, .epoch = epoch + 1};
             tell(&rig, &probe);
-            enum act_outcome outcome = w->last.outcome;
+            enum outcome outcome = w->last.outcome;
             /* Never started is only said of what never was, and then it can never become. */
             assert_true(!effect || outcome != OUTCOME_NEVER_STARTED);
             assert_true(point > POINT_LATCH_BEFORE || outcome == OUTCOME_NEVER_STARTED ||

@@ -41,7 +41,7 @@ static struct hand_result run_grant(const struct grant *grant)
     struct hand_run *run = NULL;
     struct hand_result result;
     if (grant_check(grant, &error) != STATUS_OK ||
-        grant_fill(grant, ACT_DO, 0, NULL, &command, &error) != STATUS_OK ||
+        grant_fill(grant, 0, NULL, &command, &error) != STATUS_OK ||
         hand_exec_start(grant, &command, -1, clock_now(CLOCK_BOOTTIME), &run, &error) !=
             STATUS_OK) {
         fail_msg("%s", error.message);
@@ -186,11 +186,11 @@ static void a_value_is_one_argument_whatever_it_holds(void **state)
     grant.parameters[2] = (struct grant_parameter){"i", -10, 1e12};
     static struct grant_command command;
     const double values[] = {0.1, -2.5, 1e12}, negative[] = {0.1, 1, -3};
-    assert_int_equal(grant_fill(&grant, ACT_DO, 0, values, &command, NULL), STATUS_OK);
+    assert_int_equal(grant_fill(&grant, 0, values, &command, NULL), STATUS_OK);
     assert_string_equal(command.argv[2], "x0.1");
     assert_string_equal(command.argv[3], "--d=-2.5");
     assert_string_equal(command.argv[4], "1000000000000");
-    assert_int_equal(grant_fill(&grant, ACT_DO, 0, negative, &command, NULL), STATUS_DENIED);
+    assert_int_equal(grant_fill(&grant, 0, negative, &command, NULL), STATUS_DENIED);
 }
 
 /* ---- the whole actor on this host ---- */

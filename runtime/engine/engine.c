@@ -1,0 +1,678 @@
+/* The pure core: one step. Setting up policies over the evaluator, reading truths, pages on their
+ * way. */
+#include "runtime/engine/engine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/engine/engine_internal.h"
+
+const char *const mode_texts[3] = {
+    [MODE_SHADOW] = "shadow", [MODE_ASK] = "ask", [MODE_ACT] = "act"};
+
+enum {
+    BLIND_AFTER_DEFAULT_S = 900,
+    NOTICE_RETRY_S = 60,
+    NOTICE_RETRY_MAX_S = 3600,
+    ENGINE_NOTICE_BIT = 63 /* ids of pages that belong to no incident */
+};
+
+/* ---- effects ---- */
+
+struct effect *engine_effect(struct effects *effects, enum effect_kind kind)
+{
+    ARRAY_RESERVE(effects->items, effects->count, effects->capacity);
+    struct effect *effect = &effects->items[effects->count++];
+    memset(effect, 0, sizeof *effect);
+    effect->kind = kind;
+    return effect;
+}
+
+void effects_release(struct effects *effects)
+{
+    free(effects->items);
+    *effects = (struct effects){0};
+}
+
+void engine_record(struct engine *engine, struct effects *effects, enum record_kind kind,
+                   const struct incident *incident, const char *fmt, ...)
+{
+    struct record *record = &engine_effect(effects, EFFECT_RECORD)->record;
+    record->time = engine->now;
+    record->kind = kind;
+    record->epoch = engine->host->epoch;
+    if (incident) {
+        record->incident = incident->id;
+        record->action_id = incident->action_id;
+        record->rung = incident->rung;
+        record->program_hash = incident->program_hash;
+        snprintf(record->policy, sizeof record->policy, "%s", incident->policy);
+        snprintf(record->target, sizeof record->target, "%s", incident->target);
+        snprintf(record->type, sizeof record->type, "%s", incident->type);
+        snprintf(record->action, sizeof record->action, "%s", incident->action);
+    }
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(record->text, sizeof record->text, fmt, args);
+    va_end(args);
+}
+
+/* ---- pages on their way ---- */
+
+void engine_notify(struct engine *engine, struct effects *effects, const struct record *record,
+                   const char *channel, uint64_t id)
+{
+    (void)effects;
+    if (engine->notice_count == ENGINE_NOTICES_MAX) { /* the oldest has had its tries */
+        engine->notice_count--;
+        memmove(engine->notices, engine->notices + 1,
+                engine->notice_count * sizeof *engine->notices);
+    }
+    struct notice *notice = &engine->notices[engine->notice_count++];
+    *notice = (struct notice){.id = id, .record = *record};
+    snprintf(notice->channel, sizeof notice->channel, "%s", channel ? channel : "");
+}
+
+static void send_notices(struct engine *engine, struct effects *effects)
+{
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        struct notice *notice = &engine->notices[i];
+        if (notice->next.ns > engine->now.ns) {
+            continue;
+        }
+        unsigned shift = notice->tries < 6 ? notice->tries : 6;
+        double wait = (double)NOTICE_RETRY_S * (double)(1u << shift);
+        notice->next = instant_add(
+            engine->now, duration_seconds(wait < NOTICE_RETRY_MAX_S ? wait : NOTICE_RETRY_MAX_S));
+        notice->tries++;
+        struct effect *effect = engine_effect(effects, EFFECT_NOTIFY);
+        effect->id = notice->id;
+        effect->record = notice->record;
+        effect->channel = notice->channel;
+    }
+}
+
+static void notified(struct engine *engine, const struct input *input, struct effects *effects)
+{
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        struct notice *notice = &engine->notices[i];
+        if (notice->id != input->id || !input->delivered) {
+            continue;
+        }
+        struct record *record = &engine_effect(effects, EFFECT_RECORD)->record;
+        *record = notice->record;
+        record->kind = RECORD_NOTIFIED;
+        record->time = engine->now;
+        record->epoch = engine->host->epoch;
+        snprintf(record->action, sizeof record->action, "%s", notice->channel);
+        engine->notice_count--;
+        memmove(notice, notice + 1, (engine->notice_count - i) * sizeof *notice);
+        return;
+    }
+}
+
+/* ---- setting up ---- */
+
+static struct pool_run *pool_run_new(struct engine *engine, const struct pool *pool,
+                                     struct duration every, struct error *error)
+{
+    for (size_t i = 0; i < engine->pool_count; i++) {
+        if (engine->pools[i]->pool == pool) {
+            return engine->pools[i];
+        }
+    }
+    struct pool_run *run = heap_alloc(sizeof *run);
+    engine->pools = heap_resize(engine->pools, (engine->pool_count + 1) * sizeof run);
+    engine->pools[engine->pool_count++] = run;
+    run->pool = pool;
+    run->entities = eval_entities_new(engine->eval, pool, every, error);
+    if (!run->entities) {
+        return NULL;
+    }
+    if (pool && pool->ready) {
+        run->ready = eval_watch_new(engine->eval, run->entities, pool->ready, every, error);
+    }
+    return !pool || !pool->ready || run->ready ? run : NULL;
+}
+
+static enum mode mode_of(const struct engine_host *host, const char *policy)
+{
+    for (size_t i = 0; i < host->mode_count; i++) {
+        if (strcmp(host->modes[i].policy, policy) == 0) {
+            return host->modes[i].mode;
+        }
+    }
+    return host->default_mode;
+}
+
+static enum status add_rungs(struct engine *engine, struct policy_run *run, struct error *error)
+{
+    for (const struct heal *heal = run->policy->heals; heal; heal = heal->next) {
+        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+            if (run->rung_count == RUNGS_MAX) {
+                return error_set(error, STATUS_LIMIT, "policy '%s' has more than %d steps",
+                                 run->policy->name.text, RUNGS_MAX);
+            }
+            run->rungs[run->rung_count] = rung;
+            if (rung->kind == RUNG_ACT) {
+                CHECK(rung->has_verify && rung->call.resolved);
+                run->verify[run->rung_count] = eval_watch_new(engine->eval, run->pool->entities,
+                                                              rung->verify.expr, run->every, error);
+                if (!run->verify[run->rung_count]) {
+                    return STATUS_LIMIT;
+                }
+            }
+            run->rung_count++;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status add_conditions(struct engine *engine, struct policy_run *run,
+                                  struct error *error)
+{
+    const struct policy *policy = run->policy;
+    if (policy->when.expr && !(run->when = eval_watch_new(engine->eval, run->pool->entities,
+                                                          policy->when.expr, run->every, error))) {
+        return STATUS_LIMIT;
+    }
+    if (policy->clear.expr &&
+        !(run->clear = eval_watch_new(engine->eval, run->pool->entities, policy->clear.expr,
+                                      run->every, error))) {
+        return STATUS_LIMIT;
+    }
+    for (const struct signal *signal = policy->signals;
+         signal && run->signal_count < POLICY_SIGNALS_MAX; signal = signal->next) {
+        struct eval_watch *watch =
+            eval_watch_new(engine->eval, run->pool->entities, signal->expr, run->every, error);
+        if (!watch) {
+            return STATUS_LIMIT;
+        }
+        run->signals[run->signal_count++] = watch;
+    }
+    return STATUS_OK;
+}
+
+static enum status policy_run_new(struct engine *engine, const struct policy *policy,
+                                  struct error *error)
+{
+    struct policy_run *run = heap_alloc(sizeof *run);
+    engine->policies = heap_resize(engine->policies, (engine->policy_count + 1) * sizeof run);
+    engine->policies[engine->policy_count++] = run;
+    if (strlen(policy->name.text) >= NAME_BYTES) {
+        return error_set(error, STATUS_LIMIT, "the policy name '%.64s...' is longer than %d bytes",
+                         policy->name.text, NAME_BYTES - 1);
+    }
+    run->policy = policy;
+    run->mode = mode_of(engine->host, policy->name.text);
+    run->every = policy->has_every ? duration_seconds(policy->every.value) : engine->host->tick;
+    run->hold = policy->when.has_for  ? duration_seconds(policy->when.hold.value)
+                : policy_acts(policy) ? (struct duration){2 * run->every.ns}
+                                      : (struct duration){0};
+    run->clear_hold =
+        policy->clear.has_for ? duration_seconds(policy->clear.hold.value) : (struct duration){0};
+    run->pool = pool_run_new(engine, policy->resolved, run->every, error);
+    if (!run->pool) {
+        return STATUS_LIMIT;
+    }
+    TRY(add_conditions(engine, run, error));
+    return add_rungs(engine, run, error);
+}
+
+/* Pools that only guards speak about need an inventory too. */
+static enum status add_guard_pools(struct engine *engine, struct error *error)
+{
+    for (const struct guard *guard = engine->program->guards; guard; guard = guard->next) {
+        for (const struct limit *limit = guard->limits; limit; limit = limit->next) {
+            if (limit->pool && !pool_run_new(engine, limit->pool, engine->host->tick, error)) {
+                return STATUS_LIMIT;
+            }
+        }
+    }
+    for (const struct policy *policy = engine->program->policies; policy; policy = policy->next) {
+        const struct limit *lists[] = {policy->bounds, policy->keeps};
+        for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+            for (const struct limit *limit = lists[i]; limit; limit = limit->next) {
+                if (limit->pool && !pool_run_new(engine, limit->pool, engine->host->tick, error)) {
+                    return STATUS_LIMIT;
+                }
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+struct engine *engine_new(const struct program *program, struct store *store,
+                          const struct engine_host *host, struct error *error)
+{
+    CHECK(host->tick.ns > 0);
+    struct engine *engine = heap_alloc(sizeof *engine);
+    engine->program = program;
+    engine->store = store;
+    engine->host = host;
+    engine->eval = eval_new(store);
+    for (size_t i = 0; i < host->override_count; i++) {
+        eval_override(engine->eval, host->overrides[i].signal, host->overrides[i].metric);
+    }
+    engine->notices = heap_alloc(ENGINE_NOTICES_MAX * sizeof *engine->notices);
+    engine->ledger.keep = ledger_window_of(program);
+    for (const struct policy *policy = program->policies; policy; policy = policy->next) {
+        if (policy_run_new(engine, policy, error) != STATUS_OK) {
+            engine_free(engine);
+            return NULL;
+        }
+    }
+    if (add_guard_pools(engine, error) != STATUS_OK) {
+        engine_free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine) {
+        return;
+    }
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        free(engine->incidents[i]);
+    }
+    for (size_t i = 0; i < engine->policy_count; i++) {
+        free(engine->policies[i]->pending_since);
+        free(engine->policies[i]->incident_at);
+        free(engine->policies[i]->busy);
+        free(engine->policies[i]);
+    }
+    for (size_t i = 0; i < engine->pool_count; i++) {
+        free(engine->pools[i]);
+    }
+    free(engine->incidents);
+    free(engine->policies);
+    free(engine->pools);
+    free(engine->memories);
+    free(engine->notices);
+    ledger_release(&engine->ledger);
+    eval_free(engine->eval);
+    free(engine);
+}
+
+/* ---- reading truths ---- */
+
+static bool bit(const uint64_t *words, size_t slot)
+{
+    return words[slot / 64] >> (slot % 64) & 1;
+}
+
+enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, size_t slot)
+{
+    if (!bit(live, slot) || bit(eval_watch_unknown(watch), slot)) {
+        return TRUTH_UNKNOWN;
+    }
+    return bit(eval_watch_yes(watch), slot) ? TRUTH_TRUE : TRUTH_FALSE;
+}
+
+/* Names that may stand in an argv: anything else in a label is data that is never acted on. */
+static bool target_value_safe(const char *value)
+{
+    if (value[0] == '\0' || value[0] == '-') {
+        return false;
+    }
+    for (const char *c = value; *c; c++) {
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                     (*c >= '0' && *c <= '9') || strchr("._:/@+-", *c) != NULL;
+        if (!plain) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool engine_target_text(const struct pool_run *pool, size_t slot, char *ret, size_t size)
+{
+    size_t used = 0;
+    bool safe = true;
+    ret[0] = '\0';
+    if (!pool->pool) {
+        return true;
+    }
+    const struct label_set *labels = eval_entities_labels(pool->entities, slot);
+    for (const struct name_list *key = pool->pool->keys; key; key = key->next) {
+        const char *value = label_set_get(labels, key->name.text);
+        safe = safe && value && target_value_safe(value);
+        int n = snprintf(ret + used, size - used, "%s%s=%s", used ? "," : "", key->name.text,
+                         value ? value : "");
+        if (n < 0 || (size_t)n >= size - used) {
+            return false;
+        }
+        used += (size_t)n;
+    }
+    return safe;
+}
+
+/* ---- one policy, one tick ---- */
+
+bool engine_policy_resize(struct policy_run *run)
+{
+    size_t slots = eval_entities_count(run->pool->entities);
+    if (slots <= run->slots) {
+        return false;
+    }
+    size_t words = (slots + 63) / 64, old_words = (run->slots + 63) / 64;
+    run->pending_since = heap_resize(run->pending_since, slots * sizeof *run->pending_since);
+    run->incident_at = heap_resize(run->incident_at, slots * sizeof(struct incident *));
+    run->busy = heap_resize(run->busy, words * sizeof *run->busy);
+    memset(run->pending_since + run->slots, 0, (slots - run->slots) * sizeof *run->pending_since);
+    for (size_t i = run->slots; i < slots; i++) {
+        run->incident_at[i] = NULL;
+    }
+    memset(run->busy + old_words, 0, (words - old_words) * sizeof *run->busy);
+    run->slots = slots;
+    return true;
+}
+
+/* A slot that another entity took over: what was pending is forgotten, its incident loses its
+ * place. */
+static void drop_reused(struct policy_run *run)
+{
+    const uint64_t *reused = eval_entities_reused(run->pool->entities);
+    for (size_t w = 0; w < (run->slots + 63) / 64; w++) {
+        for (uint64_t bits = reused[w]; bits; bits &= bits - 1) {
+            size_t slot = w * 64 + (size_t)__builtin_ctzll(bits);
+            if (run->incident_at[slot]) {
+                run->incident_at[slot]->slot = SLOT_NONE;
+                run->incident_at[slot] = NULL;
+            }
+            run->pending_since[slot] = (struct instant){0};
+            run->busy[w] &= ~(1ULL << (slot % 64));
+        }
+    }
+}
+
+static void step_slot(struct engine *engine, struct policy_run *run, size_t slot, bool yes,
+                      size_t *opened, struct effects *effects)
+{
+    if (run->incident_at[slot]) {
+        return;
+    }
+    uint64_t *busy = &run->busy[slot / 64];
+    if (!yes) {
+        run->pending_since[slot] = (struct instant){0};
+        *busy &= ~(1ULL << (slot % 64));
+        return;
+    }
+    if (run->pending_since[slot].ns == 0) {
+        run->pending_since[slot] = engine->now;
+        *busy |= 1ULL << (slot % 64);
+    }
+    if (engine->now.ns - run->pending_since[slot].ns >= run->hold.ns &&
+        *opened < INCIDENT_OPEN_MAX_PER_TICK) {
+        ++*opened;
+        incident_open(engine, run, slot, effects);
+    }
+}
+
+static void step_slots(struct engine *engine, struct policy_run *run, struct effects *effects)
+{
+    const uint64_t *live = eval_entities_live(run->pool->entities);
+    const uint64_t *yes = eval_watch_yes(run->when);
+    const uint64_t *unknown = eval_watch_unknown(run->when);
+    size_t words = (run->slots + 63) / 64, unknown_count = 0, opened = 0;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t fires = yes[w] & ~unknown[w] & live[w];
+        unknown_count += (size_t)__builtin_popcountll(unknown[w] & live[w]);
+        for (uint64_t bits = fires | run->busy[w]; bits; bits &= bits - 1) {
+            size_t slot = w * 64 + (size_t)__builtin_ctzll(bits);
+            step_slot(engine, run, slot, fires >> (slot % 64) & 1, &opened, effects);
+        }
+    }
+    run->unknown_count = unknown_count;
+}
+
+/* Incidents whose entity was not in the inventory (after a restart or a reload) look for it again.
+ */
+static void bind_incidents(struct engine *engine, struct policy_run *run)
+{
+    const uint64_t *live = eval_entities_live(run->pool->entities);
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        struct incident *incident = engine->incidents[i];
+        if (incident->run != run || incident->slot != SLOT_NONE) {
+            continue;
+        }
+        for (size_t slot = 0; slot < run->slots; slot++) {
+            char text[TARGET_BYTES];
+            if (bit(live, slot) && !run->incident_at[slot] &&
+                engine_target_text(run->pool, slot, text, sizeof text) &&
+                strcmp(text, incident->target) == 0) {
+                incident->slot = slot;
+                run->incident_at[slot] = incident;
+                run->busy[slot / 64] |= 1ULL << (slot % 64);
+                break;
+            }
+        }
+    }
+}
+
+static void policy_notice(struct engine *engine, struct policy_run *run, const char *channel,
+                          const char *text, struct effects *effects)
+{
+    struct record *record = &engine_effect(effects, EFFECT_RECORD)->record;
+    record->time = engine->now;
+    record->kind = RECORD_ESCALATED;
+    record->epoch = engine->host->epoch;
+    record->program_hash = run->policy->hash;
+    snprintf(record->policy, sizeof record->policy, "%s", run->policy->name.text);
+    snprintf(record->action, sizeof record->action, "%s", channel ? channel : "");
+    snprintf(record->text, sizeof record->text, "%s", text);
+    struct record copy = *record;
+    engine->counters.escalated++;
+    engine_notify(engine, effects, &copy, channel,
+                  1ULL << ENGINE_NOTICE_BIT | ++engine->next_notice);
+}
+
+/* on missing, on stale, and blind_after: what to say when the policy cannot see. */
+static void step_unseen(struct engine *engine, struct policy_run *run, struct effects *effects)
+{
+    const struct policy *policy = run->policy;
+    bool seen = run->unknown_count == 0 && eval_entities_complete(run->pool->entities);
+    if (seen) {
+        run->unknown_since = (struct instant){0};
+        run->missing_told = run->stale_told = run->blind_told = false;
+        return;
+    }
+    if (run->unknown_since.ns == 0) {
+        run->unknown_since = engine->now;
+    }
+    double seconds = duration_to_seconds(instant_sub(engine->now, run->unknown_since));
+    double blind_after = engine->host->blind_after.ns > 0
+                             ? duration_to_seconds(engine->host->blind_after)
+                             : BLIND_AFTER_DEFAULT_S;
+    char text[TEXT_BYTES], age[64];
+    duration_print(instant_sub(engine->now, run->unknown_since), age, sizeof age);
+    snprintf(text, sizeof text, "policy %s cannot see: %zu of its targets unknown for %s",
+             policy->name.text, run->unknown_count, age);
+    if (policy->on_missing.kind == MISSING_NOTIFY && !run->missing_told && seconds > 0) {
+        run->missing_told = true;
+        policy_notice(engine, run, policy->on_missing.channel.text, text, effects);
+    }
+    if (policy->on_stale.kind == MISSING_NOTIFY && !run->stale_told &&
+        seconds >= policy->on_stale.than.value) {
+        run->stale_told = true;
+        policy_notice(engine, run, policy->on_stale.channel.text, text, effects);
+    }
+    if (!run->blind_told && seconds >= blind_after) {
+        run->blind_told = true;
+        policy_notice(engine, run, policy->escalate.present ? policy->escalate.channel.text : NULL,
+                      text, effects);
+    }
+}
+
+static void step_policy(struct engine *engine, struct policy_run *run, struct effects *effects)
+{
+    run->last = engine->now;
+    run->ran = true;
+    engine_policy_resize(run);
+    drop_reused(run);
+    bind_incidents(engine, run);
+    if (run->when) {
+        step_slots(engine, run, effects);
+    }
+    step_unseen(engine, run, effects);
+}
+
+/* ---- the step ---- */
+
+static struct incident *incident_by_id(struct engine *engine, uint64_t id)
+{
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        if (engine->incidents[i]->id == id) {
+            return engine->incidents[i];
+        }
+    }
+    return NULL;
+}
+
+static struct incident *incident_by_action(struct engine *engine, uint64_t action_id)
+{
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        if (engine->incidents[i]->action_id == action_id) {
+            return engine->incidents[i];
+        }
+    }
+    return NULL;
+}
+
+static void apply_input(struct engine *engine, const struct input *input, struct effects *effects)
+{
+    struct incident *incident;
+    switch (input->kind) {
+    case INPUT_RESULT:
+        if (input->id != 0 && (incident = incident_by_action(engine, input->id))) {
+            incident_result(engine, incident, input, effects);
+        }
+        break;
+    case INPUT_NOTIFIED: notified(engine, input, effects); break;
+    case INPUT_APPROVE:
+    case INPUT_DENY:
+        if ((incident = incident_by_id(engine, input->id))) {
+            incident_answer(engine, incident, input->kind == INPUT_APPROVE, input, effects);
+        }
+        break;
+    case INPUT_STOP:
+    case INPUT_START:
+        engine->stopped = input->kind == INPUT_STOP;
+        snprintf(engine->stopped_by, sizeof engine->stopped_by, "%s",
+                 input->who ? input->who : "?");
+        engine_record(engine, effects, engine->stopped ? RECORD_STOPPED : RECORD_RESUMED, NULL,
+                      "by %s%s%.300s", engine->stopped_by,
+                      input->text && input->text[0] ? ": " : "", input->text ? input->text : "");
+        break;
+    }
+}
+
+static void note_populations(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->pool_count; i++) {
+        struct pool_run *pool = engine->pools[i];
+        if (pool->pool && eval_entities_complete(pool->entities)) {
+            population_note(&pool->population, engine->now,
+                            eval_entities_live_count(pool->entities));
+        }
+    }
+}
+
+void engine_step(struct engine *engine, struct instant now, const struct input *inputs,
+                 size_t count, struct effects *effects)
+{
+    CHECK(now.ns > 0 && now.ns >= engine->now.ns);
+    engine->now = now;
+    engine->counters.ticks++;
+    for (size_t i = 0; i < count; i++) {
+        apply_input(engine, &inputs[i], effects);
+    }
+    eval_tick(engine->eval, now);
+    note_populations(engine);
+    for (size_t i = 0; i < engine->policy_count; i++) {
+        struct policy_run *run = engine->policies[i];
+        run->ran = false;
+        if (run->last.ns == 0 || now.ns - run->last.ns >= run->every.ns) {
+            step_policy(engine, run, effects);
+        }
+    }
+    for (size_t i = 0; i < engine->incident_count;) {
+        struct incident *incident = engine->incidents[i];
+        size_t before = engine->incident_count;
+        if (!incident->run || incident->run->ran) {
+            incident_step(engine, incident, effects);
+        }
+        i += engine->incident_count == before; /* a closed one made room */
+    }
+    send_notices(engine, effects);
+    engine->stepped = true;
+}
+
+/* ---- views ---- */
+
+bool engine_awaits_approval(const struct engine *engine, uint64_t id)
+{
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        if (engine->incidents[i]->id == id) {
+            return engine->incidents[i]->state == STATE_ASKED;
+        }
+    }
+    return false;
+}
+
+size_t engine_incident_count(const struct engine *engine)
+{
+    return engine->incident_count;
+}
+
+struct incident_view engine_incident(const struct engine *engine, size_t index)
+{
+    CHECK(index < engine->incident_count);
+    const struct incident *incident = engine->incidents[index];
+    return (struct incident_view){
+        .id = incident->id,
+        .policy = incident->policy,
+        .target = incident->target,
+        .state = incident_texts[incident->state],
+        .action = incident->action,
+        .text = incident->text,
+        .opened = incident->opened,
+    };
+}
+
+size_t engine_policy_count(const struct engine *engine)
+{
+    return engine->policy_count;
+}
+
+struct policy_view engine_policy(const struct engine *engine, size_t index)
+{
+    CHECK(index < engine->policy_count);
+    const struct policy_run *run = engine->policies[index];
+    return (struct policy_view){
+        .name = run->policy->name.text,
+        .mode = run->mode,
+        .entities = eval_entities_live_count(run->pool->entities),
+        .open = run->open,
+        .observed = engine->stepped && run->unknown_since.ns == 0,
+    };
+}
+
+bool engine_stopped(const struct engine *engine)
+{
+    return engine->stopped;
+}
+
+const struct eval *engine_eval(const struct engine *engine)
+{
+    return engine->eval;
+}
+
+struct engine_counters engine_counters(const struct engine *engine)
+{
+    return engine->counters;
+}

@@ -1,0 +1,142 @@
+/* The pure core: step(state, now, inputs) -> effects.
+ *
+ *     struct engine *engine = engine_new(program, store, &host, &error);
+ *     engine_restore(engine, &record);  ...every record of the journal, in order...
+ *     store_append(store, ...);                                  // samples are inputs too
+ *     engine_step(engine, now, inputs, count, &effects);
+ *     for each effect in order: RECORD: commit durably; DISPATCH, PROBE, NOTIFY: hand to the actor
+ *
+ * The engine reads no clock, file or socket. The same records, samples, inputs and times give the
+ * same effects. A DISPATCH always stands after its INTENT and DISPATCHED records in the list; the
+ * caller must not pass it on before both are durable. */
+#ifndef HEAL_RUNTIME_ENGINE_ENGINE_H
+#define HEAL_RUNTIME_ENGINE_ENGINE_H
+
+#include "lang/ast.h"
+#include "runtime/engine/eval.h"
+#include "runtime/engine/outcome.h"
+#include "runtime/engine/record.h"
+
+enum mode { MODE_SHADOW, MODE_ASK, MODE_ACT };
+extern const char *const mode_texts[3];
+
+/* What the host grants. A policy may use an action on a target only if a grant names both. */
+struct engine_grant {
+    const char *action;
+    const char *const *targets; /* canonical texts: "namespace=shop,pod=a" */
+    size_t target_count;
+    bool unattended; /* an irreversible act needs no approval */
+};
+struct engine_mode {
+    const char *policy;
+    enum mode mode;
+};
+
+/* A signal read from a metric of its own instead of its expression: the givens of a test. */
+struct engine_override {
+    const struct signal *signal;
+    const char *metric;
+};
+
+/* The host's side of the bargain; borrowed, must outlive the engine. */
+struct engine_host {
+    const struct engine_grant *grants;
+    size_t grant_count;
+    const struct engine_mode *modes;
+    size_t mode_count;
+    enum mode default_mode;
+    bool guarded; /* the guard files the host names are part of the program; else nothing is acted
+                     on */
+    struct duration tick;        /* policies without `every` */
+    struct duration blind_after; /* 15m when 0 */
+    bool rehearsal; /* a policy's own tests: every action is granted, unattended, on every target */
+    const struct engine_override *overrides;
+    size_t override_count;
+    uint32_t epoch; /* of this life of the engine; grows with every start */
+};
+
+enum { ENGINE_NUMBERS_MAX = 4, ENGINE_INCIDENTS_MAX = 65536, INCIDENT_OPEN_MAX_PER_TICK = 1000 };
+
+enum input_kind {
+    INPUT_RESULT,   /* of a DISPATCH or PROBE: id, outcome, text */
+    INPUT_NOTIFIED, /* of a NOTIFY: id, delivered, text */
+    INPUT_APPROVE,  /* id: incident; who, text */
+    INPUT_DENY,     /* id: incident; who, text */
+    INPUT_STOP,     /* who, text */
+    INPUT_START     /* who, text */
+};
+struct input {
+    enum input_kind kind;
+    uint64_t id;
+    enum outcome outcome;
+    bool delivered;
+    struct instant ended; /* RESULT: when the effect ended */
+    const char *who, *text;
+};
+
+enum effect_kind { EFFECT_RECORD, EFFECT_DISPATCH, EFFECT_PROBE, EFFECT_NOTIFY };
+struct effect {
+    enum effect_kind kind;
+    struct record record; /* RECORD; for NOTIFY: incident, policy, target, text and time */
+    uint64_t id;          /* action id, or notification id */
+    bool undo;
+    uint32_t grant, target; /* DISPATCH: indices into the host's grants */
+    double numbers[ENGINE_NUMBERS_MAX];
+    uint32_t number_count;
+    struct duration timeout;
+    const char *channel; /* NOTIFY: the policy's name for it */
+};
+struct effects {
+    struct effect *items;
+    size_t count, capacity;
+};
+void effects_release(struct effects *effects);
+
+struct engine;
+/* The program is checked and outlives the engine, as do store and host. */
+struct engine *engine_new(const struct program *program, struct store *store,
+                          const struct engine_host *host, struct error *error);
+void engine_free(struct engine *engine);
+
+/* Takes over the operator state, ledger, cooldowns and incidents of `before` (same store): a
+ * reload. Incidents whose policy is gone or changed are abandoned with a page at the next step.
+ * before stays valid and is freed by the caller. */
+void engine_adopt(struct engine *engine, struct engine *before);
+
+/* Feeds one record of the journal, oldest first, before the first step. */
+void engine_restore(struct engine *engine, const struct record *record);
+
+/* Inputs are applied in order, then one tick is evaluated at now (never earlier than the step
+ * before). */
+void engine_step(struct engine *engine, struct instant now, const struct input *inputs,
+                 size_t count, struct effects *effects);
+
+/* Answers of INPUT_APPROVE and INPUT_DENY are seen in the effects; this asks beforehand. */
+bool engine_awaits_approval(const struct engine *engine, uint64_t incident);
+
+struct incident_view {
+    uint64_t id;
+    const char *policy, *target, *state, *action, *text;
+    struct instant opened;
+};
+/* Open incidents, oldest first. */
+size_t engine_incident_count(const struct engine *engine);
+struct incident_view engine_incident(const struct engine *engine, size_t index);
+
+struct policy_view {
+    const char *name;
+    enum mode mode;
+    size_t entities, open;
+    bool observed; /* at the last tick no live entity was unknown */
+};
+size_t engine_policy_count(const struct engine *engine);
+struct policy_view engine_policy(const struct engine *engine, size_t index);
+
+bool engine_stopped(const struct engine *engine);
+const struct eval *engine_eval(const struct engine *engine);
+struct engine_counters {
+    uint64_t ticks, opened, closed, dispatched, refused, escalated, dropped_incidents;
+};
+struct engine_counters engine_counters(const struct engine *engine);
+
+#endif

@@ -1,0 +1,168 @@
+/* The engine's own state, shared by engine.c, incident.c, guard.c and restore.c only. */
+#ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
+#define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
+
+#include "runtime/engine/engine.h"
+#include "runtime/engine/ledger.h"
+
+enum { RUNGS_MAX = 16, POLICY_SIGNALS_MAX = 64, ENGINE_NOTICES_MAX = 1024 };
+
+enum incident_state {
+#define INCIDENT(name, text, idle) STATE_##name,
+#include "runtime/engine/incident.def"
+#undef INCIDENT
+    INCIDENT_STATES
+};
+
+enum truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_UNKNOWN };
+
+#define SLOT_NONE SIZE_MAX
+
+struct pool_run {
+    const struct pool *pool; /* NULL: one entity without labels */
+    struct eval_entities *entities;
+    struct eval_watch *ready; /* NULL where the pool has no `ready` */
+    struct population population;
+};
+
+struct policy_run {
+    const struct policy *policy;
+    enum mode mode;
+    struct pool_run *pool;
+    struct eval_watch *when, *clear; /* NULL where not written */
+    struct eval_watch *signals[POLICY_SIGNALS_MAX];
+    struct eval_watch *verify[RUNGS_MAX];
+    const struct rung *rungs[RUNGS_MAX];
+    size_t rung_count, signal_count;
+    struct duration every, hold, clear_hold;
+    bool ran;            /* evaluated at this step */
+    struct instant last; /* ns 0: never */
+    size_t open;         /* incidents */
+    /* per entity slot */
+    size_t slots;
+    struct instant *pending_since; /* ns 0: not pending */
+    struct incident **incident_at;
+    uint64_t *busy; /* bit: pending or with an incident */
+    /* what could not be seen */
+    struct instant unknown_since; /* ns 0: all seen */
+    size_t unknown_count;
+    bool missing_told, stale_told, blind_told;
+};
+
+struct incident {
+    uint64_t id;
+    struct policy_run *run; /* NULL: its policy is gone */
+    size_t slot;            /* SLOT_NONE: the entity is not in the inventory */
+    enum incident_state state;
+    struct instant opened, since; /* since: in this state */
+    struct instant deadline;      /* ns 0: none */
+    struct instant true_since; /* verify or clear held without a break since; ns 0: does not hold */
+    struct instant clear_since;
+    struct instant ended; /* of the last action */
+    uint64_t action_id;
+    uint32_t rung;
+    uint32_t notices; /* sent so far */
+    bool approved, probed, unresolved_told, bound_told, last_unknown;
+    bool intent_only; /* restored from an INTENT that was never dispatched */
+    uint64_t program_hash;
+    uint64_t reason; /* hash of the last recorded refusal */
+    char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
+    char channel[NAME_BYTES]; /* where its pages go */
+    char text[TEXT_BYTES];
+};
+
+/* What heal did to a target: cooldown with back-off, and the window in which its effects show. */
+struct memory {
+    uint64_t policy, target, type, action;
+    struct instant cooldown_until, effect_until;
+    unsigned failures;
+};
+
+/* A page on its way: kept until it is delivered. */
+struct notice {
+    uint64_t id;
+    struct record record;
+    char channel[NAME_BYTES];
+    struct instant next; /* sent (again) at; ns 0: now */
+    unsigned tries;
+};
+
+struct engine {
+    const struct program *program;
+    struct store *store;
+    const struct engine_host *host;
+    struct eval *eval;
+    struct pool_run **pools;
+    size_t pool_count;
+    struct policy_run **policies;
+    size_t policy_count;
+    struct incident **incidents;
+    size_t incident_count, incident_capacity;
+    struct memory *memories;
+    size_t memory_count, memory_capacity;
+    struct notice *notices;
+    size_t notice_count;
+    struct ledger ledger;
+    struct instant now;
+    bool stopped, stepped;
+    char stopped_by[NAME_BYTES];
+    uint64_t next_incident, next_action, next_notice;
+    struct engine_counters counters;
+};
+
+/* An action about to be taken, resolved to plain values. */
+struct plan {
+    const struct action *action;
+    const struct act_call *call;
+    char target[TARGET_BYTES], type[NAME_BYTES];
+    char text[TEXT_BYTES]; /* scale("x", to: 3) */
+    double numbers[ENGINE_NUMBERS_MAX];
+    uint32_t number_count, grant, grant_target;
+    bool granted, unattended, undo;
+};
+
+enum refusal {
+    REFUSAL_NONE,
+    REFUSAL_WAIT,  /* not now: a cooldown, a busy target; tried again at every tick */
+    REFUSAL_BOUND, /* the policy's own bound: a person is told, tried again at every tick */
+    REFUSAL_DENY   /* a guard, a grant, an inventory: a person is told and the incident is held */
+};
+
+/* engine.c */
+struct effect *engine_effect(struct effects *effects, enum effect_kind kind);
+void engine_record(struct engine *engine, struct effects *effects, enum record_kind kind,
+                   const struct incident *incident, const char *fmt, ...) PRINTF_LIKE(5, 6);
+enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, size_t slot);
+void engine_notify(struct engine *engine, struct effects *effects, const struct record *record,
+                   const char *channel, uint64_t id);
+bool engine_policy_resize(struct policy_run *run);
+/* The canonical text of an entity; false when a label's value cannot be a target's name. */
+bool engine_target_text(const struct pool_run *pool, size_t slot, char *ret, size_t size);
+
+/* incident.c */
+extern const char *const incident_texts[INCIDENT_STATES];
+struct incident *incident_new(struct engine *engine, struct policy_run *run, size_t slot,
+                              uint64_t id);
+void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
+                   struct effects *effects);
+void incident_enter(struct engine *engine, struct incident *incident, enum incident_state state);
+void incident_step(struct engine *engine, struct incident *incident, struct effects *effects);
+void incident_remove(struct engine *engine, struct incident *incident);
+void incident_escalate(struct engine *engine, struct incident *incident, struct effects *effects,
+                       const char *fmt, ...) PRINTF_LIKE(4, 5);
+void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
+                     struct effects *effects);
+void incident_answer(struct engine *engine, struct incident *incident, bool approve,
+                     const struct input *input, struct effects *effects);
+
+/* guard.c */
+NODISCARD bool plan_make(const struct engine *engine, const struct incident *incident,
+                         const struct act_call *call, struct plan *ret_plan);
+enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
+                          const struct plan *plan, char *ret_reason, size_t size);
+void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan);
+struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
+                         const char *type, bool make);
+struct duration ledger_window_of(const struct program *program);
+
+#endif

@@ -1,0 +1,458 @@
+/* What may be done: plans with absolute values, and everything that can say no to one.
+ *
+ * Deny wins and order does not matter: every guard that binds the target is asked, and one that
+ * cannot be evaluated denies. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lang/print.h"
+#include "runtime/engine/engine_internal.h"
+
+static bool constant_of(const struct expr *expr, double *ret)
+{
+    switch (expr->kind) {
+    case EXPR_NUMBER: *ret = expr->number.value; return true;
+    case EXPR_PAREN: return constant_of(expr->inner, ret);
+    case EXPR_UNARY:
+        if (!constant_of(expr->unary.inner, ret)) {
+            return false;
+        }
+        *ret = expr->unary.minus ? -*ret : *ret;
+        return true;
+    case EXPR_STRING:
+    case EXPR_SELECTOR:
+    case EXPR_RANGE:
+    case EXPR_SUBQUERY:
+    case EXPR_CALL:
+    case EXPR_AGGREGATE:
+    case EXPR_BINARY:
+    case EXPR_PERCENT_OF:
+    case EXPR_REACHES:
+    case EXPR_LIST: return false;
+    }
+    return false;
+}
+
+/* The grant that names this action and this target. */
+static void plan_find_grant(const struct engine *engine, struct plan *plan)
+{
+    const struct engine_host *host = engine->host;
+    if (host->rehearsal) {
+        plan->granted = true;
+        plan->unattended = true;
+        return;
+    }
+    for (size_t g = 0; g < host->grant_count; g++) {
+        const struct engine_grant *grant = &host->grants[g];
+        if (strcmp(grant->action, plan->action->name.text) != 0) {
+            continue;
+        }
+        for (size_t t = 0; t < grant->target_count; t++) {
+            if (strcmp(grant->targets[t], plan->target) == 0) {
+                plan->granted = true;
+                plan->unattended = grant->unattended;
+                plan->grant = (uint32_t)g;
+                plan->grant_target = (uint32_t)t;
+                return;
+            }
+        }
+    }
+}
+
+/* The target: the policy's entity, or a service by its name. */
+static bool plan_target(const struct incident *incident, const struct argument *argument,
+                        struct plan *plan)
+{
+    if (!argument || argument->value->kind != EXPR_SELECTOR ||
+        !argument->value->selector.name.text) {
+        return false;
+    }
+    const char *word = argument->value->selector.name.text;
+    const struct policy *policy = incident->run->policy;
+    if (policy->each.text && strcmp(word, policy->each.text) == 0) {
+        snprintf(plan->target, sizeof plan->target, "%s", incident->target);
+        snprintf(plan->type, sizeof plan->type, "%s", incident->type);
+        return true;
+    }
+    snprintf(plan->type, sizeof plan->type, "service");
+    return (size_t)snprintf(plan->target, sizeof plan->target, "service=%s", word) <
+           sizeof plan->target;
+}
+
+bool plan_make(const struct engine *engine, const struct incident *incident,
+               const struct act_call *call, struct plan *ret_plan)
+{
+    struct plan plan = {.action = call->resolved, .call = call};
+    CHECK(plan.action != NULL);
+    if (!plan_target(incident, call->arguments, &plan)) {
+        return false;
+    }
+    for (const struct argument *a = call->arguments->next; a; a = a->next) {
+        double value;
+        if (plan.number_count == ENGINE_NUMBERS_MAX || !constant_of(a->value, &value) ||
+            !isfinite(value)) {
+            return false;
+        }
+        plan.numbers[plan.number_count++] = value;
+    }
+    int used = snprintf(plan.text, sizeof plan.text, "%s(%s", call->action.text,
+                        plan.target[0] ? plan.target : incident->policy);
+    for (uint32_t i = 0; i < plan.number_count && used > 0 && (size_t)used < sizeof plan.text;
+         i++) {
+        used +=
+            snprintf(plan.text + used, sizeof plan.text - (size_t)used, ", %.15g", plan.numbers[i]);
+    }
+    if (used > 0 && (size_t)used < sizeof plan.text) {
+        snprintf(plan.text + used, sizeof plan.text - (size_t)used, ")");
+    }
+    plan_find_grant(engine, &plan);
+    *ret_plan = plan;
+    return true;
+}
+
+struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
+                         const char *type, bool make)
+{
+    uint64_t p = ledger_name(policy), t = ledger_name(target), y = ledger_name(type);
+    for (size_t i = 0; i < engine->memory_count; i++) {
+        struct memory *memory = &engine->memories[i];
+        if (memory->policy == p && memory->target == t && memory->type == y) {
+            return memory;
+        }
+    }
+    if (!make) {
+        return NULL;
+    }
+    ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
+    struct memory *memory = &engine->memories[engine->memory_count++];
+    *memory = (struct memory){.policy = p, .target = t, .type = y};
+    return memory;
+}
+
+static struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool)
+{
+    for (size_t i = 0; i < engine->pool_count; i++) {
+        if (engine->pools[i]->pool == pool) {
+            return engine->pools[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *pool_type(const struct pool *pool)
+{
+    const struct name_list *key = pool->keys;
+    while (key && key->next) {
+        key = key->next;
+    }
+    return key ? key->name.text : "";
+}
+
+/* True when the limit speaks about targets of this type; a pool speaks about the type of its
+ * entities. */
+static bool limit_covers(const struct limit *limit, const char *type)
+{
+    return strcmp(limit->pool ? pool_type(limit->pool) : limit->subject.text, type) == 0;
+}
+
+/* at most AMOUNT of SUBJECT per D, counted over `policy` (NULL: over all policies). */
+static bool at_most_denies(struct engine *engine, const struct limit *limit,
+                           const struct policy *policy, const struct plan *plan, char *reason,
+                           size_t size)
+{
+    double population = 1;
+    if (limit->pool) {
+        struct pool_run *run = pool_run_of(engine, limit->pool);
+        if (!run || !eval_entities_complete(run->entities)) {
+            snprintf(reason, size, "the inventory of %s was not completely observed",
+                     limit->pool->name.text);
+            return true;
+        }
+        population = (double)population_smallest(&run->population, engine->now,
+                                                 duration_seconds(limit->per.value));
+    }
+    double allowed = amount_at_most(&limit->amount, population);
+    size_t spent = ledger_count(&engine->ledger, engine->now,
+                                (struct ledger_query){
+                                    .policy = policy ? ledger_name(policy->name.text) : 0,
+                                    .target = limit->any ? ledger_name(plan->target) : 0,
+                                    .type = ledger_name(plan->type),
+                                    .window = duration_seconds(limit->per.value),
+                                });
+    if ((double)spent + 1 <= allowed) {
+        return false;
+    }
+    if (limit->any) {
+        snprintf(reason, size, "at most %s actions on any %s per %s: %zu in the window",
+                 limit->amount.text, limit->subject.text, limit->per.text, spent);
+    } else if (allowed < 1) {
+        snprintf(reason, size, "at most %s of %s per %s is less than one of %.0f",
+                 limit->amount.text, limit->subject.text, limit->per.text, population);
+    } else {
+        snprintf(reason, size, "at most %s of %s per %s allows %.0f: %zu in the window",
+                 limit->amount.text, limit->subject.text, limit->per.text, allowed, spent);
+    }
+    return true;
+}
+
+static bool under_way(const struct incident *incident)
+{
+    return incident->state == STATE_ACTING || incident->state == STATE_UNDOING ||
+           incident->state == STATE_VERIFYING;
+}
+
+/* True when a target of that name and type is acted on now, whichever policy and pool it came from.
+ */
+static bool target_is_under_way(const struct engine *engine, const char *target, const char *type)
+{
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        const struct incident *other = engine->incidents[i];
+        if (under_way(other) && strcmp(other->target, target) == 0 &&
+            strcmp(other->type, type) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. */
+static bool keep_denies(struct engine *engine, const struct limit *limit, const struct plan *plan,
+                        char *reason, size_t size)
+{
+    struct pool_run *run = pool_run_of(engine, limit->pool);
+    if (!run || !run->ready || !eval_entities_complete(run->entities)) {
+        snprintf(reason, size, "keep at least %s of %s: the inventory was not completely observed",
+                 limit->amount.text, limit->subject.text);
+        return true;
+    }
+    const uint64_t *live = eval_entities_live(run->entities);
+    size_t ready = 0, slots = eval_entities_count(run->entities);
+    for (size_t slot = 0; slot < slots; slot++) {
+        char target[TARGET_BYTES];
+        if (engine_truth(run->ready, live, slot) != TRUTH_TRUE) {
+            continue;
+        }
+        (void)engine_target_text(run, slot, target, sizeof target);
+        ready +=
+            strcmp(target, plan->target) != 0 && !target_is_under_way(engine, target, plan->type);
+    }
+    double needed = amount_at_least(&limit->amount, (double)eval_entities_largest(run->entities));
+    if ((double)ready >= needed) {
+        return false;
+    }
+    snprintf(reason, size, "keep at least %s of %s ready: %zu would be, %.0f are needed",
+             limit->amount.text, limit->subject.text, ready, needed);
+    return true;
+}
+
+/* between A and B of a numeric parameter. */
+static bool between_denies(const struct limit *limit, const struct plan *plan, char *reason,
+                           size_t size)
+{
+    const struct parameter *parameter = plan->action->parameters;
+    for (uint32_t i = 0; i < plan->number_count; i++) {
+        parameter = parameter ? parameter->next : NULL;
+        bool measured =
+            parameter && limit->unit != UNIT_NONE &&
+            unit_find(parameter->type.text, strlen(parameter->type.text)) == limit->unit;
+        if (measured && !(plan->numbers[i] >= limit->low && plan->numbers[i] <= limit->high)) {
+            snprintf(reason, size, "between %.15g and %.15g %s of any %s: %.15g is outside",
+                     limit->low, limit->high, unit_infos[limit->unit].text, limit->subject.text,
+                     plan->numbers[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Undo is free of rates, never of keep and between. */
+static bool limit_denies(struct engine *engine, const struct limit *limit,
+                         const struct policy *policy, const struct plan *plan, char *reason,
+                         size_t size)
+{
+    if (!limit_covers(limit, plan->type)) {
+        return false;
+    }
+    switch (limit->kind) {
+    case LIMIT_AT_MOST:
+        return !plan->undo && at_most_denies(engine, limit, policy, plan, reason, size);
+    case LIMIT_KEEP: return keep_denies(engine, limit, plan, reason, size);
+    case LIMIT_BETWEEN: return between_denies(limit, plan, reason, size);
+    }
+    return true;
+}
+
+static bool guards_deny(struct engine *engine, const struct plan *plan, char *ret, size_t size)
+{
+    for (const struct guard *guard = engine->program->guards; guard; guard = guard->next) {
+        for (const struct limit *limit = guard->limits; limit; limit = limit->next) {
+            char reason[TEXT_BYTES];
+            if (limit_denies(engine, limit, NULL, plan, reason, sizeof reason)) {
+                snprintf(ret, size, "guard %s: %.400s", guard->name.text, reason);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool list_denies(struct engine *engine, const struct incident *incident,
+                        const struct limit *list, const struct plan *plan, const char *word,
+                        char *ret, size_t size)
+{
+    for (const struct limit *limit = list; limit; limit = limit->next) {
+        char reason[TEXT_BYTES];
+        if (limit_denies(engine, limit, incident->run->policy, plan, reason, sizeof reason)) {
+            snprintf(ret, size, "%s: %.400s", word, reason);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An act whose target no bound covers never starts, whatever the checks let through. */
+static bool bound_covers(const struct policy *policy, const char *type)
+{
+    for (const struct limit *limit = policy->bounds; limit; limit = limit->next) {
+        if (limit->kind == LIMIT_AT_MOST && limit_covers(limit, type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The inventory the target was found in. */
+static enum refusal inventory_refusal(const struct incident *incident, char *ret, size_t size)
+{
+    struct pool_run *pool = incident->run->pool;
+    if (!pool->pool) {
+        return REFUSAL_NONE;
+    }
+    if (!eval_entities_complete(pool->entities)) {
+        snprintf(ret, size, "the inventory of %s was not completely observed",
+                 pool->pool->name.text);
+        return REFUSAL_WAIT;
+    }
+    if (incident->slot == SLOT_NONE) {
+        snprintf(ret, size, "the target is not in the inventory of %s", pool->pool->name.text);
+        return REFUSAL_WAIT;
+    }
+    size_t live = eval_entities_live_count(pool->entities);
+    size_t largest = eval_entities_largest(pool->entities);
+    if (2 * live < largest) {
+        snprintf(ret, size, "the inventory of %s shrank from %zu to %zu within an hour",
+                 pool->pool->name.text, largest, live);
+        return REFUSAL_DENY;
+    }
+    return REFUSAL_NONE;
+}
+
+/* Another incident, or the effects of an act of heal, occupy the target. */
+static enum refusal target_refusal(struct engine *engine, const struct incident *incident,
+                                   const struct plan *plan, char *ret, size_t size)
+{
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        const struct incident *other = engine->incidents[i];
+        if (other != incident && under_way(other) && strcmp(other->target, plan->target) == 0 &&
+            strcmp(other->type, plan->type) == 0) {
+            snprintf(ret, size, "incident %llu acts on the target: %s",
+                     (unsigned long long)other->id, other->action);
+            return REFUSAL_WAIT;
+        }
+    }
+    uint64_t target = ledger_name(plan->target), type = ledger_name(plan->type);
+    for (size_t i = 0; i < engine->memory_count; i++) {
+        const struct memory *memory = &engine->memories[i];
+        bool own = memory->policy == ledger_name(incident->policy);
+        if (memory->target != target || memory->type != type) {
+            continue;
+        }
+        if (!own && memory->effect_until.ns > engine->now.ns) {
+            snprintf(ret, size, "the target is in the effect window of an earlier action");
+            return REFUSAL_WAIT;
+        }
+        if (own && incident->rung == 0 && memory->cooldown_until.ns > engine->now.ns) {
+            snprintf(ret, size, "cooldown of the target after %u unverified action%s",
+                     memory->failures, memory->failures == 1 ? "" : "s");
+            return REFUSAL_WAIT;
+        }
+    }
+    return REFUSAL_NONE;
+}
+
+enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
+                          const struct plan *plan, char *ret, size_t size)
+{
+    const struct policy *policy = incident->run->policy;
+    if (engine->stopped) {
+        snprintf(ret, size, "stopped by %s", engine->stopped_by);
+        return REFUSAL_WAIT;
+    }
+    if (!plan->granted) {
+        snprintf(ret, size, "no grant of the host names %s on '%s'", plan->action->name.text,
+                 plan->target);
+        return REFUSAL_DENY;
+    }
+    if (!engine->host->guarded) {
+        snprintf(ret, size, "the host names no guard file; heal acts only under guards");
+        return REFUSAL_DENY;
+    }
+    if (!bound_covers(policy, plan->type)) {
+        snprintf(ret, size, "no bound of the policy covers a %s", plan->type);
+        return REFUSAL_DENY;
+    }
+    enum refusal refusal = inventory_refusal(incident, ret, size);
+    if (refusal == REFUSAL_NONE && !plan->undo) {
+        refusal = target_refusal(engine, incident, plan, ret, size);
+    }
+    if (refusal != REFUSAL_NONE) {
+        return refusal;
+    }
+    if (guards_deny(engine, plan, ret, size) ||
+        list_denies(engine, incident, policy->keeps, plan, "keep", ret, size)) {
+        return REFUSAL_DENY;
+    }
+    if (list_denies(engine, incident, policy->bounds, plan, "bound", ret, size)) {
+        return REFUSAL_BOUND;
+    }
+    return REFUSAL_NONE;
+}
+
+/* A unit is spent at dispatch, whatever the outcome. Running out of room to remember is a broken
+ * invariant: an action that is not counted must not start. */
+void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan)
+{
+    struct memory *memory = memory_of(engine, incident->policy, plan->target, plan->type, true);
+    struct duration window = plan->action->has_within ? duration_seconds(plan->action->within.value)
+                                                      : duration_seconds(0);
+    memory->action = ledger_name(plan->action->name.text);
+    memory->effect_until = instant_add(engine->now, window);
+    if (!plan->undo) {
+        CHECK(
+            ledger_spend(&engine->ledger, engine->now, incident->policy, plan->target, plan->type));
+    }
+}
+
+static void window_max(const struct limit *limit, struct duration *longest)
+{
+    for (; limit; limit = limit->next) {
+        struct duration per = duration_seconds(limit->per.value);
+        if (limit->kind == LIMIT_AT_MOST && per.ns > longest->ns) {
+            *longest = per;
+        }
+    }
+}
+
+struct duration ledger_window_of(const struct program *program)
+{
+    struct duration longest = duration_seconds(86400);
+    for (const struct policy *policy = program->policies; policy; policy = policy->next) {
+        window_max(policy->bounds, &longest);
+    }
+    for (const struct guard *guard = program->guards; guard; guard = guard->next) {
+        window_max(guard->limits, &longest);
+    }
+    return longest;
+}

@@ -1,0 +1,660 @@
+/* The life of an incident: seen, concluded, decided, done, verified; or held and handed to a
+ * person.
+ *
+ * Unknown never triggers, never clears, never verifies. The trigger is read again before every act
+ * and after every approval. One act at a time on one target. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lang/print.h"
+#include "runtime/engine/engine_internal.h"
+
+const char *const incident_texts[INCIDENT_STATES] = {
+#define INCIDENT(name, text, idle) [STATE_##name] = text,
+#include "runtime/engine/incident.def"
+#undef INCIDENT
+};
+static const bool incident_idle[INCIDENT_STATES] = {
+#define INCIDENT(name, text, idle) [STATE_##name] = idle,
+#include "runtime/engine/incident.def"
+#undef INCIDENT
+};
+
+enum {
+    APPROVAL_DEFAULT_S = 900, /* approve without within: 15m */
+    RESULT_GRACE_S = 10,      /* after an action's timeout, before its outcome is asked for */
+    EVALUATIONS_MIN = 3       /* a verify without `holds`, an act without `for` */
+};
+
+static struct instant after_seconds(const struct engine *engine, double seconds)
+{
+    return instant_add(engine->now, duration_seconds(seconds));
+}
+
+static struct duration evaluations(const struct policy_run *run)
+{
+    return (struct duration){(EVALUATIONS_MIN - 1) * run->every.ns};
+}
+
+void incident_enter(struct engine *engine, struct incident *incident, enum incident_state state)
+{
+    incident->state = state;
+    incident->since = engine->now;
+    incident->deadline = (struct instant){0};
+    incident->true_since = (struct instant){0};
+}
+
+struct incident *incident_new(struct engine *engine, struct policy_run *run, size_t slot,
+                              uint64_t id)
+{
+    struct incident *incident = heap_alloc(sizeof *incident);
+    incident->id = id;
+    incident->run = run;
+    incident->slot = slot;
+    incident->opened = engine->now;
+    incident->since = engine->now;
+    ARRAY_RESERVE(engine->incidents, engine->incident_count, engine->incident_capacity);
+    engine->incidents[engine->incident_count++] = incident;
+    if (run) {
+        run->open++;
+        snprintf(incident->policy, sizeof incident->policy, "%s", run->policy->name.text);
+        incident->program_hash = run->policy->hash;
+        if (run->policy->escalate.present) {
+            snprintf(incident->channel, sizeof incident->channel, "%s",
+                     run->policy->escalate.channel.text);
+        }
+        for (size_t i = 0; i < run->rung_count; i++) {
+            if (run->rungs[i]->kind == RUNG_PAGE && !incident->channel[0]) {
+                snprintf(incident->channel, sizeof incident->channel, "%s",
+                         run->rungs[i]->channel.text);
+            }
+        }
+        if (slot != SLOT_NONE) {
+            run->incident_at[slot] = incident;
+            run->busy[slot / 64] |= 1ULL << (slot % 64);
+        }
+    }
+    return incident;
+}
+
+void incident_remove(struct engine *engine, struct incident *incident)
+{
+    struct policy_run *run = incident->run;
+    if (run) {
+        run->open--;
+        if (incident->slot != SLOT_NONE) {
+            run->incident_at[incident->slot] = NULL;
+            run->pending_since[incident->slot] = (struct instant){0};
+            run->busy[incident->slot / 64] &= ~(1ULL << (incident->slot % 64));
+        }
+    }
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        if (engine->incidents[i] == incident) {
+            engine->incident_count--;
+            memmove(engine->incidents + i, engine->incidents + i + 1,
+                    (engine->incident_count - i) * sizeof *engine->incidents);
+            break;
+        }
+    }
+    free(incident);
+}
+
+static void incident_close(struct engine *engine, struct incident *incident,
+                           struct effects *effects, const char *reason)
+{
+    engine_record(engine, effects, RECORD_CLOSED, incident, "%s", reason);
+    engine->counters.closed++;
+    incident_remove(engine, incident);
+}
+
+void incident_escalate(struct engine *engine, struct incident *incident, struct effects *effects,
+                       const char *fmt, ...)
+{
+    char reason[TEXT_BYTES];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(reason, sizeof reason, fmt, args);
+    va_end(args);
+    engine->counters.escalated++;
+    engine_record(engine, effects, RECORD_ESCALATED, incident, "%s", reason);
+    struct record *record = &effects->items[effects->count - 1].record;
+    snprintf(record->action, sizeof record->action, "%s", incident->channel);
+    record->rung = ++incident->notices;
+    struct record copy = *record;
+    engine_notify(engine, effects, &copy, incident->channel,
+                  incident->id << 8 | (incident->notices & 0xFF));
+}
+
+static void incident_hold(struct engine *engine, struct incident *incident, struct effects *effects,
+                          const char *reason)
+{
+    incident_escalate(engine, incident, effects, "%s", reason);
+    incident_enter(engine, incident, STATE_HELD);
+}
+
+/* What the policy saw, in its own words: the condition, then the signals of this entity. */
+static void conclude(struct engine *engine, struct incident *incident, struct effects *effects)
+{
+    struct policy_run *run = incident->run;
+    struct arena arena = {0};
+    char text[TEXT_BYTES];
+    int used = snprintf(text, sizeof text, "when %.300s",
+                        run->policy->when.expr ? print_expr(&arena, run->policy->when.expr) : "");
+    size_t i = 0;
+    for (const struct signal *signal = run->policy->signals; signal && i < run->signal_count;
+         signal = signal->next, i++) {
+        double value;
+        if (run->signals[i] && incident->slot != SLOT_NONE && used > 0 &&
+            (size_t)used < sizeof text &&
+            eval_watch_value(run->signals[i], incident->slot, &value)) {
+            used += snprintf(text + used, sizeof text - (size_t)used, "; %s = %.6g",
+                             signal->name.text, value);
+        }
+    }
+    arena_release(&arena);
+    engine_record(engine, effects, RECORD_CONCLUDED, incident, "%s", text);
+}
+
+void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
+                   struct effects *effects)
+{
+    if (engine->incident_count >= ENGINE_INCIDENTS_MAX) {
+        engine->counters.dropped_incidents++;
+        return;
+    }
+    struct incident *incident = incident_new(engine, run, slot, ++engine->next_incident);
+    bool safe = engine_target_text(run->pool, slot, incident->target, sizeof incident->target);
+    const struct name_list *key = run->pool->pool ? run->pool->pool->keys : NULL;
+    for (; key; key = key->next) {
+        snprintf(incident->type, sizeof incident->type, "%s", key->name.text);
+    }
+    snprintf(incident->text, sizeof incident->text, "%s",
+             run->policy->about ? run->policy->about : run->policy->name.text);
+    engine->counters.opened++;
+    engine_record(engine, effects, RECORD_OPENED, incident, "%s", incident->text);
+    conclude(engine, incident, effects);
+    if (!policy_acts(run->policy)) {
+        if (run->policy->escalate.present && !run->policy->escalate.has_unresolved) {
+            incident_escalate(engine, incident, effects, "%s", incident->text);
+        }
+        incident_enter(engine, incident, STATE_HELD);
+    } else if (!safe) {
+        incident_hold(engine, incident, effects,
+                      "the target's labels hold characters that a target's name cannot have");
+    }
+}
+
+/* Records a refusal once, not at every tick. True when it is news. */
+static bool refuse(struct engine *engine, struct incident *incident, struct effects *effects,
+                   const char *reason)
+{
+    uint64_t hash = ledger_name(reason);
+    if (incident->reason == hash) {
+        return false;
+    }
+    incident->reason = hash;
+    engine->counters.refused++;
+    engine_record(engine, effects, RECORD_REFUSED, incident, "%s", reason);
+    return true;
+}
+
+static void dispatch(struct engine *engine, struct incident *incident, const struct plan *plan,
+                     struct effects *effects)
+{
+    CHECK(plan->granted && !engine->stopped);
+    CHECK(incident->run->mode == MODE_ACT || incident->approved || plan->undo);
+    incident->approved = false;
+    incident->probed = false;
+    incident->reason = 0;
+    incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
+    snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
+    incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
+    double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
+    incident->deadline = after_seconds(engine, timeout + RESULT_GRACE_S);
+    plan_spend(engine, incident, plan);
+    engine->counters.dispatched++;
+    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",
+                  plan->text);
+    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? "undo: " : "",
+                  plan->text);
+    struct effect *effect = engine_effect(effects, EFFECT_DISPATCH);
+    effect->id = incident->action_id;
+    effect->undo = plan->undo;
+    effect->grant = plan->grant;
+    effect->target = plan->grant_target;
+    effect->number_count = plan->number_count;
+    memcpy(effect->numbers, plan->numbers, sizeof effect->numbers);
+    effect->timeout = duration_seconds(timeout);
+}
+
+static void ask(struct engine *engine, struct incident *incident, const struct rung *rung,
+                const struct plan *plan, const char *why, struct effects *effects)
+{
+    double within = rung->approve && rung->approve_within.text ? rung->approve_within.value
+                                                               : (double)APPROVAL_DEFAULT_S;
+    engine_record(engine, effects, RECORD_ASKED, incident, "%s: %s", plan->text, why);
+    struct record copy = effects->items[effects->count - 1].record;
+    copy.rung = ++incident->notices;
+    snprintf(copy.text, sizeof copy.text, "approve %.300s? healctl approve %llu", plan->text,
+             (unsigned long long)incident->id);
+    engine_notify(engine, effects, &copy, rung->approve ? rung->approver.text : incident->channel,
+                  incident->id << 8 | (incident->notices & 0xFF));
+    incident_enter(engine, incident, STATE_ASKED);
+    incident->deadline = after_seconds(engine, within);
+}
+
+/* True when another incident's act on the same target is the one this incident wants. */
+static struct incident *joins(struct engine *engine, const struct incident *incident,
+                              const struct plan *plan)
+{
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        struct incident *other = engine->incidents[i];
+        if (other != incident && !incident_idle[other->state] &&
+            strcmp(other->target, plan->target) == 0 && strcmp(other->type, plan->type) == 0 &&
+            strcmp(other->action, plan->action->name.text) == 0) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+static void decide_act(struct engine *engine, struct incident *incident, const struct rung *rung,
+                       struct effects *effects)
+{
+    struct plan plan;
+    char reason[TEXT_BYTES];
+    if (!plan_make(engine, incident, &rung->call, &plan)) {
+        incident_hold(engine, incident, effects, "the action's target or numbers are not known");
+        return;
+    }
+    snprintf(incident->action, sizeof incident->action, "%s", plan.action->name.text);
+    struct incident *other = joins(engine, incident, &plan);
+    if (other) {
+        engine_record(engine, effects, RECORD_JOINED, incident, "joins %s of incident %llu",
+                      plan.text, (unsigned long long)other->id);
+        incident_enter(engine, incident, STATE_JOINED);
+        return;
+    }
+    enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
+    if (incident->run->mode == MODE_SHADOW) {
+        engine_record(engine, effects, RECORD_PLANNED, incident, "shadow: would %s%s%.300s",
+                      plan.text, refusal == REFUSAL_NONE ? "" : "; would be refused: ",
+                      refusal == REFUSAL_NONE ? "" : reason);
+        incident_enter(engine, incident, STATE_SHADOWED);
+        return;
+    }
+    switch (refusal) {
+    case REFUSAL_NONE: break;
+    case REFUSAL_WAIT:
+        refuse(engine, incident, effects, reason);
+        incident->state = STATE_WAITING;
+        return;
+    case REFUSAL_BOUND:
+        if (refuse(engine, incident, effects, reason) && !incident->bound_told) {
+            incident->bound_told = true;
+            incident_escalate(engine, incident, effects, "%s", reason);
+        }
+        incident->state = STATE_WAITING;
+        return;
+    case REFUSAL_DENY:
+        refuse(engine, incident, effects, reason);
+        incident_hold(engine, incident, effects, reason);
+        return;
+    }
+    bool attended = plan.action->irreversible && !plan.unattended;
+    bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended;
+    if (needs_word && !incident->approved) {
+        ask(engine, incident, rung, &plan,
+            rung->approve ? "the policy asks for an approval"
+            : attended    ? "irreversible, and not granted as unattended"
+                          : "mode ask",
+            effects);
+        return;
+    }
+    engine_record(engine, effects, RECORD_PLANNED, incident, "%s", plan.text);
+    dispatch(engine, incident, &plan, effects);
+}
+
+static enum truth when_truth(const struct incident *incident)
+{
+    const struct policy_run *run = incident->run;
+    if (incident->slot == SLOT_NONE || !run->when) {
+        return TRUTH_UNKNOWN;
+    }
+    return engine_truth(run->when, eval_entities_live(run->pool->entities), incident->slot);
+}
+
+static void step_open(struct engine *engine, struct incident *incident, struct effects *effects)
+{
+    enum truth when = when_truth(incident);
+    if (when != TRUTH_TRUE) {
+        if (incident->approved) {
+            incident->approved = false;
+            refuse(engine, incident, effects,
+                   when == TRUTH_FALSE ? "approved, but the trigger no longer holds"
+                                       : "approved, but the trigger cannot be seen");
+        }
+        return;
+    }
+    const struct rung *rung =
+        incident->rung < incident->run->rung_count ? incident->run->rungs[incident->rung] : NULL;
+    if (!rung) {
+        incident_hold(engine, incident, effects, "no step of the ladder is left");
+    } else if (rung->kind == RUNG_PAGE) {
+        snprintf(incident->channel, sizeof incident->channel, "%s", rung->channel.text);
+        incident_hold(engine, incident, effects, incident->text);
+    } else {
+        decide_act(engine, incident, rung, effects);
+    }
+}
+
+static void step_joined(struct engine *engine, struct incident *incident)
+{
+    for (size_t i = 0; i < engine->incident_count; i++) {
+        const struct incident *other = engine->incidents[i];
+        if (other != incident && !incident_idle[other->state] &&
+            strcmp(other->target, incident->target) == 0 &&
+            strcmp(other->type, incident->type) == 0 &&
+            strcmp(other->action, incident->action) == 0) {
+            return;
+        }
+    }
+    incident_enter(engine, incident, STATE_OPEN);
+}
+
+/* An answer that does not come: ask the actor once what became of it, then it is unknown. */
+static void step_acting(struct engine *engine, struct incident *incident, struct effects *effects)
+{
+    if (engine->now.ns < incident->deadline.ns) {
+        return;
+    }
+    if (!incident->probed) {
+        incident->probed = true;
+        incident->deadline = after_seconds(engine, RESULT_GRACE_S);
+        engine_effect(effects, EFFECT_PROBE)->id = incident->action_id;
+        return;
+    }
+    engine_record(engine, effects, RECORD_UNKNOWN, incident, "the actor does not answer");
+    incident_hold(engine, incident, effects, "what became of the action is not known");
+}
+
+static void back_off(struct engine *engine, struct incident *incident, bool verified)
+{
+    const struct policy *policy = incident->run->policy;
+    struct memory *memory =
+        memory_of(engine, incident->policy, incident->target, incident->type, true);
+    memory->failures = verified ? 0 : memory->failures + 1;
+    if (!policy->has_cooldown) {
+        return;
+    }
+    double seconds = policy->cooldown.value;
+    if (policy->cooldown_max.text) {
+        unsigned doublings = memory->failures > 1 ? memory->failures - 1 : 0;
+        seconds = fmin(ldexp(seconds, (int)(doublings < 60 ? doublings : 60)),
+                       policy->cooldown_max.value);
+    }
+    memory->cooldown_until = after_seconds(engine, seconds);
+}
+
+static void next_rung(struct engine *engine, struct incident *incident)
+{
+    incident->rung++;
+    incident->reason = 0;
+    incident_enter(engine, incident, STATE_OPEN);
+}
+
+static void undo_or_next(struct engine *engine, struct incident *incident, struct effects *effects)
+{
+    const struct rung *rung = incident->run->rungs[incident->rung];
+    const struct act_call *undo = rung->call.resolved->undo;
+    struct plan plan;
+    char reason[TEXT_BYTES];
+    if (!undo) {
+        next_rung(engine, incident);
+        return;
+    }
+    if (!plan_make(engine, incident, undo, &plan)) {
+        incident_hold(engine, incident, effects, "the undo's target or numbers are not known");
+        return;
+    }
+    plan.undo = true;
+    if (plan_refusal(engine, incident, &plan, reason, sizeof reason) != REFUSAL_NONE) {
+        refuse(engine, incident, effects, reason);
+        incident_hold(engine, incident, effects, reason);
+        return;
+    }
+    dispatch(engine, incident, &plan, effects);
+}
+
+static void step_verifying(struct engine *engine, struct incident *incident,
+                           struct effects *effects)
+{
+    struct policy_run *run = incident->run;
+    const struct rung *rung = run->rungs[incident->rung];
+    struct eval_watch *watch = run->verify[incident->rung];
+    enum truth truth =
+        incident->slot == SLOT_NONE
+            ? TRUTH_UNKNOWN
+            : engine_truth(watch, eval_entities_live(run->pool->entities), incident->slot);
+    if (truth == TRUTH_TRUE && eval_watch_oldest_sample(watch).ns <= incident->ended.ns) {
+        truth = TRUTH_UNKNOWN; /* it was true of samples older than the end of the action */
+    }
+    struct duration holds =
+        rung->verify.has_for ? duration_seconds(rung->verify.hold.value) : evaluations(run);
+    incident->last_unknown = truth == TRUTH_UNKNOWN;
+    if (truth != TRUTH_TRUE) {
+        incident->true_since = (struct instant){0};
+    } else if (incident->true_since.ns == 0) {
+        incident->true_since = engine->now;
+    }
+    if (truth == TRUTH_TRUE && engine->now.ns - incident->true_since.ns >= holds.ns) {
+        struct arena arena = {0};
+        engine_record(engine, effects, RECORD_VERIFIED, incident, "%.400s",
+                      print_expr(&arena, rung->verify.expr));
+        arena_release(&arena);
+        back_off(engine, incident, true);
+        incident_enter(engine, incident, STATE_RECOVERED);
+    } else if (engine->now.ns >= incident->deadline.ns) {
+        back_off(engine, incident, false);
+        engine_record(engine, effects, RECORD_UNVERIFIED, incident, "%s",
+                      incident->last_unknown ? "it could not be seen whether the action helped"
+                                             : "the action did not help in time");
+        if (incident->last_unknown) {
+            incident_hold(engine, incident, effects,
+                          "it could not be seen whether the action helped");
+        } else {
+            undo_or_next(engine, incident, effects);
+        }
+    }
+}
+
+/* True when the incident is over and gone. */
+static bool step_clear(struct engine *engine, struct incident *incident, struct effects *effects)
+{
+    struct policy_run *run = incident->run;
+    if (!incident_idle[incident->state]) {
+        return false;
+    }
+    const uint64_t *live = eval_entities_live(run->pool->entities);
+    bool gone =
+        incident->slot == SLOT_NONE || !(live[incident->slot / 64] >> (incident->slot % 64) & 1);
+    if (gone) {
+        if (eval_entities_complete(run->pool->entities) && incident->state != STATE_HELD) {
+            incident_close(engine, incident, effects, "the target is gone from the inventory");
+            return true;
+        }
+        return false;
+    }
+    enum truth clear = TRUTH_FALSE;
+    if (run->clear) {
+        clear = engine_truth(run->clear, live, incident->slot);
+    } else if (when_truth(incident) == TRUTH_FALSE) {
+        clear = TRUTH_TRUE;
+    }
+    if (clear != TRUTH_TRUE) {
+        incident->clear_since = (struct instant){0};
+        return false;
+    }
+    if (incident->clear_since.ns == 0) {
+        incident->clear_since = engine->now;
+    }
+    if (engine->now.ns - incident->clear_since.ns < run->clear_hold.ns) {
+        return false;
+    }
+    incident_close(engine, incident, effects, "clear");
+    return true;
+}
+
+static void step_unresolved(struct engine *engine, struct incident *incident,
+                            struct effects *effects)
+{
+    const struct escalate *escalate = &incident->run->policy->escalate;
+    if (escalate->has_unresolved && !incident->unresolved_told &&
+        incident->state != STATE_RECOVERED &&
+        (double)(engine->now.ns - incident->opened.ns) >=
+            escalate->unresolved_for.value * (double)NS_PER_S) {
+        incident->unresolved_told = true;
+        incident_escalate(engine, incident, effects, "unresolved for %s",
+                          escalate->unresolved_for.text);
+    }
+}
+
+/* The policy is gone or another one now: what is under way ends, a person is told, nothing more is
+ * done. */
+static void step_orphan(struct engine *engine, struct incident *incident, struct effects *effects)
+{
+    bool in_doubt = incident->state == STATE_ACTING || incident->state == STATE_UNDOING;
+    if (in_doubt) {
+        step_acting(engine, incident, effects);
+        return;
+    }
+    incident_escalate(engine, incident, effects,
+                      "abandoned: the policy that opened the incident is gone or changed");
+    incident_close(engine, incident, effects, "abandoned");
+}
+
+void incident_step(struct engine *engine, struct incident *incident, struct effects *effects)
+{
+    if (incident->intent_only) {
+        incident->intent_only = false;
+        engine_record(engine, effects, RECORD_DROPPED, incident, "never dispatched");
+    }
+    if (!incident->run) {
+        step_orphan(engine, incident, effects);
+        return;
+    }
+    if (step_clear(engine, incident, effects)) {
+        return;
+    }
+    switch (incident->state) {
+    case STATE_OPEN:
+    case STATE_WAITING: step_open(engine, incident, effects); break;
+    case STATE_JOINED: step_joined(engine, incident); break;
+    case STATE_ASKED:
+        if (engine->now.ns >= incident->deadline.ns) {
+            engine_record(engine, effects, RECORD_DENIED, incident, "no approval in time");
+            incident_hold(engine, incident, effects, "no approval in time");
+        }
+        break;
+    case STATE_ACTING:
+    case STATE_UNDOING: step_acting(engine, incident, effects); break;
+    case STATE_VERIFYING: step_verifying(engine, incident, effects); break;
+    case STATE_RECOVERED: /* the trigger came back before it was clear: a relapse starts the ladder
+                             again */
+        if (when_truth(incident) == TRUTH_TRUE &&
+            engine->now.ns - incident->since.ns >= incident->run->hold.ns) {
+            incident->rung = 0;
+            incident->reason = 0;
+            incident_enter(engine, incident, STATE_OPEN);
+        }
+        break;
+    case STATE_SHADOWED:
+    case STATE_HELD:
+    case INCIDENT_STATES: break;
+    }
+    step_unresolved(engine, incident, effects);
+}
+
+void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
+                     struct effects *effects)
+{
+    static const enum record_kind kinds[OUTCOME_COUNT] = {
+        [OUTCOME_NONE] = RECORD_UNKNOWN,    [OUTCOME_SUCCEEDED] = RECORD_SUCCEEDED,
+        [OUTCOME_FAILED] = RECORD_FAILED,   [OUTCOME_TIMED_OUT] = RECORD_TIMED_OUT,
+        [OUTCOME_UNKNOWN] = RECORD_UNKNOWN, [OUTCOME_NEVER_STARTED] = RECORD_FAILED,
+        [OUTCOME_REFUSED] = RECORD_REFUSED,
+    };
+    bool undoing = incident->state == STATE_UNDOING;
+    CHECK(input->outcome < OUTCOME_COUNT);
+    if (incident->state != STATE_ACTING && !undoing) {
+        return; /* an answer that came twice */
+    }
+    engine_record(engine, effects, kinds[input->outcome], incident, "%s%.400s",
+                  input->outcome == OUTCOME_NEVER_STARTED ? "never started: " : "",
+                  input->text ? input->text : "");
+    incident->ended =
+        input->ended.ns > 0 && input->ended.ns <= engine->now.ns ? input->ended : engine->now;
+    if (!incident->run) {
+        incident_enter(engine, incident, STATE_HELD);
+        return;
+    }
+    switch (input->outcome) {
+    case OUTCOME_NONE:
+    case OUTCOME_COUNT:
+    case OUTCOME_UNKNOWN:
+        incident_hold(engine, incident, effects, "what became of the action is not known");
+        break;
+    case OUTCOME_REFUSED:
+        incident_hold(engine, incident, effects, "the actor refused the action");
+        break;
+    case OUTCOME_NEVER_STARTED:
+        incident_enter(engine, incident, undoing ? STATE_HELD : STATE_OPEN);
+        break;
+    case OUTCOME_FAILED:
+    case OUTCOME_TIMED_OUT:
+        if (undoing) {
+            incident_hold(engine, incident, effects, "the undo failed");
+        } else if (input->outcome == OUTCOME_FAILED) {
+            back_off(engine, incident, false);
+            next_rung(engine, incident);
+        } else { /* it was ended half way: only an observation tells */
+            incident_enter(engine, incident, STATE_VERIFYING);
+            incident->deadline =
+                after_seconds(engine, incident->run->rungs[incident->rung]->verify_within.value);
+        }
+        break;
+    case OUTCOME_SUCCEEDED:
+        if (undoing) {
+            engine_record(engine, effects, RECORD_UNDONE, incident, "%s", incident->action);
+            next_rung(engine, incident);
+        } else {
+            incident_enter(engine, incident, STATE_VERIFYING);
+            incident->deadline =
+                after_seconds(engine, incident->run->rungs[incident->rung]->verify_within.value);
+        }
+        break;
+    }
+}
+
+void incident_answer(struct engine *engine, struct incident *incident, bool approve,
+                     const struct input *input, struct effects *effects)
+{
+    if (incident->state != STATE_ASKED || !incident->run) {
+        return;
+    }
+    if (approve && engine->now.ns < incident->deadline.ns) {
+        engine_record(engine, effects, RECORD_APPROVED, incident, "by %s%s%.300s",
+                      input->who ? input->who : "?", input->text && input->text[0] ? ": " : "",
+                      input->text ? input->text : "");
+        incident_enter(engine, incident, STATE_OPEN);
+        incident->approved = true;
+        return;
+    }
+    engine_record(engine, effects, RECORD_DENIED, incident, "%s by %s%s%.300s",
+                  approve ? "approved too late" : "denied", input->who ? input->who : "?",
+                  input->text && input->text[0] ? ": " : "", input->text ? input->text : "");
+    incident_hold(engine, incident, effects, "denied by a person");
+}

@@ -1,0 +1,255 @@
+/* Rising again: the engine's state from the journal's records, or from the engine before a reload.
+ *
+ * What was spent, cooldowns and open incidents come back. An action with INTENT only never started;
+ * one that was DISPATCHED without an outcome is in doubt, and its actor is asked before anything
+ * else. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/engine/engine_internal.h"
+
+static struct policy_run *policy_run_of(const struct engine *engine, const char *name,
+                                        uint64_t hash)
+{
+    for (size_t i = 0; i < engine->policy_count; i++) {
+        const struct policy *policy = engine->policies[i]->policy;
+        if (strcmp(policy->name.text, name) == 0 && policy->hash == hash) {
+            return engine->policies[i];
+        }
+    }
+    return NULL;
+}
+
+static struct incident *incident_of(struct engine *engine, uint64_t id)
+{
+    for (size_t i = engine->incident_count; i > 0; i--) {
+        if (engine->incidents[i - 1]->id == id) {
+            return engine->incidents[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static struct incident *restore_open(struct engine *engine, const struct record *record)
+{
+    struct policy_run *run = policy_run_of(engine, record->policy, record->program_hash);
+    struct incident *incident = incident_new(engine, run, SLOT_NONE, record->incident);
+    incident->opened = record->time;
+    incident->program_hash = record->program_hash;
+    snprintf(incident->policy, sizeof incident->policy, "%s", record->policy);
+    snprintf(incident->target, sizeof incident->target, "%s", record->target);
+    snprintf(incident->type, sizeof incident->type, "%s", record->type);
+    snprintf(incident->text, sizeof incident->text, "%s", record->text);
+    return incident;
+}
+
+/* Cooldown and effect window as they were when the action was dispatched or judged. */
+static void restore_memory(struct engine *engine, const struct incident *incident,
+                           const struct record *record)
+{
+    if (!incident->run) {
+        return;
+    }
+    const struct policy *policy = incident->run->policy;
+    struct memory *memory = memory_of(engine, record->policy, record->target, record->type, true);
+    if (record->kind == RECORD_DISPATCHED) {
+        const struct rung *rung = incident->rung < incident->run->rung_count
+                                      ? incident->run->rungs[incident->rung]
+                                      : NULL;
+        const struct action *action = rung && rung->kind == RUNG_ACT ? rung->call.resolved : NULL;
+        if (action && action->has_within) {
+            memory->effect_until =
+                instant_add(record->time, duration_seconds(action->within.value));
+        }
+        return;
+    }
+    memory->failures = record->kind == RECORD_VERIFIED ? 0 : memory->failures + 1;
+    if (policy->has_cooldown) {
+        double seconds = policy->cooldown.value;
+        for (unsigned i = 1; policy->cooldown_max.text && i < memory->failures &&
+                             seconds < policy->cooldown_max.value;
+             i++) {
+            seconds *= 2;
+        }
+        if (policy->cooldown_max.text && seconds > policy->cooldown_max.value) {
+            seconds = policy->cooldown_max.value;
+        }
+        memory->cooldown_until = instant_add(record->time, duration_seconds(seconds));
+    }
+}
+
+/* A page that was decided but of which no delivery is on record goes out again: at least once. */
+static void restore_notice(struct engine *engine, const struct record *record)
+{
+    uint64_t id = record->incident << 8 | (record->rung & 0xFF);
+    if (record->kind == RECORD_ESCALATED) {
+        engine_notify(engine, NULL, record, record->action, id);
+        return;
+    }
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        if (engine->notices[i].id == id) {
+            engine->notice_count--;
+            memmove(engine->notices + i, engine->notices + i + 1,
+                    (engine->notice_count - i) * sizeof *engine->notices);
+            return;
+        }
+    }
+}
+
+static void restore_deadline(struct engine *engine, struct incident *incident,
+                             enum incident_state state)
+{
+    incident_enter(engine, incident, state);
+    if (state == STATE_VERIFYING && incident->run && incident->rung < incident->run->rung_count &&
+        incident->run->rungs[incident->rung]->kind == RUNG_ACT) {
+        incident->deadline = instant_add(
+            engine->now,
+            duration_seconds(incident->run->rungs[incident->rung]->verify_within.value));
+    }
+}
+
+static void restore_incident(struct engine *engine, struct incident *incident,
+                             const struct record *record, bool undo)
+{
+    switch (record->kind) {
+    case RECORD_ASKED:
+        incident->notices++;
+        break; /* approvals do not outlive the engine that asked */
+    case RECORD_INTENT:
+        incident->intent_only = true;
+        incident->action_id = record->action_id;
+        incident->rung = record->rung;
+        snprintf(incident->action, sizeof incident->action, "%s", record->action);
+        break;
+    case RECORD_DISPATCHED:
+        incident->intent_only = false;
+        incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
+        restore_memory(engine, incident, record);
+        break;
+    case RECORD_DROPPED:
+        incident->intent_only = false;
+        incident_enter(engine, incident, STATE_OPEN);
+        break;
+    case RECORD_SUCCEEDED:
+    case RECORD_TIMED_OUT:
+        incident->ended = record->time;
+        restore_deadline(engine, incident,
+                         incident->state == STATE_UNDOING ? STATE_UNDOING : STATE_VERIFYING);
+        break;
+    case RECORD_FAILED:
+        incident->rung = record->rung;
+        if (strncmp(record->text, "never started", 13) != 0) {
+            restore_memory(engine, incident, record);
+            incident->rung++;
+        }
+        incident_enter(engine, incident, STATE_OPEN);
+        break;
+    case RECORD_VERIFIED:
+        restore_memory(engine, incident, record);
+        incident_enter(engine, incident, STATE_RECOVERED);
+        break;
+    case RECORD_UNVERIFIED:
+        restore_memory(engine, incident, record);
+        incident->rung = record->rung + 1;
+        incident_enter(engine, incident, STATE_OPEN);
+        break;
+    case RECORD_UNDONE:
+        incident->rung = record->rung + 1;
+        incident_enter(engine, incident, STATE_OPEN);
+        break;
+    case RECORD_ESCALATED:
+        incident->notices = record->rung;
+        incident->unresolved_told = true;
+        snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
+        if (incident->state != STATE_RECOVERED) {
+            incident_enter(engine, incident, STATE_HELD);
+        }
+        break;
+    case RECORD_UNKNOWN:
+    case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
+    case RECORD_PLANNED:
+        if (strncmp(record->text, "shadow:", 7) == 0) {
+            incident_enter(engine, incident, STATE_SHADOWED);
+        }
+        break;
+    case RECORD_STARTED:
+    case RECORD_LOADED:
+    case RECORD_OPENED:
+    case RECORD_CONCLUDED:
+    case RECORD_JOINED:
+    case RECORD_REFUSED:
+    case RECORD_APPROVED:
+    case RECORD_NOTIFIED:
+    case RECORD_CLOSED:
+    case RECORD_STOPPED:
+    case RECORD_RESUMED:
+    case RECORD_KINDS: break;
+    }
+}
+
+void engine_restore(struct engine *engine, const struct record *record)
+{
+    CHECK(!engine->stepped);
+    if (record->time.ns > engine->now.ns) {
+        engine->now = record->time;
+    }
+    if (record->kind == RECORD_STOPPED || record->kind == RECORD_RESUMED) {
+        engine->stopped = record->kind == RECORD_STOPPED;
+        snprintf(engine->stopped_by, sizeof engine->stopped_by, "%.60s",
+                 strncmp(record->text, "by ", 3) == 0 ? record->text + 3 : record->text);
+    }
+    if (record->incident == 0) {
+        return;
+    }
+    if (record->incident > engine->next_incident) {
+        engine->next_incident = record->incident;
+    }
+    bool undo = strncmp(record->text, "undo: ", 6) == 0;
+    if (record->kind == RECORD_DISPATCHED && !undo) {
+        CHECK(ledger_spend(&engine->ledger, engine->now, record->policy, record->target,
+                           record->type));
+    }
+    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_NOTIFIED) {
+        restore_notice(engine, record);
+    }
+    struct incident *incident = incident_of(engine, record->incident);
+    if (!incident && record->kind == RECORD_OPENED) {
+        incident = restore_open(engine, record);
+    } else if (incident && record->kind == RECORD_CLOSED) {
+        incident_remove(engine, incident);
+    } else if (incident) {
+        restore_incident(engine, incident, record, undo);
+    }
+}
+
+void engine_adopt(struct engine *engine, struct engine *before)
+{
+    CHECK(engine->incident_count == 0 && !engine->stepped);
+    eval_adopt(engine->eval, before->eval);
+    engine->now = before->now;
+    engine->stopped = before->stopped;
+    memcpy(engine->stopped_by, before->stopped_by, sizeof engine->stopped_by);
+    engine->next_incident = before->next_incident;
+    engine->next_action = before->next_action;
+    engine->next_notice = before->next_notice;
+    engine->counters = before->counters;
+    memcpy(engine->notices, before->notices, before->notice_count * sizeof *before->notices);
+    engine->notice_count = before->notice_count;
+    for (size_t i = 0; i < before->ledger.count; i++) {
+        ARRAY_RESERVE(engine->ledger.entries, engine->ledger.count, engine->ledger.capacity);
+        engine->ledger.entries[engine->ledger.count++] = before->ledger.entries[i];
+    }
+    for (size_t i = 0; i < before->memory_count; i++) {
+        ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
+        engine->memories[engine->memory_count++] = before->memories[i];
+    }
+    for (size_t i = 0; i < before->incident_count; i++) {
+        const struct incident *old = before->incidents[i];
+        struct policy_run *run = policy_run_of(engine, old->policy, old->program_hash);
+        struct incident *incident = incident_new(engine, run, SLOT_NONE, old->id);
+        *incident = *old;
+        incident->run = run;
+        incident->slot = SLOT_NONE;
+    }
+}

@@ -1,0 +1,731 @@
+/* A policy's own test: givens to samples, the engine on a virtual clock, expectations over its
+ * records. */
+#include "runtime/engine/trial.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/engine/engine.h"
+
+enum {
+    TRIAL_EPOCH_S = 1704067200, /* 2024-01-01T00:00:00Z, a Monday */
+    TRIAL_MARGIN_S = 1800,      /* after the last time the test names */
+    TRIAL_ENTITIES_MAX = 256,
+    TRIAL_SERIES_MAX = 4096,
+    TRIAL_KEYS_MAX = 16,
+    TRIAL_NAMES_MAX = 256
+};
+
+/* One stream of samples: a signal of one entity, a series, or an entity of a made-up inventory. */
+struct stream {
+    char metric[128];
+    struct label labels[STORE_LABELS_MAX];
+    size_t label_count;
+    const struct expr *subject; /* NULL: always 1 */
+    const struct given *shapes[TRIAL_NAMES_MAX];
+    size_t shape_count;
+    uint32_t source, series;
+};
+
+struct pool_swap { /* what a made-up inventory replaces while the test runs */
+    struct pool *pool;
+    struct expr *expr, *ready;
+};
+
+struct rehearsal {
+    const struct test *test;
+    struct program view; /* only the policies of the test's file */
+    struct arena arena;
+    struct store *store;
+    struct stream *streams;
+    size_t stream_count;
+    struct engine_override overrides[TRIAL_NAMES_MAX];
+    size_t override_count;
+    struct pool_swap swaps[TRIAL_NAMES_MAX];
+    size_t swap_count;
+    struct duration step;
+    struct { /* when an action last succeeded, for `after ACTION` */
+        const char *action;
+        struct instant at;
+    } done[TRIAL_NAMES_MAX];
+    size_t done_count;
+    struct instant now;
+    struct input inputs[TRIAL_NAMES_MAX];
+    size_t input_count;
+    struct {
+        uint64_t incident;
+        struct instant at;
+        bool approve;
+    } answers[TRIAL_NAMES_MAX];
+    size_t answer_count;
+};
+
+static struct instant trial_start(void)
+{
+    return (struct instant){TRIAL_EPOCH_S * NS_PER_S};
+}
+
+/* ---- which policies, how long, how fine ---- */
+
+static bool same_file(const struct program *program, struct span a, struct span b)
+{
+    for (const struct file *file = program->files; file; file = file->next) {
+        uint32_t start = file->source->base, end = start + (uint32_t)file->source->length;
+        if (a.start >= start && a.start <= end) {
+            return b.start >= start && b.start <= end;
+        }
+    }
+    return false;
+}
+
+static void choose_policies(struct rehearsal *rehearsal, const struct program *program)
+{
+    rehearsal->view = *program;
+    rehearsal->view.policies = NULL;
+    struct policy **last = &rehearsal->view.policies;
+    for (const struct policy *policy = program->policies; policy; policy = policy->next) {
+        if (same_file(program, rehearsal->test->span, policy->span)) {
+            struct policy *copy = ARENA_NEW(&rehearsal->arena, struct policy);
+            *copy = *policy;
+            copy->next = NULL;
+            *last = copy;
+            last = &copy->next;
+        }
+    }
+}
+
+static struct duration choose_step(const struct program *view)
+{
+    double step = 0;
+    for (const struct policy *policy = view->policies; policy; policy = policy->next) {
+        double every = policy->has_every ? policy->every.value : 15;
+        step = step == 0 || every < step ? every : step;
+    }
+    return duration_seconds(step == 0 ? 15 : step);
+}
+
+static struct duration choose_length(const struct test *test)
+{
+    double last = 0;
+    if (test->has_length) {
+        return duration_seconds(test->length.value);
+    }
+    for (const struct given *given = test->givens; given; given = given->next) {
+        double end = (given->has_at ? given->at.value : 0) +
+                     (given->kind == GIVEN_RAMPS ? given->over.value : 0);
+        last = end > last ? end : last;
+    }
+    for (const struct expect *expect = test->expects; expect; expect = expect->next) {
+        last = expect->has_before && expect->before.value > last ? expect->before.value : last;
+        last = expect->has_after && expect->after.value > last ? expect->after.value : last;
+    }
+    return duration_seconds(last + TRIAL_MARGIN_S);
+}
+
+/* ---- givens to streams ---- */
+
+static const struct signal *signal_named(const struct program *view, const char *name)
+{
+    for (const struct policy *policy = view->policies; policy; policy = policy->next) {
+        for (const struct signal *signal = policy->signals; signal; signal = signal->next) {
+            if (strcmp(signal->name.text, name) == 0) {
+                return signal;
+            }
+        }
+    }
+    return NULL;
+}
+
+static const struct pool *pool_of_signal(const struct program *view, const struct signal *signal)
+{
+    for (const struct policy *policy = view->policies; policy; policy = policy->next) {
+        for (const struct signal *s = policy->signals; s; s = s->next) {
+            if (s == signal) {
+                return policy->resolved;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool expr_names_metric(const struct expr *expr, const char *name)
+{
+    if (!expr) {
+        return false;
+    }
+    switch (expr->kind) {
+    case EXPR_SELECTOR:
+        return expr->selector.name.text && strcmp(expr->selector.name.text, name) == 0;
+    case EXPR_RANGE:
+    case EXPR_SUBQUERY: return expr_names_metric(expr->range.inner, name);
+    case EXPR_AGGREGATE: return expr_names_metric(expr->aggregate.inner, name);
+    case EXPR_BINARY:
+        return expr_names_metric(expr->binary.left, name) ||
+               expr_names_metric(expr->binary.right, name);
+    case EXPR_UNARY: return expr_names_metric(expr->unary.inner, name);
+    case EXPR_PAREN: return expr_names_metric(expr->inner, name);
+    case EXPR_PERCENT_OF: return expr_names_metric(expr->percent_of.inner, name);
+    case EXPR_CALL:
+        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
+            if (expr_names_metric(a->value, name)) {
+                return true;
+            }
+        }
+        return false;
+    case EXPR_REACHES:
+        return expr_names_metric(expr->reaches.forecast, name) ||
+               expr_names_metric(expr->reaches.threshold, name);
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+    case EXPR_LIST: return false;
+    }
+    return false;
+}
+
+static bool inventory_is_given(const struct rehearsal *rehearsal, const struct pool *pool)
+{
+    for (const struct given *given = rehearsal->test->givens; given; given = given->next) {
+        if (given->subject && given->subject->kind == EXPR_SELECTOR &&
+            expr_names_metric(pool->expr, given->subject->selector.name.text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *matcher_value(const struct expr *subject, const char *label)
+{
+    for (const struct matcher *m = subject ? subject->selector.matchers : NULL; m; m = m->next) {
+        if (strcmp(m->label.text, label) == 0) {
+            return m->value;
+        }
+    }
+    return NULL;
+}
+
+static struct stream *stream_add(struct rehearsal *rehearsal, const char *metric)
+{
+    if (rehearsal->stream_count >= TRIAL_SERIES_MAX) {
+        return NULL;
+    }
+    struct stream *stream = &rehearsal->streams[rehearsal->stream_count++];
+    snprintf(stream->metric, sizeof stream->metric, "%s", metric);
+    return stream;
+}
+
+static struct stream *stream_find(struct rehearsal *rehearsal, const char *metric,
+                                  const struct label *labels, size_t count)
+{
+    for (size_t i = 0; i < rehearsal->stream_count; i++) {
+        struct stream *stream = &rehearsal->streams[i];
+        bool equal = strcmp(stream->metric, metric) == 0 && stream->label_count == count;
+        for (size_t l = 0; equal && l < count; l++) {
+            equal = strcmp(stream->labels[l].name, labels[l].name) == 0 &&
+                    strcmp(stream->labels[l].value, labels[l].value) == 0;
+        }
+        if (equal) {
+            return stream;
+        }
+    }
+    struct stream *stream = stream_add(rehearsal, metric);
+    if (stream) {
+        memcpy(stream->labels, labels, count * sizeof *labels);
+        stream->label_count = count;
+    }
+    return stream;
+}
+
+static bool stream_shape(struct rehearsal *rehearsal, const char *metric,
+                         const struct label *labels, size_t count, const struct given *given)
+{
+    struct stream *stream = stream_find(rehearsal, metric, labels, count);
+    if (!stream || stream->shape_count == TRIAL_NAMES_MAX) {
+        return false;
+    }
+    stream->subject = given->subject;
+    stream->shapes[stream->shape_count++] = given;
+    return true;
+}
+
+/* The label tuples of a made-up inventory: those the givens write, or KEY-1. */
+static size_t pool_tuples(struct rehearsal *rehearsal, const struct pool *pool,
+                          struct label (*ret)[TRIAL_KEYS_MAX], size_t max)
+{
+    size_t count = 0, keys = 0;
+    for (const struct name_list *key = pool ? pool->keys : NULL; key; key = key->next) {
+        keys++;
+    }
+    if (keys == 0 || keys > TRIAL_KEYS_MAX) {
+        return 0;
+    }
+    for (const struct given *given = rehearsal->test->givens; given && count < max;
+         given = given->next) {
+        size_t k = 0;
+        for (const struct name_list *key = pool->keys; key && given->subject; key = key->next) {
+            const char *value = matcher_value(given->subject, key->name.text);
+            if (!value) {
+                break;
+            }
+            ret[count][k++] = (struct label){key->name.text, value};
+        }
+        bool seen = k < keys;
+        for (size_t i = 0; i < count && !seen; i++) {
+            seen = true;
+            for (size_t j = 0; j < keys; j++) {
+                seen = seen && strcmp(ret[i][j].value, ret[count][j].value) == 0;
+            }
+        }
+        count += !seen;
+    }
+    if (count == 0) {
+        size_t k = 0;
+        for (const struct name_list *key = pool->keys; key; key = key->next) {
+            ret[0][k++] = (struct label){key->name.text,
+                                         arena_printf(&rehearsal->arena, "%s-1", key->name.text)};
+        }
+        count = 1;
+    }
+    return count;
+}
+
+static bool add_signal_given(struct rehearsal *rehearsal, const struct given *given,
+                             const struct signal *signal)
+{
+    const char *metric = arena_printf(&rehearsal->arena, "heal_test:%s", signal->name.text);
+    const struct pool *pool = pool_of_signal(&rehearsal->view, signal);
+    bool known = false;
+    for (size_t i = 0; i < rehearsal->override_count; i++) {
+        known = known || rehearsal->overrides[i].signal == signal;
+    }
+    if (!known) {
+        if (rehearsal->override_count == TRIAL_NAMES_MAX) {
+            return false;
+        }
+        rehearsal->overrides[rehearsal->override_count++] =
+            (struct engine_override){signal, metric};
+    }
+    size_t keys = 0;
+    struct label(*tuples)[TRIAL_KEYS_MAX] =
+        arena_alloc(&rehearsal->arena, TRIAL_ENTITIES_MAX * sizeof *tuples);
+    for (const struct name_list *key = pool ? pool->keys : NULL; key; key = key->next) {
+        keys++;
+    }
+    if (given->subject->selector.matchers || keys == 0) {
+        struct label labels[STORE_LABELS_MAX];
+        size_t count = 0;
+        for (const struct matcher *m = given->subject->selector.matchers;
+             m && count < STORE_LABELS_MAX; m = m->next) {
+            labels[count++] = (struct label){m->label.text, m->value};
+        }
+        return stream_shape(rehearsal, metric, labels, count, given);
+    }
+    size_t count = pool_tuples(rehearsal, pool, tuples, TRIAL_ENTITIES_MAX - 1);
+    for (size_t i = 0; i < count; i++) {
+        if (!stream_shape(rehearsal, metric, tuples[i], keys, given)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool add_given(struct rehearsal *rehearsal, const struct given *given)
+{
+    if (!given->subject) {
+        return true;
+    }
+    const char *name = given->subject->selector.name.text;
+    const struct signal *signal = signal_named(&rehearsal->view, name);
+    if (signal) {
+        return add_signal_given(rehearsal, given, signal);
+    }
+    struct label labels[STORE_LABELS_MAX];
+    size_t count = 0;
+    for (const struct matcher *m = given->subject->selector.matchers; m && count < STORE_LABELS_MAX;
+         m = m->next) {
+        labels[count++] = (struct label){m->label.text, m->value};
+    }
+    return stream_shape(rehearsal, name, labels, count, given);
+}
+
+/* A pool that no given speaks of gets an inventory of its own, all of it ready. */
+static bool add_inventory(struct rehearsal *rehearsal, struct pool *pool)
+{
+    if (inventory_is_given(rehearsal, pool)) {
+        return true;
+    }
+    struct label(*tuples)[TRIAL_KEYS_MAX] =
+        arena_alloc(&rehearsal->arena, TRIAL_ENTITIES_MAX * sizeof *tuples);
+    size_t keys = 0, count = pool_tuples(rehearsal, pool, tuples, TRIAL_ENTITIES_MAX - 1);
+    for (const struct name_list *key = pool->keys; key; key = key->next) {
+        keys++;
+    }
+    const char *metric = arena_printf(&rehearsal->arena, "heal_test:pool:%s", pool->name.text);
+    for (size_t i = 0; i < count; i++) {
+        if (!stream_find(rehearsal, metric, tuples[i], keys)) {
+            return false;
+        }
+    }
+    struct expr *selector = ARENA_NEW(&rehearsal->arena, struct expr);
+    selector->kind = EXPR_SELECTOR;
+    selector->span = pool->span;
+    selector->selector.name = (struct name){metric, pool->span};
+    selector->type = (struct type){.kind = VALUE_VECTOR};
+    if (rehearsal->swap_count == TRIAL_NAMES_MAX) {
+        return false;
+    }
+    rehearsal->swaps[rehearsal->swap_count++] = (struct pool_swap){pool, pool->expr, pool->ready};
+    pool->expr = selector;
+    if (pool->ready) {
+        pool->ready = selector;
+    }
+    return true;
+}
+
+/* ---- samples ---- */
+
+static bool shape_start(const struct rehearsal *rehearsal, const struct given *given,
+                        struct instant *ret)
+{
+    *ret = trial_start();
+    if (given->has_at) {
+        *ret = instant_add(*ret, duration_seconds(given->at.value));
+    }
+    if (!given->after_action) {
+        return true;
+    }
+    for (size_t i = 0; i < rehearsal->done_count; i++) {
+        if (strcmp(rehearsal->done[i].action, given->action.text) == 0) {
+            *ret = rehearsal->done[i].at;
+            if (given->has_at) {
+                *ret = instant_add(*ret, duration_seconds(given->at.value));
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The shape that holds at t: of those begun, the one that began last. */
+static const struct given *shape_at(const struct rehearsal *rehearsal, const struct stream *stream,
+                                    struct instant t, struct instant *ret_start)
+{
+    const struct given *best = NULL;
+    for (size_t i = 0; i < stream->shape_count; i++) {
+        struct instant start;
+        if (shape_start(rehearsal, stream->shapes[i], &start) && start.ns <= t.ns &&
+            (!best || start.ns >= ret_start->ns)) {
+            best = stream->shapes[i];
+            *ret_start = start;
+        }
+    }
+    return best;
+}
+
+static void feed_stream(struct rehearsal *rehearsal, struct stream *stream)
+{
+    struct instant start = {0};
+    const struct given *shape = shape_at(rehearsal, stream, rehearsal->now, &start);
+    double value = 1;
+    if (stream->shape_count > 0 && (!shape || shape->kind == GIVEN_MISSING)) {
+        store_answered(rehearsal->store, stream->source, rehearsal->now);
+        return;
+    }
+    if (shape && shape->kind == GIVEN_UNSEEN) {
+        store_failed(rehearsal->store, stream->source, rehearsal->now);
+        return;
+    }
+    if (shape) {
+        double elapsed = duration_to_seconds(instant_sub(rehearsal->now, start));
+        double part = shape->kind == GIVEN_RAMPS && shape->over.value > 0
+                          ? fmin(elapsed / shape->over.value, 1)
+                          : 1;
+        value = shape->kind == GIVEN_RAMPS ? shape->from + (shape->to - shape->from) * part
+                                           : shape->from;
+    }
+    (void)store_append(rehearsal->store, stream->series, rehearsal->now, rehearsal->now, value);
+    store_answered(rehearsal->store, stream->source, rehearsal->now);
+}
+
+static enum status open_streams(struct rehearsal *rehearsal, struct error *error)
+{
+    for (size_t i = 0; i < rehearsal->stream_count; i++) {
+        struct stream *stream = &rehearsal->streams[i];
+        char name[64];
+        snprintf(name, sizeof name, "given-%zu", i);
+        TRY(store_source(rehearsal->store, name, rehearsal->step, rehearsal->step, &stream->source,
+                         error));
+        TRY(store_series(rehearsal->store, stream->source, stream->metric, stream->labels,
+                         stream->label_count, &stream->series, error));
+    }
+    return STATUS_OK;
+}
+
+/* ---- what the engine did ---- */
+
+static struct input *input_add(struct rehearsal *rehearsal)
+{
+    if (rehearsal->input_count == TRIAL_NAMES_MAX) {
+        return NULL;
+    }
+    struct input *input = &rehearsal->inputs[rehearsal->input_count++];
+    *input = (struct input){.who = "the test", .text = ""};
+    return input;
+}
+
+static void note_answer(struct rehearsal *rehearsal, const struct record *record)
+{
+    for (const struct given *given = rehearsal->test->givens; given; given = given->next) {
+        if (given->kind == GIVEN_APPROVAL && rehearsal->answer_count < TRIAL_NAMES_MAX) {
+            size_t n = rehearsal->answer_count++;
+            rehearsal->answers[n].incident = record->incident;
+            rehearsal->answers[n].approve = !given->denied;
+            rehearsal->answers[n].at =
+                instant_add(rehearsal->now, duration_seconds(given->has_at ? given->at.value : 0));
+            return;
+        }
+    }
+}
+
+static void note_done(struct rehearsal *rehearsal, const char *action)
+{
+    for (size_t i = 0; i < rehearsal->done_count; i++) {
+        if (strcmp(rehearsal->done[i].action, action) == 0) {
+            rehearsal->done[i].at = rehearsal->now;
+            return;
+        }
+    }
+    if (rehearsal->done_count < TRIAL_NAMES_MAX) {
+        rehearsal->done[rehearsal->done_count].action = arena_strdup(&rehearsal->arena, action);
+        rehearsal->done[rehearsal->done_count++].at = rehearsal->now;
+    }
+}
+
+static void note_record(struct rehearsal *rehearsal, struct trial *trial,
+                        const struct record *record)
+{
+    if (trial->event_count >= TRIAL_EVENTS_MAX) {
+        return;
+    }
+    ARRAY_RESERVE(trial->events, trial->event_count, trial->event_capacity);
+    struct trial_event *event = &trial->events[trial->event_count++];
+    event->at = instant_sub(record->time, trial_start());
+    event->kind = record->kind;
+    memcpy(event->action, record->action, sizeof event->action);
+    memcpy(event->target, record->target, sizeof event->target);
+    memcpy(event->policy, record->policy, sizeof event->policy);
+    memcpy(event->text, record->text, sizeof event->text);
+    if (record->kind == RECORD_ASKED) {
+        note_answer(rehearsal, record);
+    } else if (record->kind == RECORD_SUCCEEDED) {
+        note_done(rehearsal, record->action);
+    }
+}
+
+static void take_effects(struct rehearsal *rehearsal, struct trial *trial,
+                         const struct effects *effects)
+{
+    rehearsal->input_count = 0;
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct effect *effect = &effects->items[i];
+        struct input *input;
+        switch (effect->kind) {
+        case EFFECT_RECORD: note_record(rehearsal, trial, &effect->record); break;
+        case EFFECT_DISPATCH:
+            if ((input = input_add(rehearsal))) {
+                input->kind = INPUT_RESULT;
+                input->id = effect->id;
+                input->outcome = OUTCOME_SUCCEEDED;
+                input->ended = rehearsal->now;
+            }
+            break;
+        case EFFECT_PROBE: break;
+        case EFFECT_NOTIFY:
+            if ((input = input_add(rehearsal))) {
+                input->kind = INPUT_NOTIFIED;
+                input->id = effect->id;
+                input->delivered = true;
+            }
+            break;
+        }
+    }
+}
+
+static void give_answers(struct rehearsal *rehearsal)
+{
+    for (size_t i = 0; i < rehearsal->answer_count; i++) {
+        struct input *input;
+        if (rehearsal->answers[i].incident != 0 &&
+            rehearsal->answers[i].at.ns <= rehearsal->now.ns && (input = input_add(rehearsal))) {
+            input->kind = rehearsal->answers[i].approve ? INPUT_APPROVE : INPUT_DENY;
+            input->id = rehearsal->answers[i].incident;
+            rehearsal->answers[i].incident = 0;
+        }
+    }
+}
+
+/* ---- expectations ---- */
+
+static enum record_kind outcome_kind(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum record_kind kind;
+    } words[] = {
+        {"incident", RECORD_OPENED}, {"escalation", RECORD_ESCALATED},
+        {"approval", RECORD_ASKED},  {"verified", RECORD_VERIFIED},
+        {"resolved", RECORD_CLOSED}, {"refused", RECORD_REFUSED},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strcmp(words[i].word, word) == 0) {
+            return words[i].kind;
+        }
+    }
+    return RECORD_KINDS;
+}
+
+static bool event_matches(const struct trial_event *event, const struct expect *expect)
+{
+    const char *word = expect->subject.text;
+    bool outcome = expect->kind == EXPECT_OUTCOME || expect->kind == EXPECT_NO_OUTCOME;
+    if (outcome ? event->kind != outcome_kind(word)
+                : event->kind != RECORD_DISPATCHED ||
+                      (strcmp(word, "action") != 0 && strcmp(word, event->action) != 0)) {
+        return false;
+    }
+    if (expect->on && !strstr(event->target, expect->on)) {
+        return false;
+    }
+    double at = duration_to_seconds(event->at);
+    return !(expect->has_before && at >= expect->before.value) &&
+           !(expect->has_after && at < expect->after.value);
+}
+
+static void judge(struct trial *trial, const struct expect *expect)
+{
+    size_t count = 0;
+    const struct trial_event *first = NULL;
+    for (size_t i = 0; i < trial->event_count; i++) {
+        if (event_matches(&trial->events[i], expect)) {
+            first = first ? first : &trial->events[i];
+            count++;
+        }
+    }
+    bool none = expect->kind == EXPECT_NO_ACTION || expect->kind == EXPECT_NO_OUTCOME;
+    bool holds =
+        none ? count == 0 : (expect->has_times ? (double)count <= expect->times : count > 0);
+    if (holds) {
+        return;
+    }
+    ARRAY_RESERVE(trial->failures, trial->failure_count, trial->failure_capacity);
+    struct trial_failure *failure = &trial->failures[trial->failure_count++];
+    failure->expect = expect;
+    char at[64] = "";
+    if (first) {
+        duration_print(first->at, at, sizeof at);
+    }
+    if (none) {
+        snprintf(failure->text, sizeof failure->text, "expected no %s, but it came at %s: %.300s",
+                 expect->subject.text, at, first->text);
+    } else if (expect->has_times) {
+        snprintf(failure->text, sizeof failure->text, "expected %s at most %.0f times: %zu came",
+                 expect->subject.text, expect->times, count);
+    } else {
+        snprintf(failure->text, sizeof failure->text, "expected %s%s%s%s%s%s%s: it did not come",
+                 expect->subject.text, expect->on ? " on " : "", expect->on ? expect->on : "",
+                 expect->has_before ? " before " : "",
+                 expect->has_before ? expect->before.text : "", expect->has_after ? " after " : "",
+                 expect->has_after ? expect->after.text : "");
+    }
+}
+
+/* ---- the run ---- */
+
+static enum status rehearse(struct rehearsal *rehearsal, struct trial *trial, struct error *error)
+{
+    struct engine_host host = {
+        .default_mode = MODE_ACT,
+        .guarded = true,
+        .rehearsal = true,
+        .tick = rehearsal->step,
+        .overrides = rehearsal->overrides,
+        .override_count = rehearsal->override_count,
+        .epoch = 1,
+    };
+    struct engine *engine = engine_new(&rehearsal->view, rehearsal->store, &host, error);
+    if (!engine) {
+        return STATUS_LIMIT;
+    }
+    struct effects effects = {0};
+    rehearsal->now = trial_start();
+    struct instant end = instant_add(rehearsal->now, trial->length);
+    while (rehearsal->now.ns <= end.ns && trial->ticks < TRIAL_TICKS_MAX) {
+        for (size_t i = 0; i < rehearsal->stream_count; i++) {
+            feed_stream(rehearsal, &rehearsal->streams[i]);
+        }
+        give_answers(rehearsal);
+        effects.count = 0;
+        engine_step(engine, rehearsal->now, rehearsal->inputs, rehearsal->input_count, &effects);
+        take_effects(rehearsal, trial, &effects);
+        trial->ticks++;
+        rehearsal->now = instant_add(rehearsal->now, rehearsal->step);
+    }
+    effects_release(&effects);
+    engine_free(engine);
+    return STATUS_OK;
+}
+
+static enum status prepare(struct rehearsal *rehearsal, struct program *program,
+                           struct error *error)
+{
+    choose_policies(rehearsal, program);
+    rehearsal->step = choose_step(&rehearsal->view);
+    for (const struct given *given = rehearsal->test->givens; given; given = given->next) {
+        if (!add_given(rehearsal, given)) {
+            return error_set(error, STATUS_LIMIT, "the test gives more than %d series",
+                             TRIAL_SERIES_MAX);
+        }
+    }
+    for (struct pool *pool = program->pools; pool; pool = pool->next) {
+        if (!add_inventory(rehearsal, pool)) {
+            return error_set(error, STATUS_LIMIT, "the test gives more than %d series",
+                             TRIAL_SERIES_MAX);
+        }
+    }
+    return open_streams(rehearsal, error);
+}
+
+enum status trial_run(struct program *program, const struct test *test, struct trial *ret_trial,
+                      struct error *error)
+{
+    struct rehearsal *rehearsal = heap_alloc(sizeof *rehearsal);
+    rehearsal->test = test;
+    rehearsal->store = store_new(&(struct store_limits){.series_max = TRIAL_SERIES_MAX});
+    rehearsal->streams = heap_alloc(TRIAL_SERIES_MAX * sizeof *rehearsal->streams);
+    ret_trial->length = choose_length(test);
+    enum status status = prepare(rehearsal, program, error);
+    if (status == STATUS_OK) {
+        status = rehearse(rehearsal, ret_trial, error);
+    }
+    for (size_t i = 0; i < rehearsal->swap_count; i++) {
+        rehearsal->swaps[i].pool->expr = rehearsal->swaps[i].expr;
+        rehearsal->swaps[i].pool->ready = rehearsal->swaps[i].ready;
+    }
+    for (const struct expect *expect = test->expects; status == STATUS_OK && expect;
+         expect = expect->next) {
+        judge(ret_trial, expect);
+    }
+    store_free(rehearsal->store);
+    arena_release(&rehearsal->arena);
+    free(rehearsal->streams);
+    free(rehearsal);
+    return status;
+}
+
+void trial_release(struct trial *trial)
+{
+    free(trial->events);
+    free(trial->failures);
+    *trial = (struct trial){0};
+}

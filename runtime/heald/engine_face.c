@@ -1,0 +1,462 @@
+/* The engine's face: answers over the control socket, readiness and metrics for the listener. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/heald/log.h"
+#include "runtime/heald/process_engine.h"
+
+enum { RECORDS_ANSWER_MAX = 2000, INCIDENTS_ANSWER_MAX = 1000, METRICS_BYTES = 256 * 1024 };
+
+/* ---- JSON of what there is ---- */
+
+/* Labels come from outside; what is not UTF-8 is shown as what it is. */
+static json_t *json_text(const char *text)
+{
+    json_t *string = json_string(text);
+    return string ? string : json_string("(not UTF-8)");
+}
+
+static json_t *json_time(struct instant t)
+{
+    return t.ns ? json_real(instant_to_seconds(t)) : json_null();
+}
+
+static json_t *record_json(const struct record *record)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "sequence", json_integer((json_int_t)record->sequence));
+    json_object_set_new(object, "time", json_time(record->time));
+    json_object_set_new(object, "kind", json_text(record_infos[record->kind].text));
+    json_object_set_new(object, "word", json_text(record_infos[record->kind].word));
+    json_object_set_new(object, "incident", json_integer((json_int_t)record->incident));
+    json_object_set_new(object, "policy", json_text(record->policy));
+    json_object_set_new(object, "target", json_text(record->target));
+    json_object_set_new(object, "action", json_text(record->action));
+    json_object_set_new(object, "action_id", json_integer((json_int_t)record->action_id));
+    json_object_set_new(object, "text", json_text(record->text));
+    return object;
+}
+
+struct collecting {
+    json_t *records;
+    size_t max;
+    uint64_t last;
+    struct record first;
+    bool any;
+    const char *state;
+};
+
+static bool collect_record(void *context, const struct record *record)
+{
+    struct collecting *collecting = context;
+    if (!collecting->any) {
+        collecting->any = true;
+        collecting->first = *record;
+    }
+    collecting->last = record->sequence;
+    if (record->kind == RECORD_CLOSED) {
+        collecting->state = "closed";
+    }
+    json_array_append_new(collecting->records, record_json(record));
+    return json_array_size(collecting->records) < collecting->max;
+}
+
+static uint64_t id_of(const struct control_request *request)
+{
+    const json_t *id = json_object_get(request->args, "id");
+    return json_is_integer(id) && json_integer_value(id) > 0 ? (uint64_t)json_integer_value(id) : 0;
+}
+
+static const struct incident_view *open_incident(const struct engine_process *process, uint64_t id,
+                                                 struct incident_view *ret)
+{
+    const struct engine *engine = process->generation->engine;
+    for (size_t i = 0; i < engine_incident_count(engine); i++) {
+        *ret = engine_incident(engine, i);
+        if (ret->id == id) {
+            return ret;
+        }
+    }
+    return NULL;
+}
+
+/* ---- the commands ---- */
+
+static json_t *policies_json(const struct engine *engine)
+{
+    json_t *policies = json_array();
+    for (size_t i = 0; i < engine_policy_count(engine); i++) {
+        struct policy_view view = engine_policy(engine, i);
+        json_array_append_new(policies,
+                              json_pack("{s:o, s:s, s:s, s:I, s:I}", "name", json_text(view.name),
+                                        "mode", mode_texts[view.mode], "state",
+                                        view.observed ? (view.open ? "incident" : "ok") : "unknown",
+                                        "entities", (json_int_t)view.entities, "open",
+                                        (json_int_t)view.open));
+    }
+    return policies;
+}
+
+static json_t *sources_json(const struct engine_process *process)
+{
+    json_t *sources = json_array();
+    for (size_t i = 0; i < process->feed.source_count; i++) {
+        const struct intake_source *source = &process->feed.sources[i];
+        if (source->known) {
+            bool observed = store_source_observed(process->store, source->store_id, process->now);
+            json_array_append_new(sources, json_pack("{s:o, s:b, s:o, s:o}", "name",
+                                                     json_text(source->name), "observed", observed,
+                                                     "last_answer", json_time(source->last_answer),
+                                                     "error", json_text(source->error)));
+        }
+    }
+    return sources;
+}
+
+static json_t *modes_json(const struct engine *engine)
+{
+    json_int_t counts[3] = {0};
+    for (size_t i = 0; i < engine_policy_count(engine); i++) {
+        counts[engine_policy(engine, i).mode]++;
+    }
+    return json_pack("{s:I, s:I, s:I}", "shadow", counts[MODE_SHADOW], "ask", counts[MODE_ASK],
+                     "act", counts[MODE_ACT]);
+}
+
+static json_t *sandbox_json(const struct engine_process *process)
+{
+    json_t *lines = json_array();
+    for (const char *line = process->sandbox; *line;) {
+        size_t length = strcspn(line, "\n");
+        json_array_append_new(lines, json_stringn(line, length));
+        line += length + (line[length] == '\n');
+    }
+    return lines;
+}
+
+static json_t *answer_status(struct engine_process *process, const struct control_request *request)
+{
+    (void)request;
+    const struct engine *engine = process->generation->engine;
+    json_t *answer = json_object();
+    json_object_set_new(answer, "version", json_string(HEAL_VERSION));
+    json_object_set_new(answer, "pid", json_integer(getpid()));
+    json_object_set_new(answer, "epoch", json_integer(process->epoch));
+    json_object_set_new(answer, "serial", json_integer((json_int_t)process->generation->serial));
+    json_object_set_new(answer, "mode_counts", modes_json(engine));
+    json_object_set_new(answer, "stopped", json_boolean(engine_stopped(engine)));
+    json_object_set_new(answer, "evaluator", json_string("reference"));
+    json_object_set_new(answer, "tick_ms",
+                        json_integer(process->start->config->tick.ns / NS_PER_MS));
+    json_object_set_new(answer, "series",
+                        json_integer((json_int_t)store_stats(process->store).series));
+    json_object_set_new(answer, "incidents_open",
+                        json_integer((json_int_t)engine_incident_count(engine)));
+    json_object_set_new(answer, "journal_records",
+                        json_integer((json_int_t)journal_last(process->journal)));
+    json_object_set_new(answer, "policies", policies_json(engine));
+    json_object_set_new(answer, "sources", sources_json(process));
+    json_object_set_new(answer, "sandbox", sandbox_json(process));
+    return answer;
+}
+
+static json_t *incident_json(const struct incident_view *view)
+{
+    return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o}", "id", (json_int_t)view->id, "policy",
+                     json_text(view->policy), "target", json_text(view->target), "state",
+                     view->state, "opened", json_time(view->opened), "text", json_text(view->text),
+                     "action", json_text(view->action));
+}
+
+struct closed_list {
+    json_t *incidents;
+    const struct engine_process *process;
+};
+
+static bool collect_closed(void *context, const struct record *record)
+{
+    struct closed_list *list = context;
+    struct incident_view view;
+    if (record->kind == RECORD_OPENED && !open_incident(list->process, record->incident, &view)) {
+        view = (struct incident_view){.id = record->incident,
+                                      .policy = record->policy,
+                                      .target = record->target,
+                                      .state = "closed",
+                                      .action = "",
+                                      .text = record->text,
+                                      .opened = record->time};
+        json_array_append_new(list->incidents, incident_json(&view));
+    }
+    return json_array_size(list->incidents) < INCIDENTS_ANSWER_MAX;
+}
+
+static json_t *answer_incidents(struct engine_process *process,
+                                const struct control_request *request)
+{
+    struct error error;
+    const struct engine *engine = process->generation->engine;
+    json_t *incidents = json_array();
+    if (json_is_true(json_object_get(request->args, "all"))) {
+        struct closed_list list = {incidents, process};
+        if (journal_scan(process->journal, 1, 0, collect_closed, &list, &error) != STATUS_OK) {
+            json_decref(incidents);
+            return control_error(CONTROL_NEGATIVE, "%s", error.message);
+        }
+    }
+    for (size_t i = 0;
+         i < engine_incident_count(engine) && json_array_size(incidents) < INCIDENTS_ANSWER_MAX;
+         i++) {
+        struct incident_view view = engine_incident(engine, i);
+        json_array_append_new(incidents, incident_json(&view));
+    }
+    return json_pack("{s:o}", "incidents", incidents);
+}
+
+static json_t *answer_explain(struct engine_process *process, const struct control_request *request)
+{
+    struct error error;
+    struct incident_view view;
+    uint64_t id = id_of(request);
+    if (id == 0) {
+        return control_error(CONTROL_USAGE, "explain needs the id of an incident");
+    }
+    struct collecting collecting = {
+        .records = json_array(), .max = RECORDS_ANSWER_MAX, .state = "open"};
+    if (journal_scan(process->journal, 1, id, collect_record, &collecting, &error) != STATUS_OK) {
+        json_decref(collecting.records);
+        return control_error(CONTROL_NEGATIVE, "%s", error.message);
+    }
+    if (!collecting.any) {
+        json_decref(collecting.records);
+        return control_error(CONTROL_NOT_FOUND, "there is no incident %llu",
+                             (unsigned long long)id);
+    }
+    const char *state = open_incident(process, id, &view) ? view.state : collecting.state;
+    return json_pack("{s:I, s:o, s:o, s:s, s:o}", "id", (json_int_t)id, "policy",
+                     json_text(collecting.first.policy), "target",
+                     json_text(collecting.first.target), "state", state, "records",
+                     collecting.records);
+}
+
+static const char *why_of(const struct control_request *request)
+{
+    const char *why = json_string_value(json_object_get(request->args, "why"));
+    return why ? why : "";
+}
+
+static json_t *answer_decision(struct engine_process *process,
+                               const struct control_request *request)
+{
+    struct incident_view view;
+    uint64_t id = id_of(request);
+    bool approve = strcmp(request->command, "approve") == 0;
+    if (id == 0) {
+        return control_error(CONTROL_USAGE, "%s needs the id of an incident", request->command);
+    }
+    if (!open_incident(process, id, &view)) {
+        return control_error(CONTROL_NOT_FOUND, "no incident %llu is open", (unsigned long long)id);
+    }
+    if (!engine_awaits_approval(process->generation->engine, id)) {
+        return control_error(CONTROL_NEGATIVE, "incident %llu awaits no approval: it is %s",
+                             (unsigned long long)id, view.state);
+    }
+    if (!engine_input_add(process, approve ? INPUT_APPROVE : INPUT_DENY, id, request->user,
+                          why_of(request))) {
+        return control_error(CONTROL_NEGATIVE, "too many words wait; try again");
+    }
+    return json_pack("{s:s}", "text",
+                     approve ? "approved; the trigger is read again before anything is done"
+                             : "denied");
+}
+
+static json_t *answer_stop(struct engine_process *process, const struct control_request *request)
+{
+    struct error error;
+    bool stop = strcmp(request->command, "stop") == 0;
+    if (engine_stop(process, stop, request->user, why_of(request), &error) != STATUS_OK) {
+        return control_error(CONTROL_NEGATIVE, "%s", error.message);
+    }
+    return json_pack("{s:s}", "text",
+                     stop ? "stopped: nothing is acted on until healctl start" : "started");
+}
+
+static json_t *answer_reload(struct engine_process *process, const struct control_request *request)
+{
+    (void)request;
+    struct error error;
+    if (engine_reload(process, &error) != STATUS_OK) {
+        return control_error(CONTROL_NEGATIVE, "not reloaded, the policies before go on: %s",
+                             error.message);
+    }
+    return json_pack("{s:s}", "text", "reloaded");
+}
+
+static json_t *answer_records(struct engine_process *process, const struct control_request *request)
+{
+    struct error error;
+    const json_t *after = json_object_get(request->args, "after");
+    const json_t *latest = json_object_get(request->args, "latest");
+    uint64_t last = journal_last(process->journal), from = 1;
+    if (json_is_integer(after) && json_integer_value(after) >= 0) {
+        from = (uint64_t)json_integer_value(after) + 1;
+    } else if (json_is_integer(latest) && json_integer_value(latest) > 0 &&
+               (uint64_t)json_integer_value(latest) < last) {
+        from = last - (uint64_t)json_integer_value(latest) + 1;
+    }
+    struct collecting collecting = {
+        .records = json_array(), .max = RECORDS_ANSWER_MAX, .last = from - 1};
+    if (from <= last &&
+        journal_scan(process->journal, from, 0, collect_record, &collecting, &error) != STATUS_OK) {
+        json_decref(collecting.records);
+        return control_error(CONTROL_NEGATIVE, "%s", error.message);
+    }
+    return json_pack("{s:o, s:I}", "records", collecting.records, "last",
+                     (json_int_t)collecting.last);
+}
+
+static json_t *answer(const struct control_request *request, void *ctx)
+{
+    static const struct {
+        const char *command;
+        json_t *(*answer)(struct engine_process *, const struct control_request *);
+        bool changes;
+    } commands[] = {
+        {"status", answer_status, false},   {"incidents", answer_incidents, false},
+        {"explain", answer_explain, false}, {"records", answer_records, false},
+        {"approve", answer_decision, true}, {"deny", answer_decision, true},
+        {"stop", answer_stop, true},        {"start", answer_stop, true},
+        {"reload", answer_reload, true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(request->command, commands[i].command) == 0) {
+            if (commands[i].changes) {
+                log_say(LOG_INFO, "%s asks: %s", request->user, request->command);
+            }
+            return commands[i].answer(ctx, request);
+        }
+    }
+    return control_error(CONTROL_USAGE, "there is no command '%s'", request->command);
+}
+
+void engine_face_poll(struct engine_process *process)
+{
+    (void)control_poll(process->control, answer, process);
+}
+
+/* ---- readiness and metrics ---- */
+
+struct page_text {
+    char *bytes;
+    size_t used;
+};
+
+PRINTF_LIKE(5, 6)
+static void metric(struct page_text *page, const char *name, const char *type, const char *help,
+                   const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    size_t room = METRICS_BYTES - page->used;
+    int n = snprintf(page->bytes + page->used, room, "# HELP %s %s\n# TYPE %s %s\n", name, help,
+                     name, type);
+    if (n > 0 && (size_t)n < room) {
+        int m = vsnprintf(page->bytes + page->used + n, room - (size_t)n, fmt, args);
+        if (m > 0 && (size_t)(n + m) < room) {
+            page->used += (size_t)(n + m);
+        }
+    }
+    va_end(args);
+}
+
+static void counters(struct engine_process *process, struct page_text *page)
+{
+    struct engine_counters c = engine_counters(process->generation->engine);
+    struct store_stats s = store_stats(process->store);
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } rows[] = {
+        {"heald_ticks_total", "Steps of the engine.", c.ticks},
+        {"heald_ticks_late_total", "Ticks that were due while one was running.",
+         process->ticks_late},
+        {"heald_incidents_opened_total", "Incidents opened.", c.opened},
+        {"heald_incidents_closed_total", "Incidents closed.", c.closed},
+        {"heald_incidents_dropped_total", "Incidents not opened because too many were.",
+         c.dropped_incidents},
+        {"heald_actions_dispatched_total", "Actions handed to the actor.", c.dispatched},
+        {"heald_actions_refused_total", "Actions that a bound, guard, grant or stop refused.",
+         c.refused},
+        {"heald_escalations_total", "Pages to people.", c.escalated},
+        {"heald_reloads_total", "Policy reloads that took.", process->reloads},
+        {"heald_reload_failures_total", "Policy reloads that were refused.",
+         process->reload_failures},
+        {"heald_samples_total", "Samples taken into the store.", s.appended},
+        {"heald_samples_duplicate_total", "Samples with a time seen before.", s.duplicate},
+        {"heald_samples_out_of_order_total", "Samples older than their series.", s.out_of_order},
+        {"heald_samples_future_total", "Samples too far ahead of the clock.", s.future},
+        {"heald_series_refused_total", "Series refused by a limit or another owner.",
+         s.refused + process->feed.refused},
+        {"heald_feed_lost_total", "Samples ingest dropped because the feed was full.",
+         process->feed.lost},
+        {"heald_feed_broken_total", "Times the feed could not be read.", process->feed.broken},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        metric(page, rows[i].name, "counter", rows[i].help, "%s %llu\n", rows[i].name,
+               (unsigned long long)rows[i].value);
+    }
+}
+
+static void gauges(struct engine_process *process, struct page_text *page)
+{
+    const struct engine *engine = process->generation->engine;
+    struct store_stats s = store_stats(process->store);
+    size_t modes[3] = {0};
+    for (size_t i = 0; i < engine_policy_count(engine); i++) {
+        modes[engine_policy(engine, i).mode]++;
+    }
+    metric(page, "heald_build_info", "gauge", "The version of heald.",
+           "heald_build_info{version=\"%s\",evaluator=\"reference\"} 1\n", HEAL_VERSION);
+    metric(page, "heald_epoch", "gauge", "Lives of the engine on this journal.", "heald_epoch %u\n",
+           process->epoch);
+    metric(page, "heald_stopped", "gauge", "1 while nothing may be acted on.", "heald_stopped %d\n",
+           engine_stopped(engine));
+    metric(page, "heald_incidents_open", "gauge", "Incidents open now.",
+           "heald_incidents_open %zu\n", engine_incident_count(engine));
+    metric(page, "heald_policies", "gauge", "Policies loaded, by mode.",
+           "heald_policies{mode=\"shadow\"} %zu\nheald_policies{mode=\"ask\"} %zu\n"
+           "heald_policies{mode=\"act\"} %zu\n",
+           modes[MODE_SHADOW], modes[MODE_ASK], modes[MODE_ACT]);
+    metric(page, "heald_series", "gauge", "Series in the store.", "heald_series %zu\n", s.series);
+    metric(page, "heald_store_bytes", "gauge", "Memory of the store.", "heald_store_bytes %zu\n",
+           s.bytes);
+    metric(page, "heald_tick_cpu_seconds", "gauge", "CPU time of the last step.",
+           "heald_tick_cpu_seconds %.9f\n", duration_to_seconds(process->last_step_cpu));
+    metric(page, "heald_commit_seconds", "gauge",
+           "From the end of a tick to its records journalled, when last there were any.",
+           "heald_commit_seconds %.9f\n", duration_to_seconds(process->last_commit));
+    metric(page, "heald_commit_seconds_max", "gauge", "The longest of them.",
+           "heald_commit_seconds_max %.9f\n", duration_to_seconds(process->worst_commit));
+    metric(page, "heald_journal_records", "gauge", "Records in the journal.",
+           "heald_journal_records %llu\n", (unsigned long long)journal_last(process->journal));
+}
+
+void engine_face_publish(struct engine_process *process)
+{
+    struct page_text page = {.bytes = heap_alloc(METRICS_BYTES)};
+    struct page_head head = {.ready = store_warm(process->store) && process->peer,
+                             .heartbeat = process->now};
+    const char *health = !process->peer                ? "the actor is gone\n"
+                         : !store_warm(process->store) ? "a source has not answered yet\n"
+                         : engine_stopped(process->generation->engine) ? "ready; stopped\n"
+                                                                       : "ready\n";
+    counters(process, &page);
+    gauges(process, &page);
+    if (page_publish(process->page, &head, health, strlen(health), page.bytes, page.used) !=
+        STATUS_OK) {
+        log_say(LOG_WARN, "the page of metrics is too long");
+    }
+    free(page.bytes);
+}

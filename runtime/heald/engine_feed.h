@@ -1,0 +1,37 @@
+/* From the feed ring to the store: what ingest sends, taken into the engine's memory. */
+#ifndef HEAL_RUNTIME_HEALD_ENGINE_FEED_H
+#define HEAL_RUNTIME_HEALD_ENGINE_FEED_H
+
+#include "runtime/engine/series.h"
+#include "runtime/ingest/feed.h"
+
+enum { SOURCE_TEXT_BYTES = 128 };
+
+struct intake_source {
+    char name[SOURCE_TEXT_BYTES], error[SOURCE_TEXT_BYTES];
+    uint32_t store_id;
+    struct instant last_answer;
+    bool known;
+};
+
+struct engine_feed {
+    struct feed_reader *reader; /* NULL after nonsense, until it attaches again */
+    struct store *store;
+    uint32_t *series; /* feed number -> store series; UINT32_MAX: refused */
+    size_t series_capacity;
+    struct intake_source *sources; /* FEED_SOURCES_MAX */
+    size_t source_count;           /* one past the highest seen */
+    struct instant retry;
+    uint64_t records, refused, lost, broken;
+};
+
+NODISCARD enum status engine_feed_open(struct engine_feed *feed, int fd, struct store *store,
+                                       struct error *error);
+void engine_feed_close(struct engine_feed *feed);
+
+enum { FEED_RECORDS_PER_DRAIN_MAX = 4000000 };
+/* Takes what is there now. Nonsense detaches the feed; it is attached again a second later, and
+ * until then every source is as if it did not answer. */
+void engine_feed_drain(struct engine_feed *feed, int fd, struct instant now);
+
+#endif

@@ -1,0 +1,188 @@
+/* From a signed folder to an engine. */
+#include "runtime/heald/engine_program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "runtime/heald/log.h"
+#include "runtime/trust/trust.h"
+
+/* The first finding, in one line, for the one who asked for the load; all of them go to the log. */
+static enum status report_findings(const struct generation *generation,
+                                   const struct diag_list *diags, struct error *error)
+{
+    for (const struct diag *diag = diags->first; diag; diag = diag->next) {
+        struct position place = sources_position(&generation->sources, diag->span.start);
+        log_say(diag->severity == SEVERITY_ERROR ? LOG_ERROR : LOG_WARN, "%s:%zu:%zu: %s: %s",
+                place.source ? place.source->path : "?", place.line, place.column,
+                diag_infos[diag->code].code, diag->message);
+    }
+    for (const struct diag *diag = diags->first; diag; diag = diag->next) {
+        struct position place = sources_position(&generation->sources, diag->span.start);
+        if (diag->severity == SEVERITY_ERROR) {
+            return error_set(error, STATUS_PROTOCOL, "%s:%zu:%zu: %s: %.250s",
+                             place.source ? place.source->path : "?", place.line, place.column,
+                             diag_infos[diag->code].code, diag->message);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status load_program(struct generation *generation, const struct trust_folder *folder,
+                                struct error *error)
+{
+    struct diag_list diags;
+    diag_list_init(&diags, &generation->arena, &generation->sources);
+    struct parse_text *texts = arena_alloc(&generation->arena, folder->count * sizeof *texts);
+    for (size_t i = 0; i < folder->count; i++) {
+        texts[i] = (struct parse_text){folder->files[i].name, folder->files[i].text,
+                                       folder->files[i].length};
+    }
+    generation->program =
+        parse_program_texts(&generation->arena, &generation->sources, texts, folder->count, &diags);
+    if (diags.errors == 0) {
+        (void)check_program(generation->program, &diags, &(struct check_options){0});
+    }
+    TRY(report_findings(generation, &diags, error));
+    CHECK(diags.errors == 0);
+    return STATUS_OK;
+}
+
+/* The host's guard files must all be there, and hold a guard. */
+static enum status check_guards(const struct config *config, const struct trust_folder *folder,
+                                struct generation *generation, struct error *error)
+{
+    for (size_t i = 0; i < config->guards.count; i++) {
+        bool found = false;
+        for (size_t f = 0; f < folder->count; f++) {
+            found = found || strcmp(folder->files[f].name, config->guards.items[i]) == 0;
+        }
+        if (!found) {
+            return error_set(error, STATUS_NOT_FOUND,
+                             "the guard file '%s' that heald.yaml names is not in the manifest",
+                             config->guards.items[i]);
+        }
+    }
+    generation->host.guarded = config->guards.count > 0 && generation->program->guards != NULL;
+    return STATUS_OK;
+}
+
+static bool channel_known(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->channels_count; i++) {
+        if (strcmp(config->channels[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status check_channels(const struct config *config, const struct program *program,
+                                  struct error *error)
+{
+    for (const struct channel *channel = program->channels; channel; channel = channel->next) {
+        if (!channel_known(config, channel->name.text)) {
+            return error_set(error, STATUS_NOT_FOUND,
+                             "the policies' channel '%s' is not among the channels of heald.yaml",
+                             channel->name.text);
+        }
+    }
+    return STATUS_OK;
+}
+
+static void fill_host(struct generation *generation, const struct config *config, uint32_t epoch)
+{
+    struct engine_host *host = &generation->host;
+    struct engine_grant *grants =
+        arena_alloc(&generation->arena, config->grants_count * sizeof *grants);
+    struct engine_mode *modes =
+        arena_alloc(&generation->arena, config->policies_mode_count * sizeof *modes);
+    for (size_t i = 0; i < config->grants_count; i++) {
+        const struct config_grant *grant = &config->grants[i];
+        grants[i] = (struct engine_grant){
+            .action = grant->action,
+            .targets = (const char *const *)grant->targets.items,
+            .target_count = grant->targets.count,
+            .unattended = grant->unattended,
+        };
+    }
+    for (size_t i = 0; i < config->policies_mode_count; i++) {
+        modes[i] = (struct engine_mode){config->policies_mode[i].name,
+                                        (enum mode)config->policies_mode[i].mode};
+    }
+    _Static_assert((int)CONFIG_SHADOW == (int)MODE_SHADOW && (int)CONFIG_ASK == (int)MODE_ASK &&
+                       (int)CONFIG_ACT == (int)MODE_ACT,
+                   "the modes of heald.yaml are the engine's");
+    host->grants = grants;
+    host->grant_count = config->grants_count;
+    host->modes = modes;
+    host->mode_count = config->policies_mode_count;
+    host->default_mode = (enum mode)config->default_mode;
+    host->tick = config->tick;
+    host->blind_after = config->blind_after;
+    host->epoch = epoch;
+}
+
+/* A mode given to a policy that is not there is a slip of the pen that would leave one in shadow.
+ */
+static enum status check_modes(const struct config *config, const struct program *program,
+                               struct error *error)
+{
+    for (size_t i = 0; i < config->policies_mode_count; i++) {
+        bool found = false;
+        for (const struct policy *policy = program->policies; policy; policy = policy->next) {
+            found = found || strcmp(policy->name.text, config->policies_mode[i].name) == 0;
+        }
+        if (!found) {
+            return error_set(error, STATUS_NOT_FOUND,
+                             "policies_mode of heald.yaml names '%s', which is no policy",
+                             config->policies_mode[i].name);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status build(struct generation *generation, const struct config *config,
+                         struct store *store, const struct trust_folder *folder, uint32_t epoch,
+                         struct error *error)
+{
+    generation->serial = folder->serial;
+    TRY(load_program(generation, folder, error));
+    fill_host(generation, config, epoch);
+    TRY(check_guards(config, folder, generation, error));
+    TRY(check_channels(config, generation->program, error));
+    TRY(check_modes(config, generation->program, error));
+    generation->engine = engine_new(generation->program, store, &generation->host, error);
+    return generation->engine ? STATUS_OK : STATUS_LIMIT;
+}
+
+enum status generation_load(const struct config *config, struct store *store, uint32_t epoch,
+                            uint64_t min_serial, struct generation **ret, struct error *error)
+{
+    struct trust_public key;
+    struct trust_folder folder;
+    TRY(trust_public_read(config->trusted_key, &key, error));
+    TRY(trust_folder_load(config->policies, &key, min_serial, &folder, error));
+    struct generation *generation = heap_alloc(sizeof *generation);
+    enum status status = build(generation, config, store, &folder, epoch, error);
+    trust_folder_release(&folder);
+    if (status != STATUS_OK) {
+        generation_free(generation);
+        return status;
+    }
+    *ret = generation;
+    return STATUS_OK;
+}
+
+void generation_free(struct generation *generation)
+{
+    if (generation) {
+        engine_free(generation->engine);
+        sources_release(&generation->sources);
+        arena_release(&generation->arena);
+        free(generation);
+    }
+}

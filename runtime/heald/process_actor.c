@@ -1,0 +1,231 @@
+/* The actor process: holds the credentials, does what its own grants allow, tells people. Decides
+ * nothing. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/act/act_host.h"
+#include "runtime/act/actor.h"
+#include "runtime/act/voice.h"
+#include "runtime/heald/log.h"
+#include "runtime/heald/process.h"
+
+struct actor_process {
+    const struct config *config;
+    struct grant *grants;
+    const char ***envs; /* "NAME=value" of each grant */
+    struct latches *latches;
+    struct act_host host;
+    struct actor *actor;
+    struct voice *voice;
+    bool peer;
+};
+
+/* ---- heald.yaml to what the actor loads itself ---- */
+
+static const char **grant_env(const struct config_grant *from)
+{
+    const char **env = heap_alloc((from->env_count + 1) * sizeof *env);
+    for (size_t i = 0; i < from->env_count; i++) {
+        size_t size = strlen(from->env[i].name) + strlen(from->env[i].value) + 2;
+        char *text = heap_alloc(size);
+        snprintf(text, size, "%s=%s", from->env[i].name, from->env[i].value);
+        env[i] = text;
+    }
+    return env;
+}
+
+static void load_grants(struct actor_process *process)
+{
+    const struct config *config = process->config;
+    process->grants = heap_alloc(config->grants_count * sizeof *process->grants);
+    process->envs = heap_alloc(config->grants_count * sizeof *process->envs);
+    for (size_t i = 0; i < config->grants_count; i++) {
+        const struct config_grant *from = &config->grants[i];
+        process->envs[i] = grant_env(from);
+        process->grants[i] = (struct grant){
+            .action = from->action,
+            .connector = "exec",
+            .argv = (const char *const *)from->argv.items,
+            .argv_count = from->argv.count,
+            .targets = (const char *const *)from->targets.items,
+            .target_count = from->targets.count,
+            .unattended = from->unattended,
+            .idempotent = from->idempotent,
+            .cwd = from->cwd,
+            .env = process->envs[i],
+            .env_count = from->env_count,
+            .timeout = from->timeout,
+            .memory_max_bytes = from->memory_max_bytes,
+            .output_max_bytes = from->output_max_bytes,
+        };
+        if (from->at_most.head.present) {
+            process->grants[i].at_most.count = (uint32_t)from->at_most.count;
+            process->grants[i].at_most.per = from->at_most.per;
+        }
+    }
+}
+
+static enum status load_channels(struct actor_process *process, voice_log_f *log,
+                                 voice_done_f *done, struct error *error)
+{
+    const struct config *config = process->config;
+    struct voice_channel *channels = heap_alloc((config->channels_count + 1) * sizeof *channels);
+    for (size_t i = 0; i < config->channels_count; i++) {
+        const struct config_channel *from = &config->channels[i];
+        channels[i].name = from->name;
+        channels[i].kind = from->webhook.head.present ? VOICE_WEBHOOK : VOICE_LOG;
+        channels[i].url = from->webhook.url;
+    }
+    enum status status = voice_new(channels, config->channels_count, NULL, log, done, process,
+                                   &process->voice, error);
+    free(channels);
+    return status;
+}
+
+/* ---- the world's side ---- */
+
+static void send_answer(void *context, const struct message *message)
+{
+    struct actor_process *process = ((struct act_host *)context)->user;
+    uint8_t bytes[MESSAGE_BYTES];
+    message_encode(message, bytes);
+    if (!process->peer ||
+        send(PROCESS_FD_PEER, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        log_say(LOG_WARN, "an answer for the engine was not sent; it will ask");
+    }
+}
+
+static enum refusal take_notice(void *context, const struct message *message)
+{
+    struct act_host *host = context;
+    struct actor_process *process = host->user;
+    return voice_send(process->voice, message, host->env.uptime(host));
+}
+
+static void say_notice(void *context, const char *channel, const struct message *message)
+{
+    (void)context;
+    log_say(LOG_WARN, "[%s] %s%s%s: %s", channel, message->policy, message->object[0] ? " " : "",
+            message->object, message->text);
+}
+
+static void notice_done(void *context, uint64_t id, bool delivered, const char *text)
+{
+    struct actor_process *process = context;
+    actor_notified(process->actor, id, delivered, text);
+}
+
+/* ---- the loop ---- */
+
+static void take_peer(struct actor_process *process)
+{
+    uint8_t bytes[MESSAGE_BYTES + 1];
+    while (process->peer) {
+        ssize_t got = recv(PROCESS_FD_PEER, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return;
+        }
+        if (got <= 0) {
+            log_say(LOG_WARN, "the engine is gone; running actions end as they will");
+            process->peer = false;
+            return;
+        }
+        actor_receive(process->actor, bytes, (size_t)got);
+    }
+}
+
+/* False when the parent is gone. */
+static bool take_parent(struct actor_process *process)
+{
+    struct error error;
+    enum status status = process_wait_peer(0, &error);
+    process->peer = process->peer || status == STATUS_OK;
+    return status != STATUS_NOT_FOUND;
+}
+
+static int actor_loop(struct actor_process *process, int signals)
+{
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = process->peer ? PROCESS_FD_PEER : -1, .events = POLLIN},
+            {.fd = signals, .events = POLLIN},
+            {.fd = PROCESS_FD_PARENT, .events = POLLIN},
+            {.fd = process->host.epoll_fd, .events = POLLIN},
+            {.fd = voice_fd(process->voice), .events = POLLIN},
+        };
+        bool busy = actor_running(process->actor) > 0 || voice_waiting(process->voice) > 0;
+        if (poll(fds, ARRAY_LEN(fds), busy ? ACTOR_STEP_MS : 1000) < 0 && errno != EINTR) {
+            log_say(LOG_ERROR, "cannot wait: %s", strerror(errno));
+            return 1;
+        }
+        take_peer(process);
+        actor_step(process->actor);
+        voice_step(process->voice, process->host.env.uptime(&process->host));
+        if (fds[1].revents) {
+            return 0;
+        }
+        if (fds[2].revents && !take_parent(process)) {
+            return 0;
+        }
+    }
+}
+
+static enum status actor_open(struct actor_process *process, struct error *error)
+{
+    load_grants(process);
+    TRY(latch_open(process->config->state, &process->latches, error));
+    TRY(act_host_open(process->config->state, &process->host, error));
+    process->host.user = process;
+    process->host.env.answer = send_answer;
+    process->host.env.notify = take_notice;
+    TRY(load_channels(process, say_notice, notice_done, error));
+    return actor_new(process->grants, process->config->grants_count, process->latches,
+                     &process->host.env, &process->actor, error);
+}
+
+int process_actor_main(const struct process_start *start)
+{
+    struct actor_process *process = heap_alloc(sizeof *process);
+    struct error error;
+    char report[SANDBOX_REPORT_BYTES];
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGINT);
+    int signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signals < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        log_say(LOG_ERROR, "cannot start: %s", strerror(errno));
+        return 1;
+    }
+    process->config = start->config;
+    process->peer = true;
+    if (process_cage(start, report, &error) != STATUS_OK ||
+        actor_open(process, &error) != STATUS_OK) {
+        log_say(LOG_ERROR, "%s", error.message);
+        return PROCESS_EXIT_REFUSED;
+    }
+    process_ready();
+    int code = actor_loop(process, signals);
+    actor_free(process->actor);
+    voice_free(process->voice);
+    latch_close(process->latches);
+    act_host_close(&process->host);
+    for (size_t i = 0; i < start->config->grants_count; i++) {
+        for (size_t e = 0; e < start->config->grants[i].env_count; e++) {
+            free((void *)(uintptr_t)process->envs[i][e]);
+        }
+        free(process->envs[i]);
+    }
+    free(process->envs);
+    free(process->grants);
+    free(process);
+    return code;
+}

@@ -1,0 +1,504 @@
+/* The engine process: feed in, step, journal, then hand effects to the actor. No exec, no network.
+ *
+ * Records are durable before what they announce leaves this process; INTENT and DISPATCHED each by
+ * a commit of their own. A journal that cannot be written ends the process: nothing is done that is
+ * not on record. */
+#include "runtime/heald/process_engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/act/message.h"
+#include "runtime/heald/log.h"
+
+/* ---- inputs ---- */
+
+struct waiting_input *engine_input_add(struct engine_process *process, enum input_kind kind,
+                                       uint64_t id, const char *who, const char *text)
+{
+    if (process->input_count == ENGINE_INPUTS_MAX) {
+        log_say(LOG_ERROR, "more than %d words wait for one tick; one is dropped",
+                ENGINE_INPUTS_MAX);
+        return NULL;
+    }
+    struct waiting_input *waiting = &process->inputs[process->input_count++];
+    waiting->input = (struct input){.kind = kind, .id = id};
+    snprintf(waiting->who, sizeof waiting->who, "%s", who ? who : "");
+    snprintf(waiting->text, sizeof waiting->text, "%.*s", TEXT_BYTES - 1, text ? text : "");
+    waiting->input.who = waiting->who;
+    waiting->input.text = waiting->text;
+    return waiting;
+}
+
+static void take_message(struct engine_process *process, const struct message *message)
+{
+    struct waiting_input *waiting;
+    if (message->kind == MESSAGE_RESULT) {
+        waiting = engine_input_add(process, INPUT_RESULT, message->id, "actor", message->text);
+        if (waiting) {
+            waiting->input.outcome = message->outcome;
+            waiting->input.ended = message->ended;
+        }
+    } else if (message->kind == MESSAGE_NOTIFIED) {
+        waiting = engine_input_add(process, INPUT_NOTIFIED, message->id, "actor", message->text);
+        if (waiting) {
+            waiting->input.delivered = message->delivered;
+        }
+        if (!message->delivered) {
+            log_say(LOG_WARN, "a notification was not delivered: %s", message->text);
+        }
+    }
+}
+
+static void drain_peer(struct engine_process *process)
+{
+    uint8_t bytes[MESSAGE_BYTES];
+    struct message message;
+    struct error error;
+    while (process->peer) {
+        ssize_t got = recv(PROCESS_FD_PEER, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return;
+        }
+        if (got <= 0) {
+            log_say(LOG_WARN, "the actor is gone; waiting for the next one");
+            process->peer = false;
+            return;
+        }
+        if (message_decode(bytes, (size_t)got, &message, &error) != STATUS_OK) {
+            log_say(LOG_ERROR, "the actor sent nonsense: %s", error.message);
+            continue;
+        }
+        take_message(process, &message);
+    }
+}
+
+/* ---- effects ---- */
+
+static void send_message(struct engine_process *process, const struct message *message)
+{
+    uint8_t bytes[MESSAGE_BYTES];
+    message_encode(message, bytes);
+    if (!process->peer ||
+        send(PROCESS_FD_PEER, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        log_say(LOG_WARN, "a message for the actor was not sent: %s",
+                process->peer ? strerror(errno) : "there is no actor");
+    }
+}
+
+static void send_act(struct engine_process *process, const struct effect *effect)
+{
+    struct message message = {
+        .kind = MESSAGE_ACT,
+        .id = effect->id,
+        .epoch = process->epoch,
+        .grant = (uint16_t)effect->grant,
+        .target = (uint16_t)effect->target,
+        .number_count = effect->number_count,
+        .deadline = instant_add(process->now, effect->timeout),
+    };
+    memcpy(message.numbers, effect->numbers, sizeof message.numbers);
+    send_message(process, &message);
+}
+
+static void send_notice(struct engine_process *process, const struct effect *effect)
+{
+    const struct config *config = process->start->config;
+    struct message message = {
+        .kind = MESSAGE_NOTIFY,
+        .id = effect->id,
+        .epoch = process->epoch,
+        .incident = effect->record.incident,
+        .time = effect->record.time,
+    };
+    snprintf(message.policy, sizeof message.policy, "%s", effect->record.policy);
+    snprintf(message.object, sizeof message.object, "%s", effect->record.target);
+    snprintf(message.key, sizeof message.key, "heal-%llu", (unsigned long long)effect->id);
+    snprintf(message.text, sizeof message.text, "%s", effect->record.text);
+    for (size_t i = 0; i < config->channels_count; i++) {
+        if (strcmp(config->channels[i].name, effect->channel) == 0) {
+            message.channel = (uint16_t)i;
+            send_message(process, &message);
+            return;
+        }
+    }
+    /* A page of a policy that names no channel: the log is the place of last resort. */
+    log_say(LOG_WARN, "page of %s%s%s: %s", effect->record.policy,
+            effect->record.target[0] ? " for " : "", effect->record.target, effect->record.text);
+    struct waiting_input *waiting =
+        engine_input_add(process, INPUT_NOTIFIED, effect->id, "log", "");
+    if (waiting) {
+        waiting->input.delivered = true;
+    }
+}
+
+static bool commits_alone(enum record_kind kind)
+{
+    return kind == RECORD_INTENT || kind == RECORD_DISPATCHED;
+}
+
+/* Appends effects[from..] that are records, up to one that must be durable by itself; returns the
+ * first not taken. */
+static size_t commit(struct engine_process *process, size_t from)
+{
+    struct effect *items = process->effects.items;
+    struct record records[64];
+    size_t count = 0, i = from;
+    while (i < process->effects.count && items[i].kind == EFFECT_RECORD &&
+           count < ARRAY_LEN(records)) {
+        if (count > 0 && commits_alone(items[i].record.kind)) {
+            break;
+        }
+        records[count++] = items[i++].record;
+        if (commits_alone(records[count - 1].kind)) {
+            break;
+        }
+    }
+    struct error error;
+    if (journal_append(process->journal, records, count, &error) != STATUS_OK) {
+        log_say(LOG_ERROR, "the journal takes nothing more, so nothing is done: %s", error.message);
+        process->failed = true;
+    }
+    return i;
+}
+
+static void log_record(const struct record *record)
+{
+    log_say(record->kind == RECORD_ESCALATED ? LOG_WARN : LOG_INFO, "%s%s%s%s%s: %s",
+            record_infos[record->kind].text, record->policy[0] ? " " : "", record->policy,
+            record->target[0] ? " " : "", record->target, record->text);
+}
+
+static void carry_out(struct engine_process *process)
+{
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    size_t records = 0;
+    for (size_t i = 0; i < process->effects.count && !process->failed;) {
+        const struct effect *effect = &process->effects.items[i];
+        switch (effect->kind) {
+        case EFFECT_RECORD: {
+            size_t next = commit(process, i);
+            for (; i < next && !process->failed; i++, records++) {
+                log_record(&process->effects.items[i].record);
+            }
+            break;
+        }
+        case EFFECT_DISPATCH: send_act(process, effect), i++; break;
+        case EFFECT_PROBE:
+            send_message(process, &(struct message){.kind = MESSAGE_PROBE,
+                                                    .id = effect->id,
+                                                    .epoch = process->epoch});
+            i++;
+            break;
+        case EFFECT_NOTIFY: send_notice(process, effect), i++; break;
+        }
+    }
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    if (records > 0) {
+        process->last_commit.ns =
+            (after.tv_sec - before.tv_sec) * NS_PER_S + (after.tv_nsec - before.tv_nsec);
+        if (process->last_commit.ns > process->worst_commit.ns) {
+            process->worst_commit = process->last_commit;
+        }
+    }
+}
+
+/* ---- stop ---- */
+
+enum status engine_stop(struct engine_process *process, bool stop, const char *who, const char *why,
+                        struct error *error)
+{
+    if (stop) {
+        int fd = open(process->stop_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || dprintf(fd, "stopped by %s: %s\n", who, why) < 0 || fsync(fd) != 0) {
+            int code = errno;
+            if (fd >= 0) {
+                close(fd);
+            }
+            return error_set(error, STATUS_IO, "cannot write '%s': %s", process->stop_path,
+                             strerror(code));
+        }
+        close(fd);
+    } else if (unlink(process->stop_path) != 0 && errno != ENOENT) {
+        return error_set(error, STATUS_IO, "cannot remove '%s': %s", process->stop_path,
+                         strerror(errno));
+    }
+    (void)engine_input_add(process, stop ? INPUT_STOP : INPUT_START, 0, who, why);
+    return STATUS_OK;
+}
+
+/* The file and the engine agree: a file that appeared stops; one that vanished without `healctl
+ * start` comes back. */
+static void watch_stop(struct engine_process *process)
+{
+    struct error error;
+    bool there = access(process->stop_path, F_OK) == 0;
+    bool stopped = engine_stopped(process->generation->engine);
+    if (there && !stopped) {
+        (void)engine_input_add(process, INPUT_STOP, 0, "the file STOP", "");
+    } else if (!there && stopped && process->input_count == 0) {
+        log_say(LOG_WARN, "the file STOP is gone, but only healctl start lifts a stop");
+        if (engine_stop(process, true, "the engine", "restored", &error) != STATUS_OK) {
+            log_say(LOG_ERROR, "%s", error.message);
+        }
+    }
+}
+
+/* ---- start and reload ---- */
+
+struct restoring {
+    struct engine *engine;
+    uint32_t epoch;
+    struct instant last;
+};
+
+static bool restore_record(void *context, const struct record *record)
+{
+    struct restoring *restoring = context;
+    if (restoring->engine) {
+        engine_restore(restoring->engine, record);
+    }
+    if (record->epoch > restoring->epoch) {
+        restoring->epoch = record->epoch;
+    }
+    if (record->time.ns > restoring->last.ns) {
+        restoring->last = record->time;
+    }
+    return true;
+}
+
+static void append_own(struct engine_process *process, enum record_kind kind, const char *text)
+{
+    struct error error;
+    struct record record = {.time = process->now, .kind = kind, .epoch = process->epoch};
+    snprintf(record.text, sizeof record.text, "%s", text);
+    if (journal_append(process->journal, &record, 1, &error) != STATUS_OK) {
+        log_say(LOG_ERROR, "the journal takes nothing more: %s", error.message);
+        process->failed = true;
+        return;
+    }
+    log_record(&record);
+}
+
+static void note_loaded(struct engine_process *process)
+{
+    char text[TEXT_BYTES];
+    snprintf(text, sizeof text, "serial %llu, %zu policies, hash %016llx",
+             (unsigned long long)process->generation->serial,
+             engine_policy_count(process->generation->engine),
+             (unsigned long long)process->generation->program->hash);
+    append_own(process, RECORD_LOADED, text);
+}
+
+enum status engine_reload(struct engine_process *process, struct error *error)
+{
+    struct generation *next;
+    enum status status = generation_load(process->start->config, process->store, process->epoch,
+                                         process->generation->serial, &next, error);
+    if (status != STATUS_OK) {
+        process->reload_failures++;
+        log_say(LOG_ERROR, "the policies were not reloaded, the ones before go on: %s",
+                error->message);
+        return status;
+    }
+    engine_adopt(next->engine, process->generation->engine);
+    generation_free(process->generation);
+    process->generation = next;
+    process->reloads++;
+    note_loaded(process);
+    return STATUS_OK;
+}
+
+static enum status open_state(struct engine_process *process, struct error *error)
+{
+    const struct config *config = process->start->config;
+    char path[4096];
+    struct restoring restoring = {0};
+    snprintf(path, sizeof path, "%s/journal.db", config->state);
+    snprintf(process->stop_path, sizeof process->stop_path, "%s/STOP", config->state);
+    TRY(journal_open(path, &process->journal, error));
+    TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
+    process->epoch = restoring.epoch + 1;
+    process->store = store_new(&(struct store_limits){0});
+    TRY(generation_load(config, process->store, process->epoch, 0, &process->generation, error));
+    restoring.engine = process->generation->engine;
+    TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
+    process->now = clock_now(&process->start->clock);
+    if (process->now.ns < restoring.last.ns) {
+        log_say(LOG_WARN, "the clock is behind the journal; heal's time goes on from there");
+        process->now = restoring.last;
+    }
+    TRY(engine_feed_open(&process->feed, PROCESS_FD_FEED, process->store, error));
+    TRY(page_attach(PROCESS_FD_PAGE, &process->page, error));
+    process->control = control_new(PROCESS_FD_CONTROL, error);
+    return process->control ? STATUS_OK : STATUS_IO;
+}
+
+/* ---- the loop ---- */
+
+static struct duration cpu_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (struct duration){time.tv_sec * NS_PER_S + time.tv_nsec};
+}
+
+static void tick(struct engine_process *process)
+{
+    struct input inputs[64];
+    struct duration cpu = cpu_now();
+    struct instant now = clock_now(&process->start->clock);
+    process->now = now.ns > process->now.ns ? now : process->now;
+    watch_stop(process);
+    engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
+    store_expire(process->store, process->now);
+    size_t count =
+        process->input_count < ARRAY_LEN(inputs) ? process->input_count : ARRAY_LEN(inputs);
+    for (size_t i = 0; i < count; i++) {
+        inputs[i] = process->inputs[i].input;
+    }
+    process->effects.count = 0;
+    engine_step(process->generation->engine, process->now, inputs, count, &process->effects);
+    process->input_count -= count;
+    memmove(process->inputs, process->inputs + count,
+            process->input_count * sizeof *process->inputs);
+    for (size_t i = 0; i < process->input_count; i++) { /* the words moved with them */
+        process->inputs[i].input.who = process->inputs[i].who;
+        process->inputs[i].input.text = process->inputs[i].text;
+    }
+    process->last_step_cpu = (struct duration){cpu_now().ns - cpu.ns};
+    carry_out(process);
+    engine_face_publish(process);
+}
+
+static void hello(struct engine_process *process)
+{
+    process->peer = true;
+    send_message(process, &(struct message){.kind = MESSAGE_HELLO, .epoch = process->epoch});
+}
+
+/* False when the process should end. */
+static bool take_signals(struct engine_process *process, int signals)
+{
+    struct signalfd_siginfo info;
+    struct error error;
+    while (read(signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo != SIGHUP) {
+            return false;
+        }
+        if (engine_reload(process, &error) != STATUS_OK) {
+            continue; /* said in the log; the policies before go on */
+        }
+    }
+    return true;
+}
+
+static bool take_parent(struct engine_process *process)
+{
+    struct error error;
+    enum status status = process_wait_peer(0, &error);
+    if (status == STATUS_NOT_FOUND) {
+        return false;
+    }
+    if (status == STATUS_OK) {
+        hello(process);
+    }
+    return true;
+}
+
+static int engine_loop(struct engine_process *process, int signals, int timer)
+{
+    while (!process->failed) {
+        struct pollfd fds[] = {
+            {.fd = timer, .events = POLLIN},
+            {.fd = signals, .events = POLLIN},
+            {.fd = PROCESS_FD_PARENT, .events = POLLIN},
+            {.fd = process->peer ? PROCESS_FD_PEER : -1, .events = POLLIN},
+            {.fd = control_fd(process->control), .events = POLLIN},
+        };
+        uint64_t expirations = 0;
+        if (poll(fds, ARRAY_LEN(fds), 1000) < 0 && errno != EINTR) {
+            log_say(LOG_ERROR, "cannot wait: %s", strerror(errno));
+            return 1;
+        }
+        if (fds[3].revents) {
+            drain_peer(process);
+        }
+        if (fds[1].revents && !take_signals(process, signals)) {
+            return 0;
+        }
+        if (fds[2].revents && !take_parent(process)) {
+            return 0;
+        }
+        if (fds[4].revents) {
+            engine_face_poll(process);
+        }
+        if (fds[0].revents && read(timer, &expirations, sizeof expirations) > 0) {
+            process->ticks_late += expirations - 1;
+            tick(process);
+        }
+    }
+    return 1;
+}
+
+static int timer_of(struct duration period)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    struct timespec every = {period.ns / NS_PER_S, period.ns % NS_PER_S};
+    struct itimerspec spec = {.it_interval = every, .it_value = {0, 1}};
+    return fd >= 0 && timerfd_settime(fd, 0, &spec, NULL) == 0 ? fd : -1;
+}
+
+int process_engine_main(const struct process_start *start)
+{
+    struct engine_process *process = heap_alloc(sizeof *process);
+    struct error error;
+    sigset_t mask;
+    process->start = start;
+    process->inputs = heap_alloc(ENGINE_INPUTS_MAX * sizeof *process->inputs);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGHUP);
+    int signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+    int timer = timer_of(start->config->tick);
+    if (signals < 0 || timer < 0) {
+        log_say(LOG_ERROR, "cannot start: %s", strerror(errno));
+        return 1;
+    }
+    if (process_cage(start, process->sandbox, &error) != STATUS_OK ||
+        open_state(process, &error) != STATUS_OK) {
+        log_say(LOG_ERROR, "%s", error.message);
+        return PROCESS_EXIT_REFUSED;
+    }
+    process->started = process->now;
+    char text[TEXT_BYTES];
+    snprintf(text, sizeof text, "epoch %u, boot %s", process->epoch, start->clock.boot);
+    append_own(process, RECORD_STARTED, text);
+    note_loaded(process);
+    hello(process);
+    process_ready();
+    int code = engine_loop(process, signals, timer);
+    engine_feed_close(&process->feed);
+    control_free(process->control);
+    journal_close(process->journal);
+    generation_free(process->generation);
+    store_free(process->store);
+    page_free(process->page);
+    effects_release(&process->effects);
+    free(process->inputs);
+    free(process);
+    return code;
+}

@@ -1,0 +1,54 @@
+/* The engine process: its state, shared by process_engine.c and engine_face.c only. */
+#ifndef HEAL_RUNTIME_HEALD_PROCESS_ENGINE_H
+#define HEAL_RUNTIME_HEALD_PROCESS_ENGINE_H
+
+#include "runtime/api/control.h"
+#include "runtime/heald/engine_feed.h"
+#include "runtime/heald/engine_program.h"
+#include "runtime/heald/process.h"
+#include "runtime/ingest/page.h"
+#include "runtime/store/journal.h"
+
+enum { ENGINE_INPUTS_MAX = 4096, ENGINE_WHO_BYTES = 64 };
+
+/* An input that waits for the next step, with room for its words. */
+struct waiting_input {
+    struct input input;
+    char who[ENGINE_WHO_BYTES], text[TEXT_BYTES];
+};
+
+struct engine_process {
+    const struct process_start *start;
+    struct store *store;
+    struct generation *generation;
+    struct journal *journal;
+    struct engine_feed feed;
+    struct page *page;
+    struct control *control;
+    struct effects effects;
+    struct waiting_input *inputs;
+    size_t input_count;
+    uint32_t epoch;
+    struct instant now, started;
+    bool peer, failed; /* failed: the journal takes nothing more; the process must end */
+    bool stop_file;
+    char stop_path[4096];
+    char sandbox[SANDBOX_REPORT_BYTES];
+    struct duration last_step_cpu, last_commit; /* of the last tick */
+    struct duration worst_commit;
+    uint64_t reloads, reload_failures, ticks_late;
+};
+
+struct waiting_input *engine_input_add(struct engine_process *process, enum input_kind kind,
+                                       uint64_t id, const char *who, const char *text);
+/* Swaps the program whole or not at all. */
+NODISCARD enum status engine_reload(struct engine_process *process, struct error *error);
+/* Writes or removes the STOP file, so that the actor sees it before anything else. */
+NODISCARD enum status engine_stop(struct engine_process *process, bool stop, const char *who,
+                                  const char *why, struct error *error);
+/* Answers what came over the control socket. */
+void engine_face_poll(struct engine_process *process);
+/* Publishes readiness and metrics for the listener. */
+void engine_face_publish(struct engine_process *process);
+
+#endif

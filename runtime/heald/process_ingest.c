@@ -1,0 +1,157 @@
+/* ingest: parses the network and the host's files, holds no credential, starts nothing. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "runtime/heald/log.h"
+#include "runtime/heald/process.h"
+#include "runtime/ingest/feed.h"
+#include "runtime/ingest/host.h"
+#include "runtime/ingest/listener.h"
+#include "runtime/ingest/page.h"
+#include "runtime/ingest/scrape.h"
+
+struct ingest {
+    const struct config *config;
+    struct feed_writer *feed;
+    struct scraper *scraper;
+    struct host *host;
+    struct page *page;
+    struct listener *listener;
+    struct ingest_clock clock;
+    uint32_t next_source;
+};
+
+static struct instant ingest_now(void *ctx)
+{
+    return clock_now(ctx);
+}
+
+static enum status add_targets(struct ingest *ingest, struct error *error)
+{
+    for (size_t i = 0; i < ingest->config->scrape_count; i++) {
+        const struct config_scrape *scrape = &ingest->config->scrape[i];
+        for (size_t t = 0; t < scrape->targets.count; t++) {
+            struct scrape_target target = {
+                .name = scrape->job,
+                .url = scrape->targets.items[t],
+                .interval = scrape->interval,
+                .timeout = scrape->timeout,
+                .body_bytes_max = scrape->body_max_bytes,
+                .series_max = scrape->series_max,
+            };
+            TRY(scrape_add(ingest->scraper, ingest->next_source++, &target, error));
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status add_host(struct ingest *ingest, struct error *error)
+{
+    const struct config_host *config = &ingest->config->host;
+    struct process_selector selectors[HOST_SELECTORS_MAX];
+    if (!config->enabled) {
+        return STATUS_OK;
+    }
+    if (config->processes_count > HOST_SELECTORS_MAX) {
+        return error_set(error, STATUS_LIMIT, "host.processes has more than %d entries",
+                         HOST_SELECTORS_MAX);
+    }
+    for (size_t i = 0; i < config->processes_count; i++) {
+        const struct config_process *process = &config->processes[i];
+        selectors[i] = (struct process_selector){process->name, process->pidfile, process->exe,
+                                                 process->cmdline};
+    }
+    struct host_options options = {
+        .source = ingest->next_source++,
+        .instance = "",
+        .interval = config->interval,
+        .selectors = selectors,
+        .selector_count = config->processes_count,
+    };
+    return host_new(ingest->feed, &options, &ingest->host, error);
+}
+
+static enum status ingest_open(struct ingest *ingest, const struct process_start *start,
+                               struct error *error)
+{
+    TRY(feed_writer_new(PROCESS_FD_FEED, PROCESS_FD_WAKE, &ingest->feed, error));
+    TRY(page_attach(PROCESS_FD_PAGE, &ingest->page, error));
+    ingest->clock = (struct ingest_clock){ingest_now, (void *)(uintptr_t)&start->clock};
+    TRY(scrape_new(ingest->feed, &ingest->clock, &ingest->scraper, error));
+    TRY(add_targets(ingest, error));
+    TRY(add_host(ingest, error));
+    if (strcmp(start->config->listen, "none") != 0) {
+        int fd = listener_bind(start->config->listen, error);
+        if (fd < 0) {
+            return STATUS_IO;
+        }
+        TRY(listener_new(fd, ingest->page, &ingest->clock, ingest->scraper, ingest->host,
+                         &ingest->listener, error));
+    }
+    return STATUS_OK;
+}
+
+static int ingest_loop(struct ingest *ingest, int signals)
+{
+    struct error error;
+    for (;;) {
+        int fds[3] = {PROCESS_FD_PARENT, signals, -1};
+        size_t count = 2;
+        struct duration wait = duration_seconds(1);
+        if (ingest->host) {
+            struct duration due = host_step(ingest->host, ingest->clock.now(ingest->clock.ctx));
+            wait = due.ns < wait.ns ? due : wait;
+        }
+        if (ingest->listener) {
+            fds[count++] = listener_fd(ingest->listener);
+            wait = listener_timeout(ingest->listener, wait);
+        }
+        if (scrape_step(ingest->scraper, wait, fds, count, &error) != STATUS_OK) {
+            log_say(LOG_ERROR, "%s", error.message);
+            return 1;
+        }
+        if (ingest->listener) {
+            listener_step(ingest->listener);
+        }
+        struct signalfd_siginfo signal_info;
+        char byte;
+        if (read(signals, &signal_info, sizeof signal_info) > 0 ||
+            recv(PROCESS_FD_PARENT, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0) {
+            return 0;
+        }
+    }
+}
+
+int process_ingest_main(const struct process_start *start)
+{
+    struct ingest ingest = {.config = start->config};
+    struct error error;
+    char report[SANDBOX_REPORT_BYTES];
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGINT);
+    int signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signals < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        log_say(LOG_ERROR, "cannot start: %s", strerror(errno));
+        return 1;
+    }
+    if (ingest_open(&ingest, start, &error) != STATUS_OK ||
+        process_cage(start, report, &error) != STATUS_OK) {
+        log_say(LOG_ERROR, "%s", error.message);
+        return PROCESS_EXIT_REFUSED;
+    }
+    process_ready();
+    int code = ingest_loop(&ingest, signals);
+    listener_free(ingest.listener);
+    scrape_free(ingest.scraper);
+    host_free(ingest.host);
+    page_free(ingest.page);
+    feed_writer_free(ingest.feed);
+    return code;
+}
