@@ -46,6 +46,7 @@ static char *diag_escape(struct arena *arena, const char *text)
     return ret;
 }
 
+static const char *diag_words(struct arena *arena, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 static const char *diag_words(struct arena *arena, const char *fmt, va_list args)
 {
     char words[1024];

@@ -112,7 +112,9 @@ static void trailing_comment(struct printer *p, uint32_t end)
 
 static void print_clauses(struct printer *p, struct clauses *clauses, uint32_t end)
 {
-    qsort(clauses->items, clauses->count, sizeof *clauses->items, clause_order);
+    if (clauses->count > 0) {
+        qsort(clauses->items, clauses->count, sizeof *clauses->items, clause_order);
+    }
     uint32_t first = clauses->count ? clauses->items[0].span.start : end;
     text_add(&p->text, " {");
     if (p->comment && !p->comment->own_line && p->comment->span.start < first) {
