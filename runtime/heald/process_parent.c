@@ -79,6 +79,11 @@ static _Noreturn void child_become(enum process_role role, const int sources[PRO
         _exit(PROCESS_EXIT_REFUSED);
     }
     slots_fill(sources);
+    int nothing = open("/dev/null", O_RDONLY);
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0) {
+        _exit(PROCESS_EXIT_REFUSED);
+    }
+    close_range(STDERR_FILENO + 1, PROCESS_FD_FEED - 1, 0);
     close_range(PROCESS_FD_END, ~0u, 0);
     execv("/proc/self/exe", argv);
     _exit(PROCESS_EXIT_REFUSED);
