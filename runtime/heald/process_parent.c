@@ -234,6 +234,8 @@ static void stop_all(struct parent *parent, int exit_code)
     for (int role = 0; role < PROCESS_ROLES; role++) {
         if (parent->children[role].pid != 0) {
             kill(parent->children[role].pid, SIGTERM);
+            /* One that waits for a fresh peer must not wait longer: none comes. */
+            shutdown(parent->children[role].parent_fd, SHUT_WR);
         }
     }
 }
