@@ -14,7 +14,8 @@
  *
  * When the engine or the actor dies, the other lives on: its PROCESS_FD_PEER reports the end of
  * the stream, and the parent sends a fresh end over PROCESS_FD_PARENT, which process_wait_peer()
- * puts in the slot of the old one. When PROCESS_FD_PARENT itself ends, the parent is gone.
+ * puts in the slot of the old one. When PROCESS_FD_PARENT itself ends, the parent is gone or stops
+ * heald: end.
  *
  * SIGTERM: end in an orderly way, within PROCESS_STOP_MS. SIGHUP reaches the engine only: reload.
  * Both are blocked when a role's main starts; take them by signalfd. */
@@ -68,7 +69,7 @@ NODISCARD enum status process_cage(const struct process_start *start,
 /* Tells the parent that this child works. */
 void process_ready(void);
 /* Waits for a fresh peer and puts it into PROCESS_FD_PEER. STATUS_LIMIT: none came in time;
- * STATUS_NOT_FOUND: the parent is gone, end. */
+ * STATUS_NOT_FOUND: the parent is gone or stops heald, end. It does not look at signals. */
 NODISCARD enum status process_wait_peer(int timeout_ms, struct error *error);
 
 /* The parent: everything from here until the end. Returns the exit code. */

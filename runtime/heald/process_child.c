@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,7 +113,11 @@ enum status process_cage(const struct process_start *start, char ret[SANDBOX_REP
         break;
     case PROCESS_ROLES: check_failed("a role", __FILE__, __LINE__);
     }
+    if (start->role == PROCESS_ENGINE) {
+        umask(077); /* the journal is nobody else's */
+    }
     TRY(sandbox_apply(&sandbox, ret, error));
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* a change of user forgets it */
     for (const char *line = ret; *line != '\0'; line += strcspn(line, "\n") + 1) {
         log_say(LOG_INFO, "%.*s", (int)strcspn(line, "\n"), line);
     }

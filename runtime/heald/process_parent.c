@@ -83,6 +83,11 @@ static _Noreturn void child_become(enum process_role role, const int sources[PRO
         _exit(PROCESS_EXIT_REFUSED);
     }
     slots_fill(sources);
+    int nothing = open("/dev/null", O_RDONLY);
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0) {
+        _exit(PROCESS_EXIT_REFUSED);
+    }
+    close_range(STDERR_FILENO + 1, PROCESS_FD_FEED - 1, 0);
     close_range(PROCESS_FD_END, ~0u, 0);
     execv("/proc/self/exe", argv);
     _exit(PROCESS_EXIT_REFUSED);
@@ -233,6 +238,8 @@ static void stop_all(struct parent *parent, int exit_code)
     for (int role = 0; role < PROCESS_ROLES; role++) {
         if (parent->children[role].pid != 0) {
             kill(parent->children[role].pid, SIGTERM);
+            /* One that waits for a fresh peer must not wait longer: none comes. */
+            shutdown(parent->children[role].parent_fd, SHUT_WR);
         }
     }
 }

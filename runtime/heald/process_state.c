@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 /* Makes a folder and gives it to user ("none": stays). */
-static enum status folder_make(const char *path, const char *user, struct error *error)
+static enum status folder_make(const char *path, const char *user, mode_t mode, struct error *error)
 {
     struct stat info;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+    if (mkdir(path, mode) != 0 && errno != EEXIST) {
         return error_set(error, STATUS_IO, "cannot make the folder '%.200s': %s", path,
                          strerror(errno));
     }
@@ -67,9 +67,11 @@ enum status process_state_open(const struct config *config, int *ret_lock_fd, st
 {
     char actions[CONFIG_TEXT_MAX + 16];
     snprintf(actions, sizeof(actions), "%s/actions", config->state);
-    TRY(folder_make(config->state, config->users.engine, error));
+    /* Another user's actor must come through to its folder. */
+    mode_t mode = strcmp(config->users.engine, config->users.actor) == 0 ? 0700 : 0711;
+    TRY(folder_make(config->state, config->users.engine, mode, error));
     TRY(lock_take(config->state, ret_lock_fd, error));
-    return folder_make(actions, config->users.actor, error);
+    return folder_make(actions, config->users.actor, 0700, error);
 }
 
 static enum status control_share(const struct config *config, struct error *error)

@@ -4,7 +4,8 @@
 
 #include "runtime/config/config.h"
 
-/* Makes STATE and STATE/actions (0700, of the roles' users) and locks STATE/lock; refused when
+/* Makes STATE (0700, or 0711 when engine and actor are different users) and STATE/actions (0700),
+ * each of its role's user, and locks STATE/lock; refused when
  * another heald has it, with its pid. The lock is held as long as *ret_lock_fd is open. */
 NODISCARD enum status process_state_open(const struct config *config, int *ret_lock_fd,
                                          struct error *error);

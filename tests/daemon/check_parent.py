@@ -122,6 +122,32 @@ def claim_the_last_words_of_the_dead_are_kept(folder):
         until(lambda: alive(heald))
 
 
+def claim_each_role_becomes_its_user_for_good(folder):
+    if os.getuid() != 0:
+        print("not root: users are not tested")
+        return
+    os.chmod(folder, 0o755)
+    with Daemon(folder, extra="users: {ingest: nobody, engine: daemon, actor: bin}\n") as heald:
+        until(lambda: alive(heald) and alive(heald)["pongs"] > 3)
+        for role, name in (("ingest", "nobody"), ("engine", "daemon"), ("actor", "bin")):
+            with open(f"/proc/{heald.pid(role)}/status") as file:
+                ids = [line.split()[1:] for line in file if line.startswith(("Uid:", "Gid:"))]
+            assert all(len(set(four)) == 1 and four[0] != "0" for four in ids), (role, ids)
+            assert heald.said(f"{role}: user: {name}")
+        pids = [heald.pid(role) for role in ("ingest", "engine", "actor")]
+        heald.process.kill()
+        heald.process.wait()
+        until(lambda: not any(running(pid) for pid in pids))
+
+
+def running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().split(")")[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def claim_hangup_reaches_the_engine(folder):
     with Daemon(folder) as heald:
         heald.process.send_signal(signal.SIGHUP)
@@ -147,13 +173,7 @@ def claim_no_child_outlives_a_killed_parent(folder):
         pids = [heald.pid(role) for role in ("ingest", "engine", "actor")]
         heald.process.kill()
         heald.process.wait()
-        def gone(pid):
-            try:
-                with open(f"/proc/{pid}/stat") as file:
-                    return file.read().split(")")[1].split()[0] == "Z"
-            except OSError:
-                return True
-        until(lambda: all(gone(pid) for pid in pids))
+        until(lambda: not any(running(pid) for pid in pids))
 
 
 def claim_garbage_on_the_control_socket_is_answered_and_dropped(folder):
