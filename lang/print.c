@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lang/print_text.h"
+#include "lang/print_out.h"
 
 struct printer {
     struct arena *arena;
-    struct text text;
+    struct out text;
     const struct source *source;   /* NULL: no comments and no kept blank lines */
     const struct comment *comment; /* the next one to print */
     int indent;
@@ -72,17 +72,17 @@ static void comment_text(struct printer *p)
            (text[length - 1] == ' ' || text[length - 1] == '\t' || text[length - 1] == '\r')) {
         length--;
     }
-    text_add(&p->text, "%.*s", (int)length, text);
+    out_add(&p->text, "%.*s", (int)length, text);
     p->comment = p->comment->next;
 }
 
 static void start_line(struct printer *p, uint32_t offset)
 {
     if (p->source && !p->first && blank_before(p, offset)) {
-        text_line(&p->text, 0);
+        out_line(&p->text, 0);
     }
     p->first = false;
-    text_line(&p->text, p->indent);
+    out_line(&p->text, p->indent);
 }
 
 /* Comments before offset, each on its own line. */
@@ -106,7 +106,7 @@ static void trailing_comment(struct printer *p, uint32_t end)
             return;
         }
     }
-    text_add(&p->text, "  ");
+    out_add(&p->text, "  ");
     comment_text(p);
 }
 
@@ -116,9 +116,9 @@ static void print_clauses(struct printer *p, struct clauses *clauses, uint32_t e
         qsort(clauses->items, clauses->count, sizeof *clauses->items, clause_order);
     }
     uint32_t first = clauses->count ? clauses->items[0].span.start : end;
-    text_add(&p->text, " {");
+    out_add(&p->text, " {");
     if (p->comment && !p->comment->own_line && p->comment->span.start < first) {
-        text_add(&p->text, "  ");
+        out_add(&p->text, "  ");
         comment_text(p);
     }
     p->indent += PRINT_INDENT;
@@ -139,8 +139,8 @@ static void print_clauses(struct printer *p, struct clauses *clauses, uint32_t e
     }
     p->indent -= PRINT_INDENT;
     p->first = false;
-    text_line(&p->text, p->indent);
-    text_add(&p->text, "}");
+    out_line(&p->text, p->indent);
+    out_add(&p->text, "}");
     free(clauses->items);
     *clauses = (struct clauses){0};
 }
@@ -150,27 +150,27 @@ static void print_clauses(struct printer *p, struct clauses *clauses, uint32_t e
 static void print_names(struct printer *p, const struct name_list *names)
 {
     for (; names; names = names->next) {
-        text_add(&p->text, "%s%s", names->name.text, names->next ? ", " : "");
+        out_add(&p->text, "%s%s", names->name.text, names->next ? ", " : "");
     }
 }
 
 static void print_long_expr(struct printer *p, const struct expr *expr)
 {
-    text_expr_broken(&p->text, expr, p->indent + 2 * PRINT_INDENT);
+    out_expr_broken(&p->text, expr, p->indent + 2 * PRINT_INDENT);
 }
 
 static void print_call(struct printer *p, const struct act_call *call)
 {
-    text_add(&p->text, "%s(", call->action.text);
-    text_arguments(&p->text, call->arguments);
-    text_add(&p->text, ")");
+    out_add(&p->text, "%s(", call->action.text);
+    out_arguments(&p->text, call->arguments);
+    out_add(&p->text, ")");
 }
 
 /* Word of one clause, "tier gold"; what is a struct name with the clause's word in print. */
 #define PRINT_NAME(function, word)                                         \
     static void function(struct printer *p, const void *what)              \
     {                                                                      \
-        text_add(&p->text, word " %s", ((const struct name *)what)->text); \
+        out_add(&p->text, word " %s", ((const struct name *)what)->text); \
     }
 PRINT_NAME(print_tier, "tier")
 PRINT_NAME(print_via, "via")
@@ -182,14 +182,14 @@ PRINT_NAME(print_impact, "impact")
 
 static void print_depends(struct printer *p, const void *what)
 {
-    text_add(&p->text, "depends on ");
+    out_add(&p->text, "depends on ");
     print_names(p, what);
 }
 
 static void print_owner(struct printer *p, const void *what)
 {
-    text_add(&p->text, "owner ");
-    text_string(&p->text, ((const struct name *)what)->text);
+    out_add(&p->text, "owner ");
+    out_string(&p->text, ((const struct name *)what)->text);
 }
 
 static void print_service(struct printer *p, const struct service *service)
@@ -208,42 +208,42 @@ static void print_service(struct printer *p, const struct service *service)
     if (service->owner.text) {
         clauses_add(&clauses, service->owner.span, print_owner, &service->owner);
     }
-    text_add(&p->text, "service %s", service->name.text);
+    out_add(&p->text, "service %s", service->name.text);
     print_clauses(p, &clauses, service->span.end);
 }
 
 static void print_affects(struct printer *p, const void *what)
 {
     const struct action *action = what;
-    text_add(&p->text, "affects ");
+    out_add(&p->text, "affects ");
     for (const struct affect *a = action->affects; a; a = a->next) {
-        text_add(&p->text, "%s.%s%s", a->subject.text, a->quantity.text, a->next ? ", " : "");
+        out_add(&p->text, "%s.%s%s", a->subject.text, a->quantity.text, a->next ? ", " : "");
     }
     if (action->has_within) {
-        text_add(&p->text, " within %s", action->within.text);
+        out_add(&p->text, " within %s", action->within.text);
     }
 }
 
 static void print_undo(struct printer *p, const void *what)
 {
-    text_add(&p->text, "undo ");
+    out_add(&p->text, "undo ");
     print_call(p, what);
 }
 
 static void print_timeout(struct printer *p, const void *what)
 {
-    text_add(&p->text, "timeout %s", ((const struct quantity *)what)->text);
+    out_add(&p->text, "timeout %s", ((const struct quantity *)what)->text);
 }
 
 static void print_probe(struct printer *p, const void *what)
 {
-    text_add(&p->text, "probe ");
+    out_add(&p->text, "probe ");
     print_long_expr(p, what);
 }
 
 static void print_word(struct printer *p, const void *what)
 {
-    text_add(&p->text, "%s", (const char *)what);
+    out_add(&p->text, "%s", (const char *)what);
 }
 
 static struct span affects_span(const struct action *action)
@@ -283,11 +283,11 @@ static void print_action(struct printer *p, const struct action *action)
     if (action->probe) {
         clauses_add(&clauses, action->probe->span, print_probe, action->probe);
     }
-    text_add(&p->text, "action %s(", action->name.text);
+    out_add(&p->text, "action %s(", action->name.text);
     for (const struct parameter *a = action->parameters; a; a = a->next) {
-        text_add(&p->text, "%s: %s%s", a->name.text, a->type.text, a->next ? ", " : "");
+        out_add(&p->text, "%s: %s%s", a->name.text, a->type.text, a->next ? ", " : "");
     }
-    text_add(&p->text, ")");
+    out_add(&p->text, ")");
     print_clauses(p, &clauses, action->span.end);
 }
 
@@ -298,14 +298,14 @@ static void print_limit(struct printer *p, const void *what)
     const struct limit *limit = what;
     switch (limit->kind) {
     case LIMIT_AT_MOST:
-        text_add(&p->text, "at most %s %s %s per %s", limit->amount.text,
+        out_add(&p->text, "at most %s %s %s per %s", limit->amount.text,
                  limit->any ? "actions on any" : "of", limit->subject.text, limit->per.text);
         break;
     case LIMIT_BETWEEN:
-        text_add(&p->text, "between %s of any %s", limit->amount.text, limit->subject.text);
+        out_add(&p->text, "between %s of any %s", limit->amount.text, limit->subject.text);
         break;
     case LIMIT_KEEP:
-        text_add(&p->text, "keep at least %s of %s ready", limit->amount.text, limit->subject.text);
+        out_add(&p->text, "keep at least %s of %s ready", limit->amount.text, limit->subject.text);
         break;
     }
 }
@@ -316,7 +316,7 @@ static void print_guard(struct printer *p, const struct guard *guard)
     for (const struct limit *l = guard->limits; l; l = l->next) {
         clauses_add(&clauses, l->span, print_limit, l);
     }
-    text_add(&p->text, "guard %s", guard->name.text);
+    out_add(&p->text, "guard %s", guard->name.text);
     print_clauses(p, &clauses, guard->span.end);
 }
 
@@ -324,14 +324,14 @@ static void print_guard(struct printer *p, const struct guard *guard)
 
 static void print_about(struct printer *p, const void *what)
 {
-    text_add(&p->text, "about ");
-    text_string(&p->text, what);
+    out_add(&p->text, "about ");
+    out_string(&p->text, what);
 }
 
 static void print_signal(struct printer *p, const void *what)
 {
     const struct signal *signal = what;
-    text_add(&p->text, "signal %s = ", signal->name.text);
+    out_add(&p->text, "signal %s = ", signal->name.text);
     print_long_expr(p, signal->expr);
 }
 
@@ -339,19 +339,19 @@ static void print_condition(struct printer *p, const struct condition *condition
 {
     print_long_expr(p, condition->expr);
     if (condition->has_for) {
-        text_add(&p->text, " %s %s", hold, condition->hold.text);
+        out_add(&p->text, " %s %s", hold, condition->hold.text);
     }
 }
 
 static void print_when(struct printer *p, const void *what)
 {
-    text_add(&p->text, "when ");
+    out_add(&p->text, "when ");
     print_condition(p, what, "for");
 }
 
 static void print_clear(struct printer *p, const void *what)
 {
-    text_add(&p->text, "clear when ");
+    out_add(&p->text, "clear when ");
     print_condition(p, what, "for");
 }
 
@@ -359,15 +359,15 @@ static void print_missing(struct printer *p, const void *what)
 {
     const struct missing *missing = what;
     if (missing->than.text) {
-        text_add(&p->text, "on stale > %s ", missing->than.text);
+        out_add(&p->text, "on stale > %s ", missing->than.text);
     } else {
-        text_add(&p->text, "on missing ");
+        out_add(&p->text, "on missing ");
     }
     switch (missing->kind) {
     case MISSING_NONE: break;
-    case MISSING_HOLD: text_add(&p->text, "hold"); break;
-    case MISSING_NOTIFY: text_add(&p->text, "notify %s", missing->channel.text); break;
-    case MISSING_PROMETHEUS: text_add(&p->text, "as prometheus"); break;
+    case MISSING_HOLD: out_add(&p->text, "hold"); break;
+    case MISSING_NOTIFY: out_add(&p->text, "notify %s", missing->channel.text); break;
+    case MISSING_PROMETHEUS: out_add(&p->text, "as prometheus"); break;
     }
 }
 
@@ -375,21 +375,21 @@ static void print_rung(struct printer *p, const void *what)
 {
     const struct rung *rung = what;
     if (rung->kind == RUNG_PAGE) {
-        text_add(&p->text, "else page %s", rung->channel.text);
+        out_add(&p->text, "else page %s", rung->channel.text);
         return;
     }
-    text_add(&p->text, "%s ", rung->then ? "then" : "try");
+    out_add(&p->text, "%s ", rung->then ? "then" : "try");
     print_call(p, &rung->call);
     if (rung->approve) {
-        text_add(&p->text, " approve by %s within %s", rung->approver.text,
+        out_add(&p->text, " approve by %s within %s", rung->approver.text,
                  rung->approve_within.text);
     }
     if (rung->has_verify) {
         p->indent += 2 * PRINT_INDENT;
-        text_line(&p->text, p->indent);
-        text_add(&p->text, "verify ");
+        out_line(&p->text, p->indent);
+        out_add(&p->text, "verify ");
         print_condition(p, &rung->verify, "holds");
-        text_add(&p->text, " within %s", rung->verify_within.text);
+        out_add(&p->text, " within %s", rung->verify_within.text);
         p->indent -= 2 * PRINT_INDENT;
     }
 }
@@ -401,35 +401,35 @@ static void print_heal(struct printer *p, const void *what)
     for (const struct rung *r = heal->rungs; r; r = r->next) {
         clauses_add(&clauses, r->span, print_rung, r);
     }
-    text_add(&p->text, "heal%s", heal->causes ? " " : "");
+    out_add(&p->text, "heal%s", heal->causes ? " " : "");
     print_names(p, heal->causes);
     print_clauses(p, &clauses, heal->span.end);
 }
 
 static void print_bounds(struct printer *p, const void *what)
 {
-    text_add(&p->text, "bound ");
+    out_add(&p->text, "bound ");
     for (const struct limit *l = what; l; l = l->next) {
         print_limit(p, l);
-        text_add(&p->text, "%s", l->next ? ", " : "");
+        out_add(&p->text, "%s", l->next ? ", " : "");
     }
 }
 
 static void print_cooldown(struct printer *p, const void *what)
 {
     const struct policy *policy = what;
-    text_add(&p->text, "cooldown %s", policy->cooldown.text);
+    out_add(&p->text, "cooldown %s", policy->cooldown.text);
     if (policy->cooldown_max.text) {
-        text_add(&p->text, " doubling to %s", policy->cooldown_max.text);
+        out_add(&p->text, " doubling to %s", policy->cooldown_max.text);
     }
 }
 
 static void print_escalate(struct printer *p, const void *what)
 {
     const struct escalate *escalate = what;
-    text_add(&p->text, "escalate to %s", escalate->channel.text);
+    out_add(&p->text, "escalate to %s", escalate->channel.text);
     if (escalate->has_unresolved) {
-        text_add(&p->text, " when unresolved for %s", escalate->unresolved_for.text);
+        out_add(&p->text, " when unresolved for %s", escalate->unresolved_for.text);
     }
 }
 
@@ -491,12 +491,12 @@ static void print_policy_item(struct printer *p, const struct policy *policy)
 {
     struct clauses clauses = {0};
     policy_clauses(&clauses, policy);
-    text_add(&p->text, "policy %s", policy->name.text);
+    out_add(&p->text, "policy %s", policy->name.text);
     if (policy->each.text) {
-        text_add(&p->text, " for each %s in %s", policy->each.text, policy->pool.text);
+        out_add(&p->text, " for each %s in %s", policy->each.text, policy->pool.text);
     }
     if (policy->has_every) {
-        text_add(&p->text, " every %s", policy->every.text);
+        out_add(&p->text, " every %s", policy->every.text);
     }
     print_clauses(p, &clauses, policy->span.end);
 }
@@ -506,25 +506,25 @@ static void print_policy_item(struct printer *p, const struct policy *policy)
 static void print_given(struct printer *p, const void *what)
 {
     const struct given *given = what;
-    text_add(&p->text, "given ");
+    out_add(&p->text, "given ");
     if (given->after_action) {
-        text_add(&p->text, "after %s ", given->action.text);
+        out_add(&p->text, "after %s ", given->action.text);
     }
     if (given->subject) {
-        text_expr(&p->text, given->subject);
+        out_expr(&p->text, given->subject);
     }
     switch (given->kind) {
-    case GIVEN_IS: text_add(&p->text, " is %s", given->from_text); break;
+    case GIVEN_IS: out_add(&p->text, " is %s", given->from_text); break;
     case GIVEN_RAMPS:
-        text_add(&p->text, " ramps %s -> %s over %s", given->from_text, given->to_text,
+        out_add(&p->text, " ramps %s -> %s over %s", given->from_text, given->to_text,
                  given->over.text);
         break;
-    case GIVEN_MISSING: text_add(&p->text, " is missing"); break;
-    case GIVEN_UNSEEN: text_add(&p->text, " is unseen"); break;
-    case GIVEN_APPROVAL: text_add(&p->text, "approval%s", given->denied ? " denied" : ""); break;
+    case GIVEN_MISSING: out_add(&p->text, " is missing"); break;
+    case GIVEN_UNSEEN: out_add(&p->text, " is unseen"); break;
+    case GIVEN_APPROVAL: out_add(&p->text, "approval%s", given->denied ? " denied" : ""); break;
     }
     if (given->has_at) {
-        text_add(&p->text, " %s %s", given->kind == GIVEN_APPROVAL ? "after" : "at",
+        out_add(&p->text, " %s %s", given->kind == GIVEN_APPROVAL ? "after" : "at",
                  given->at.text);
     }
 }
@@ -533,19 +533,19 @@ static void print_expect(struct printer *p, const void *what)
 {
     const struct expect *expect = what;
     bool no = expect->kind == EXPECT_NO_ACTION || expect->kind == EXPECT_NO_OUTCOME;
-    text_add(&p->text, "expect %s%s", no ? "no " : "", expect->subject.text);
+    out_add(&p->text, "expect %s%s", no ? "no " : "", expect->subject.text);
     if (expect->on) {
-        text_add(&p->text, " on ");
-        text_string(&p->text, expect->on);
+        out_add(&p->text, " on ");
+        out_string(&p->text, expect->on);
     }
     if (expect->has_before) {
-        text_add(&p->text, " before %s", expect->before.text);
+        out_add(&p->text, " before %s", expect->before.text);
     }
     if (expect->has_after) {
-        text_add(&p->text, " after %s", expect->after.text);
+        out_add(&p->text, " after %s", expect->after.text);
     }
     if (expect->has_times) {
-        text_add(&p->text, " at most %.17g times", expect->times);
+        out_add(&p->text, " at most %.17g times", expect->times);
     }
 }
 
@@ -558,10 +558,10 @@ static void print_test(struct printer *p, const struct test *test)
     for (const struct expect *e = test->expects; e; e = e->next) {
         clauses_add(&clauses, e->span, print_expect, e);
     }
-    text_add(&p->text, "test ");
-    text_string(&p->text, test->title);
+    out_add(&p->text, "test ");
+    out_string(&p->text, test->title);
     if (test->has_length) {
-        text_add(&p->text, " for %s", test->length.text);
+        out_add(&p->text, " for %s", test->length.text);
     }
     print_clauses(p, &clauses, test->span.end);
 }
@@ -570,47 +570,47 @@ static void print_test(struct printer *p, const struct test *test)
 
 static void print_pool(struct printer *p, const struct pool *pool)
 {
-    text_add(&p->text, "pool %s", pool->name.text);
-    text_labels(&p->text, pool->keys);
-    text_add(&p->text, " = ");
+    out_add(&p->text, "pool %s", pool->name.text);
+    out_labels(&p->text, pool->keys);
+    out_add(&p->text, " = ");
     print_long_expr(p, pool->expr);
     if (pool->ready) {
-        text_line(&p->text, p->indent + 2 * PRINT_INDENT);
-        text_add(&p->text, "ready ");
+        out_line(&p->text, p->indent + 2 * PRINT_INDENT);
+        out_add(&p->text, "ready ");
         print_long_expr(p, pool->ready);
     }
     if (pool->domain.text) {
-        text_add(&p->text, " domain %s", pool->domain.text);
+        out_add(&p->text, " domain %s", pool->domain.text);
     }
 }
 
 static void print_channel(struct printer *p, const struct channel *channel)
 {
-    text_add(&p->text, "channel %s = %s", channel->name.text, channel->kind.text);
+    out_add(&p->text, "channel %s = %s", channel->name.text, channel->kind.text);
     if (channel->argument) {
-        text_add(&p->text, "(");
-        text_string(&p->text, channel->argument->string.value);
-        text_add(&p->text, ")");
+        out_add(&p->text, "(");
+        out_string(&p->text, channel->argument->string.value);
+        out_add(&p->text, ")");
     }
 }
 
 static void print_metric(struct printer *p, const struct metric *metric)
 {
-    text_add(&p->text, "metric %s %s%s", metric->name.text, metric->unit.text,
+    out_add(&p->text, "metric %s %s%s", metric->name.text, metric->unit.text,
              metric->counter ? " counter" : "");
     if (metric->has_labels) {
-        text_add(&p->text, " by ");
-        text_labels(&p->text, metric->labels);
+        out_add(&p->text, " by ");
+        out_labels(&p->text, metric->labels);
     }
 }
 
 static void print_item(struct printer *p, const struct item *item)
 {
     switch (item->kind) {
-    case ITEM_EDITION: text_add(&p->text, "edition %d", item->edition); break;
+    case ITEM_EDITION: out_add(&p->text, "edition %d", item->edition); break;
     case ITEM_IMPORT:
-        text_add(&p->text, "import ");
-        text_string(&p->text, item->import->path);
+        out_add(&p->text, "import ");
+        out_string(&p->text, item->import->path);
         break;
     case ITEM_SERVICE: print_service(p, item->service); break;
     case ITEM_POOL: print_pool(p, item->pool); break;
@@ -645,7 +645,7 @@ char *print_file(struct arena *arena, const struct file *file)
         bool comments = p.comment && p.comment->span.start < start;
         uint32_t first = comments ? p.comment->span.start : start;
         if (stands_apart(before, item) && !blank_before(&p, first)) {
-            text_line(&p.text, 0);
+            out_line(&p.text, 0);
         }
         flush_comments(&p, start);
         start_line(&p, start);
@@ -655,14 +655,14 @@ char *print_file(struct arena *arena, const struct file *file)
     }
     flush_comments(&p, UINT32_MAX);
     if (p.text.length > 0) {
-        text_line(&p.text, 0);
+        out_line(&p.text, 0);
     }
-    return text_take(&p.text, arena);
+    return out_take(&p.text, arena);
 }
 
 char *print_policy(struct arena *arena, const struct policy *policy)
 {
     struct printer p = {.arena = arena};
     print_policy_item(&p, policy);
-    return text_take(&p.text, arena);
+    return out_take(&p.text, arena);
 }

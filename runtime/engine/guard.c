@@ -217,7 +217,8 @@ static bool target_is_under_way(const struct engine *engine, const char *target,
     return false;
 }
 
-/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. */
+/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. A target that
+ * is not in the pool takes nothing from it. */
 static bool keep_denies(struct engine *engine, const struct limit *limit, const struct plan *plan,
                         char *reason, size_t size)
 {
@@ -229,14 +230,17 @@ static bool keep_denies(struct engine *engine, const struct limit *limit, const 
     }
     const uint64_t *live = eval_entities_live(run->entities);
     size_t ready = 0, slots = eval_entities_count(run->entities);
+    bool concerned = false;
     for (size_t slot = 0; slot < slots; slot++) {
         char target[TARGET_BYTES];
-        if (engine_truth(run->ready, live, slot) != TRUTH_TRUE) {
-            continue;
-        }
         (void)engine_target_text(run, slot, target, sizeof target);
-        ready +=
-            strcmp(target, plan->target) != 0 && !target_is_under_way(engine, target, plan->type);
+        bool is_target = strcmp(target, plan->target) == 0;
+        concerned = concerned || (is_target && (live[slot / 64] >> (slot % 64) & 1));
+        ready += !is_target && engine_truth(run->ready, live, slot) == TRUTH_TRUE &&
+                 !target_is_under_way(engine, target, plan->type);
+    }
+    if (!concerned) {
+        return false;
     }
     double needed = amount_at_least(&limit->amount, (double)eval_entities_largest(run->entities));
     if ((double)ready >= needed) {

@@ -349,6 +349,26 @@ static bool add_given(struct rehearsal *rehearsal, const struct given *given)
     return stream_shape(rehearsal, name, labels, count, given);
 }
 
+static bool limits_name(const struct limit *limit, const struct pool *pool)
+{
+    while (limit && limit->pool != pool) {
+        limit = limit->next;
+    }
+    return limit != NULL;
+}
+
+/* Pools that only guards speak of stay as they are: empty, unless the givens fill them. */
+static bool pool_is_used(const struct program *view, const struct pool *pool)
+{
+    for (const struct policy *policy = view->policies; policy; policy = policy->next) {
+        if (policy->resolved == pool || limits_name(policy->bounds, pool) ||
+            limits_name(policy->keeps, pool)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A pool that no given speaks of gets an inventory of its own, all of it ready. */
 static bool add_inventory(struct rehearsal *rehearsal, struct pool *pool)
 {
@@ -688,7 +708,7 @@ static enum status prepare(struct rehearsal *rehearsal, struct program *program,
         }
     }
     for (struct pool *pool = program->pools; pool; pool = pool->next) {
-        if (!add_inventory(rehearsal, pool)) {
+        if (pool_is_used(&rehearsal->view, pool) && !add_inventory(rehearsal, pool)) {
             return error_set(error, STATUS_LIMIT, "the test gives more than %d series",
                              TRIAL_SERIES_MAX);
         }
