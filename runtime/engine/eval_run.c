@@ -340,6 +340,9 @@ static void run_binary(struct eval_node *node)
 {
     struct operands o = operands(node);
     contend(node, &node->contention[0]);
+    if (node->p.group == GROUP_NONE) {
+        contend(node, &node->contention[1]); /* ambiguous even where the filter leaves one */
+    }
     if (operator_infos[node->p.op].kind == OPERATOR_COMPARE) {
         run_compare(node, &o);
     } else {
