@@ -53,7 +53,8 @@ struct run {
     struct data data;
     struct row *rows;
     size_t row_count, row_capacity;
-    bool scalar, blind;
+    size_t unknown_count; /* slots without a value, because it is not known yet */
+    bool scalar;
 };
 
 static int cannot(const char *message)
@@ -210,9 +211,11 @@ static void collect(struct run *run, struct instant now)
 {
     struct eval_column c = eval_column(run->node);
     run->scalar = c.scalar;
-    run->blind |= c.blind;
+    run->unknown_count = 0;
     for (size_t i = 0; i < c.count; i++) {
-        if (c.present[i / 64] >> (i % 64) & 1) {
+        bool present = c.present[i / 64] >> (i % 64) & 1;
+        run->unknown_count += !present && (c.unknown[i / 64] >> (i % 64) & 1);
+        if (present) {
             ARRAY_RESERVE(run->rows, run->row_count, run->row_capacity);
             run->rows[run->row_count++] =
                 (struct row){.time = now,
@@ -396,6 +399,12 @@ static int run_all(struct run *run)
         case FORMAT_TABLE: print_table(run); break;
         case FORMAT_CSV: print_csv(run); break;
         case FORMAT_JSON: print_json(run); break;
+        }
+        if (run->unknown_count > 0) {
+            fprintf(stderr,
+                    "healc eval: %zu series are unknown at the last time: too little history (a "
+                    "detector learns over --from --to --step), or not a number\n",
+                    run->unknown_count);
         }
         if (fflush(stdout) != 0) {
             code = cannot("cannot write the result");

@@ -212,7 +212,24 @@ static enum status openmetrics_line(struct reader *r, char *line)
 
 /* ---- CSV ---- */
 
-/* Cuts a line at its commas; fields may stand in double quotes. */
+/* A field in double quotes, two of them standing for one; *at moves behind it. */
+static bool csv_quoted(char **at, char **ret)
+{
+    char *from = *at + 1, *to = from;
+    *ret = to;
+    for (; *from && (*from != '"' || from[1] == '"'); from++) {
+        from += *from == '"';
+        *to++ = *from;
+    }
+    bool closed = *from == '"' && (from[1] == ',' || from[1] == '\0');
+    *at = closed ? from + 1 : from;
+    if (closed) {
+        *to = '\0';
+    }
+    return closed;
+}
+
+/* Cuts a line at its commas; fields may stand in double quotes. 0 when it cannot. */
 static size_t split(char *line, char **fields)
 {
     size_t count = 0;
@@ -221,7 +238,7 @@ static size_t split(char *line, char **fields)
         fields[count++] = p;
         if (*p == '"') {
             char *value;
-            if (!quoted(&p, &value)) {
+            if (!csv_quoted(&p, &value)) {
                 return 0;
             }
             fields[count - 1] = value;
