@@ -99,13 +99,13 @@ void kernel_arithmetic(enum kernel_arithmetic op, const double *x, size_t x_step
                        size_t y_step, size_t n, double *ret)
 {
     switch (op) {
-    case ADD: ARITHMETIC_LOOP(a + b);
-    case SUBTRACT: ARITHMETIC_LOOP(a - b);
-    case MULTIPLY: ARITHMETIC_LOOP(a * b);
-    case DIVIDE: ARITHMETIC_LOOP(a / b);
-    case MODULO: ARITHMETIC_LOOP(fmod(a, b));
-    case ATAN2: ARITHMETIC_LOOP(atan2(a, b));
-    case POWER: ARITHMETIC_LOOP(pow(a, b));
+    case KERNEL_ADD: ARITHMETIC_LOOP(a + b);
+    case KERNEL_SUBTRACT: ARITHMETIC_LOOP(a - b);
+    case KERNEL_MULTIPLY: ARITHMETIC_LOOP(a * b);
+    case KERNEL_DIVIDE: ARITHMETIC_LOOP(a / b);
+    case KERNEL_MODULO: ARITHMETIC_LOOP(fmod(a, b));
+    case KERNEL_ATAN2: ARITHMETIC_LOOP(atan2(a, b));
+    case KERNEL_POWER: ARITHMETIC_LOOP(pow(a, b));
     }
 }
 

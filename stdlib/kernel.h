@@ -54,7 +54,15 @@ enum kernel_compare { COMPARE_EQ, COMPARE_NE, COMPARE_LE, COMPARE_LT, COMPARE_GE
 void kernel_compare(enum kernel_compare op, const double *x, size_t x_step, const double *y,
                     size_t y_step, size_t n, uint64_t *ret_true, uint64_t *ret_nan);
 
-enum kernel_arithmetic { ADD, SUBTRACT, MULTIPLY, DIVIDE, MODULO, ATAN2, POWER };
+enum kernel_arithmetic {
+    KERNEL_ADD,
+    KERNEL_SUBTRACT,
+    KERNEL_MULTIPLY,
+    KERNEL_DIVIDE,
+    KERNEL_MODULO,
+    KERNEL_ATAN2,
+    KERNEL_POWER
+};
 void kernel_arithmetic(enum kernel_arithmetic op, const double *x, size_t x_step, const double *y,
                        size_t y_step, size_t n, double *ret);
 

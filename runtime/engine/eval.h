@@ -44,7 +44,7 @@ struct eval_column {
                    absence */
     bool scalar;
 };
-/* Valid until the next tick or the next change of the store. */
+/* Valid until the next tick; values may already be newer ones after samples were appended. */
 struct eval_column eval_column(const struct eval_node *node);
 
 /* Identity of operator, parameters and inputs: the same in every process. */

@@ -5,8 +5,8 @@
 
 #include "runtime/engine/eval_node.h"
 
-enum { LOOKBACK_HORIZONS = 4 }; /* of a forecast, when no lookback is written */
-#define CHANCE_DEFAULT 0.8
+#define LOOKBACK_HORIZONS 4.0 /* of a forecast, when no lookback is written */
+#define CHANCE_DEFAULT    0.8
 
 struct adding {
     struct eval *eval;

@@ -306,13 +306,13 @@ static enum kernel_compare compare_of(enum operator op)
 static enum kernel_arithmetic arithmetic_of(enum operator op)
 {
     switch ((int)op) {
-    case OPERATOR_ADD: return ADD;
-    case OPERATOR_SUB: return SUBTRACT;
-    case OPERATOR_MUL: return MULTIPLY;
-    case OPERATOR_DIV: return DIVIDE;
-    case OPERATOR_MOD: return MODULO;
-    case OPERATOR_ATAN2: return ATAN2;
-    default: CHECK(op == OPERATOR_POW); return POWER;
+    case OPERATOR_ADD: return KERNEL_ADD;
+    case OPERATOR_SUB: return KERNEL_SUBTRACT;
+    case OPERATOR_MUL: return KERNEL_MULTIPLY;
+    case OPERATOR_DIV: return KERNEL_DIVIDE;
+    case OPERATOR_MOD: return KERNEL_MODULO;
+    case OPERATOR_ATAN2: return KERNEL_ATAN2;
+    default: CHECK(op == OPERATOR_POW); return KERNEL_POWER;
     }
 }
 
@@ -340,6 +340,9 @@ static void run_binary(struct eval_node *node)
 {
     struct operands o = operands(node);
     contend(node, &node->contention[0]);
+    if (node->p.group == GROUP_NONE) {
+        contend(node, &node->contention[1]); /* ambiguous even where the filter leaves one */
+    }
     if (operator_infos[node->p.op].kind == OPERATOR_COMPARE) {
         run_compare(node, &o);
     } else {

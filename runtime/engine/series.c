@@ -158,6 +158,9 @@ struct store *store_new(const struct store_limits *limits)
     }
     store->lookback_ms = store->limits.lookback.ns / NS_PER_MS;
     store->retention_ms = store->limits.retention.ns / NS_PER_MS;
+    /* Never moved, so that columns may point into them; only touched pages take memory. */
+    store->value = heap_alloc(store->limits.series_max * sizeof *store->value);
+    store->time_ms = heap_alloc(store->limits.series_max * sizeof *store->time_ms);
     return store;
 }
 
@@ -291,9 +294,6 @@ static uint32_t series_place(struct store *store)
     if (store->series_count == store->series_capacity) {
         store->series_capacity = store->series_capacity ? store->series_capacity * 2 : 64;
         store->series = heap_resize(store->series, store->series_capacity * sizeof *store->series);
-        store->value = heap_resize(store->value, store->series_capacity * sizeof *store->value);
-        store->time_ms =
-            heap_resize(store->time_ms, store->series_capacity * sizeof *store->time_ms);
     }
     return (uint32_t)store->series_count++;
 }
@@ -513,7 +513,7 @@ struct store_stats store_stats(const struct store *store)
     struct store_stats stats = store->stats;
     stats.series = store->series_count - store->free_count;
     stats.sources = store->source_count;
-    stats.bytes += store->series_capacity *
-                   (sizeof *store->series + sizeof *store->value + sizeof *store->time_ms);
+    stats.bytes += store->series_capacity * sizeof *store->series +
+                   store->series_count * (sizeof *store->value + sizeof *store->time_ms);
     return stats;
 }

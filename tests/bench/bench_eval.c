@@ -148,9 +148,9 @@ int main(void)
         sink = sink + yardstick(now_x);
         double d = cpu_ns();
         if (round >= 0) {
-            ns_eval[round] = (b - a) / ENTITIES;
-            ns_hand[round] = (c - b) / ENTITIES;
-            ns_yard[round] = (d - c) / ENTITIES;
+            ns_eval[round] = (b - a) / (double)ENTITIES;
+            ns_hand[round] = (c - b) / (double)ENTITIES;
+            ns_yard[round] = (d - c) / (double)ENTITIES;
             for (size_t w = 0; w < WORDS; w++) {
                 differ += out_eval[w] != out_hand[w];
             }

@@ -409,6 +409,60 @@ static void operator_state_survives_births_and_a_reload(void **state)
     world_free(&w);
 }
 
+static void a_signal_ranges_over_its_own_samples_and_can_be_overridden(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *twice = tree_binary(&A, X, "*", tree_number(&A, 2));
+    struct expr *plain = tree_signal(&A, "s", twice), *given = tree_signal(&A, "s", twice);
+    eval_override(w.eval, given->selector.signal, "given");
+    struct eval_node *mean =
+        node(w.eval, tree_call(&A, "avg_over_time", tree_range(&A, plain, 30)));
+    struct eval_node *instant = node(w.eval, plain), *other = node(w.eval, given);
+    uint32_t x = series(w.store, w.s1, "x", "a"), stand_in = series(w.store, w.s1, "given", "a");
+    for (int t = 1; t <= 6; t++) {
+        put(w.store, x, t * STEP_S, t);
+        put(w.store, stand_in, t * STEP_S, -t);
+        answer(&w, t * STEP_S);
+        eval_tick(w.eval, at(t * STEP_S - 5)); /* between two samples of x: not sampled again */
+        eval_tick(w.eval, at(t * STEP_S));
+    }
+    assert_string_equal(show(instant), "a=12 ");
+    assert_string_equal(show(other), "a=-6 ");
+    assert_null(eval_column(other).names);
+    /* Sampled at 5, 15, ... 55, each the x before it: 2 * (3 + 4 + 5) / 3 over (30, 60]. */
+    assert_string_equal(show(mean), "a=8 ");
+    world_free(&w);
+}
+
+static void an_adopted_pool_keeps_its_slots(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct pool pool = {.keys = tree_names(&A, "pod", NULL), .expr = X};
+    struct eval_entities *pods = eval_entities_new(w.eval, &pool, step(), NULL);
+    uint32_t b = series(w.store, w.s1, "x", "b");
+    put(w.store, b, 10, 1);
+    answer(&w, 10);
+    eval_tick(w.eval, at(10));
+    uint32_t a = series(w.store, w.s1, "x", "a");
+    put(w.store, a, 20, 1);
+    answer(&w, 20); /* b is gone */
+    eval_tick(w.eval, at(20));
+    struct eval *next = eval_new(w.store);
+    struct eval_entities *again = eval_entities_new(next, &pool, step(), NULL);
+    eval_adopt(next, w.eval);
+    eval_free(w.eval);
+    w.eval = next;
+    eval_tick(w.eval, at(21));
+    assert_int_equal(eval_entities_count(again), 2);
+    assert_string_equal(label_set_get(eval_entities_labels(again, 0), "pod"), "b");
+    assert_int_equal(*eval_entities_live(again), 2);
+    assert_int_equal(eval_entities_largest(again), 1);
+    (void)pods;
+    world_free(&w);
+}
+
 static void what_is_not_ready_is_refused_by_name(void **state)
 {
     (void)state;
@@ -438,6 +492,8 @@ int main(void)
         cmocka_unit_test(forecast_reaches_a_threshold_only_with_enough_history),
         cmocka_unit_test(a_rebuild_equals_a_fresh_evaluator),
         cmocka_unit_test(operator_state_survives_births_and_a_reload),
+        cmocka_unit_test(a_signal_ranges_over_its_own_samples_and_can_be_overridden),
+        cmocka_unit_test(an_adopted_pool_keeps_its_slots),
         cmocka_unit_test(what_is_not_ready_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
