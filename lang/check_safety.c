@@ -45,8 +45,8 @@ static void rung_verify(struct check *check, const struct rung *rung)
 
 static void rung_approval(struct check *check, const struct rung *rung)
 {
-    enum { APPROVAL_SECONDS_MIN = 10 };
-    if (!rung->approve || rung->approve_within.value >= APPROVAL_SECONDS_MIN) {
+    static const double approval_seconds_min = 10;
+    if (!rung->approve || rung->approve_within.value >= approval_seconds_min) {
         return;
     }
     struct diag *d =
