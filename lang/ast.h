@@ -300,6 +300,7 @@ struct action {
     struct act_call *undo;
     struct quantity timeout;
     bool irreversible, idempotent, has_within, has_timeout;
+    struct span irreversible_span, idempotent_span;
     struct name replaces; /* replaces p */
     struct expr *probe;
     struct span span;
@@ -354,6 +355,7 @@ enum rung_kind { RUNG_ACT, RUNG_PAGE };
 struct rung {
     enum rung_kind kind;
     struct act_call call; /* ACT */
+    bool then;            /* ACT: written then, not try */
     bool approve;         /* approve by CHANNEL within D */
     struct name approver;
     struct quantity approve_within;

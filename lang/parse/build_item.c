@@ -285,7 +285,10 @@ void build_undo(struct parser *parser, struct span span, struct act_call *call)
 
 void build_irreversible(struct parser *parser, struct span span)
 {
-    parser->action->irreversible |= build_clause(parser, "irreversible", span);
+    if (build_clause(parser, "irreversible", span)) {
+        parser->action->irreversible = true;
+        parser->action->irreversible_span = span;
+    }
 }
 
 void build_timeout(struct parser *parser, struct span span, struct quantity timeout)
@@ -298,7 +301,10 @@ void build_timeout(struct parser *parser, struct span span, struct quantity time
 
 void build_idempotent(struct parser *parser, struct span span)
 {
-    parser->action->idempotent |= build_clause(parser, "idempotent", span);
+    if (build_clause(parser, "idempotent", span)) {
+        parser->action->idempotent = true;
+        parser->action->idempotent_span = span;
+    }
 }
 
 void build_replaces(struct parser *parser, struct span span, struct name name)

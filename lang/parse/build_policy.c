@@ -212,6 +212,7 @@ void build_try(struct parser *parser, struct span span, bool then)
         diag_help(diag, "write %s", then ? "try" : "then");
     }
     parser->rung = rung_new(parser, RUNG_ACT, span);
+    parser->rung->then = then;
 }
 
 void build_approve(struct parser *parser, struct name channel, struct quantity within)

@@ -135,7 +135,7 @@ item: K_EDITION POLICY_NUMBER                 { build_edition(P, @$, $2); }
     ;
 open: '{'                                     { token_block_open(P); }
     ;
-close: '}'                                    { token_block_close(P); }
+close: '}'                                    { token_block_close(P); yyerrok; }
     ;
 metric_name_any: any                          { P->metric_name = $1; }
     | POLICY_METRIC                           { P->metric_name = $1; }

@@ -272,5 +272,6 @@ void token_block_open(struct parser *parser)
 void token_block_close(struct parser *parser)
 {
     CHECK(parser->block_count > 0);
+    parser->depth = parser->block_depth - 1; /* even if brackets inside were left open */
     parser->block_depth = parser->blocks[--parser->block_count];
 }
