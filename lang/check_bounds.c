@@ -222,6 +222,20 @@ static double window_samples(const struct expr *expr, double every)
     return ceil(duration_to_seconds(expr->range.range) / every) + 1;
 }
 
+/* A forecast looks back over its lookback, or over four times its horizon. */
+static double forecast_samples(const struct expr *call, double every)
+{
+    double ahead = 0, back = 0, value;
+    for (const struct argument *a = call->call.arguments; a; a = a->next) {
+        if (same(a->name.text, "lookback") && expr_constant(a->value, &value)) {
+            back = value;
+        } else if (same(a->name.text, "in") && expr_constant(a->value, &value)) {
+            ahead = value;
+        }
+    }
+    return ceil((back > 0 ? back : 4 * ahead) / every) + 1;
+}
+
 static void cost_of(struct expr *expr, void *context)
 {
     struct cost *cost = context;
@@ -237,14 +251,10 @@ static void cost_of(struct expr *expr, void *context)
     } else if (expr->kind == EXPR_REACHES) {
         cost->ns += cost_forecast_ns;
     } else if (expr->kind == EXPR_CALL) {
-        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
-            double lookback;
-            if (same(a->name.text, "lookback") && expr_constant(a->value, &lookback)) {
-                cost->bytes += bytes_sample * (ceil(lookback / cost->every) + 1);
-                cost->ns += cost_sample_ns * (ceil(lookback / cost->every) + 1);
-            }
-        }
-        cost->bytes += bytes_operator_state;
+        double samples =
+            expr->call.builtin == BUILTIN_FORECAST ? forecast_samples(expr, cost->every) : 0;
+        cost->bytes += bytes_operator_state + bytes_sample * samples;
+        cost->ns += cost_sample_ns * samples;
     }
     expr_children(expr, cost_of, cost);
 }
