@@ -61,10 +61,10 @@ static void lint_window(struct expr *expr, void *context)
     char need[48], every[48];
     duration_print(duration_seconds(window_samples_min * w->every), need, sizeof need);
     duration_print(duration_seconds(w->every), every, sizeof every);
-    struct diag *d = diag_add(w->lint->diags, DIAG_SHORT_WINDOW, expr->span,
-                              "%s() over %s has few samples at one each %s: one lost, and it is "
-                              "blind",
-                              expr->call.name.text, a->value->range.range_text, every);
+    struct diag *d = diag_add(
+        w->lint->diags, DIAG_SHORT_WINDOW, expr->span,
+        "%s() over %s holds %.0f samples, one each %s: too few when one is lost",
+        expr->call.name.text, a->value->range.range_text, floor(seconds / w->every), every);
     diag_help(d, "write [%s] or longer", need);
 }
 

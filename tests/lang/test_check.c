@@ -463,6 +463,74 @@ static void a_longer_window_costs_more_memory_and_time(void **state)
     }
 }
 
+/* ---- what a good policy may not become ---- */
+
+struct edit_case {
+    const char *from, *to, *code; /* code NULL: still without findings */
+};
+
+static void one_edit_of_a_sound_policy_is_found(void **state)
+{
+    (void)state;
+    static const struct edit_case cases[] = {
+        {"a_bytes > 5 for 1m", "a_bytes > 5 or b_bytes for 1m", "H0210"},
+        {"a_bytes > 5 for 1m", "a_bytes unless b_bytes > 5 for 1m", "H0210"},
+        {"a_bytes > 5 for 1m", "a_bytes > 5 unless b_bytes for 1m", NULL},
+        {"a_bytes > 5 for 1m", "absent(a_bytes) for 1m", NULL},
+        {"a_bytes > 5 for 1m", "a_bytes > bool 5 for 1m", "H0210"},
+        {"a_bytes > 5 for 1m", "5 < a_bytes for 1m", NULL},
+        {"a_bytes > 5 for 1m", "3 < a_bytes for 1m", "H0902"},
+        {"a_bytes > 5 for 1m", "a_bytes >= 4 for 1m", NULL},
+        {"clear when a_bytes < 4", "clear when a_bytes <= 5", NULL},
+        {"clear when a_bytes < 4", "clear when a_bytes < 6 and b_bytes < 1", "H0902"},
+        {"a_bytes > 5 for 1m", "a_bytes > 5 and a_bytes < 5 for 1m", "H0901"},
+        {"a_bytes > 5 for 1m", "(a_bytes) == 5 and a_bytes > 5 for 1m", "H0901"},
+        {"within 5m", "within 0s", "H0408"},
+        {"on stale > 2m", "on stale > 0s", "H0406"},
+        {"on stale > 2m hold", "on stale > 2m as prometheus", "H0409"},
+        {"at most 1 of pods", "at most 0.5 of pods", "H0501"},
+        {"at most 1 of pods", "at most 1.5 of pods", "H0504"},
+        {"at most 1 of pods", "at most 0% of pods", "H0501"},
+        {"at most 1 of pods", "at most 1 of service", "H0401"},
+        {"per 10m", "per 0s", "H0504"},
+        {"timeout 30s", "timeout 0s", "H0601"},
+        {"timeout 30s", "timeout 30s affects p.memory within 10m", "H0408"},
+        {"irreversible", "irreversible undo recycle(p)", "H0403"},
+        {"irreversible", "undo recycle(p)", "H0404"},
+        {"via exec", "via kubernetes.delete_pod", "H0803"},
+        {"recycle(pod) verify", "recycle(pod, pod) verify", "H0604"},
+        {"recycle(pod) verify", "recycle(pod, to: 3) verify", "H0604"},
+        {"recycle(p: pod)", "recycle()", "H0606"},
+        {"recycle(p: pod)", "recycle(p: service)", "H0605"},
+        {"cooldown 10m", "cooldown 0s", "H0411"},
+        {"pods(pod) = a_bytes", "pods(node) = a_bytes", "H0304"},
+        {"= log", "= log(\"x\")", NULL},
+    };
+    int failed = 0;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[2048];
+        const char *whole = SHARED POLICY, *at = strstr(whole, cases[i].from);
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - whole), whole, cases[i].to,
+                 at + strlen(cases[i].from));
+        struct setting s;
+        setting_text(&s, text);
+        check_program(s.program, &s.diags, NULL);
+        bool found = !cases[i].code && !s.diags.first;
+        for (const struct diag *d = s.diags.first; d && cases[i].code; d = d->next) {
+            found = found || strcmp(diag_infos[d->code].code, cases[i].code) == 0;
+        }
+        if (!found) {
+            fprintf(stderr, "'%s' gives no %s\n", cases[i].to,
+                    cases[i].code ? cases[i].code : "clean text");
+            print_reports(&s);
+            failed++;
+        }
+        setting_close(&s);
+    }
+    assert_int_equal(failed, 0);
+}
+
 /* ---- weak findings ---- */
 
 static void a_finding_that_rests_on_a_name_is_a_warning_where_a_policy_only_notifies(void **state)
@@ -607,6 +675,7 @@ int main(void)
         cmocka_unit_test(a_finding_that_rests_on_a_name_is_a_warning_where_a_policy_only_notifies),
         cmocka_unit_test(signals_that_double_forty_times_are_checked_in_no_time),
         cmocka_unit_test(rules_that_prometheus_loads_are_refused_only_for_what_is_not_ready),
+        cmocka_unit_test(one_edit_of_a_sound_policy_is_found),
         cmocka_unit_test(a_metric_known_from_a_list_needs_no_declaration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
