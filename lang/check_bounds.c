@@ -201,18 +201,16 @@ static double most_of_policy(const struct policy *policy, double seconds)
 }
 
 /* Costs of the reference evaluator an entity and evaluation; measured in the large, rounded up. */
-enum {
-    COST_NODE_NS = 2,          /* a column read and written */
-    COST_JOIN_NS = 6,          /* an index vector followed */
-    COST_AGGREGATE_NS = 8,     /* a group found and added to */
-    COST_SAMPLE_NS = 2,        /* a sample of a window read */
-    COST_FORECAST_NS = 200,    /* the interval of a forecast */
-    COST_ENTITY_NS = 30,       /* the incident state machine */
-    BYTES_SAMPLE = 16,         /* time and value */
-    BYTES_NODE = 16,           /* value, presence, unknown */
-    BYTES_OPERATOR_STATE = 32, /* ewma, zscore, forecast */
-    BYTES_ENTITY = 256,        /* incident, windows, back-off */
-};
+static const double cost_node_ns = 2;          /* a column read and written */
+static const double cost_join_ns = 6;          /* an index vector followed */
+static const double cost_aggregate_ns = 8;     /* a group found and added to */
+static const double cost_sample_ns = 2;        /* a sample of a window read */
+static const double cost_forecast_ns = 200;    /* the interval of a forecast */
+static const double cost_entity_ns = 30;       /* the incident state machine */
+static const double bytes_sample = 16;         /* time and value */
+static const double bytes_node = 16;           /* value, presence, unknown */
+static const double bytes_operator_state = 32; /* ewma, zscore, forecast */
+static const double bytes_entity = 256;        /* incident, windows, back-off */
 
 struct cost {
     double every;
@@ -224,29 +222,39 @@ static double window_samples(const struct expr *expr, double every)
     return ceil(duration_to_seconds(expr->range.range) / every) + 1;
 }
 
+/* A forecast looks back over its lookback, or over four times its horizon. */
+static double forecast_samples(const struct expr *call, double every)
+{
+    double ahead = 0, back = 0, value;
+    for (const struct argument *a = call->call.arguments; a; a = a->next) {
+        if (same(a->name.text, "lookback") && expr_constant(a->value, &value)) {
+            back = value;
+        } else if (same(a->name.text, "in") && expr_constant(a->value, &value)) {
+            ahead = value;
+        }
+    }
+    return ceil((back > 0 ? back : 4 * ahead) / every) + 1;
+}
+
 static void cost_of(struct expr *expr, void *context)
 {
     struct cost *cost = context;
-    cost->bytes += BYTES_NODE;
-    cost->ns += COST_NODE_NS;
+    cost->bytes += bytes_node;
+    cost->ns += cost_node_ns;
     if (expr->kind == EXPR_RANGE || expr->kind == EXPR_SUBQUERY) {
-        cost->bytes += BYTES_SAMPLE * window_samples(expr, cost->every);
-        cost->ns += COST_SAMPLE_NS * window_samples(expr, cost->every);
+        cost->bytes += bytes_sample * window_samples(expr, cost->every);
+        cost->ns += cost_sample_ns * window_samples(expr, cost->every);
     } else if (expr->kind == EXPR_AGGREGATE) {
-        cost->ns += COST_AGGREGATE_NS;
+        cost->ns += cost_aggregate_ns;
     } else if (expr->kind == EXPR_BINARY) {
-        cost->ns += COST_JOIN_NS;
+        cost->ns += cost_join_ns;
     } else if (expr->kind == EXPR_REACHES) {
-        cost->ns += COST_FORECAST_NS;
+        cost->ns += cost_forecast_ns;
     } else if (expr->kind == EXPR_CALL) {
-        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
-            double lookback;
-            if (same(a->name.text, "lookback") && expr_constant(a->value, &lookback)) {
-                cost->bytes += BYTES_SAMPLE * (ceil(lookback / cost->every) + 1);
-                cost->ns += COST_SAMPLE_NS * (ceil(lookback / cost->every) + 1);
-            }
-        }
-        cost->bytes += BYTES_OPERATOR_STATE;
+        double samples =
+            expr->call.builtin == BUILTIN_FORECAST ? forecast_samples(expr, cost->every) : 0;
+        cost->bytes += bytes_operator_state + bytes_sample * samples;
+        cost->ns += cost_sample_ns * samples;
     }
     expr_children(expr, cost_of, cost);
 }
@@ -257,8 +265,8 @@ struct policy_bounds policy_bounds_of(const struct policy *policy)
     struct cost cost = {
         .every = policy->has_every && policy->every.value > 0 ? policy->every.value
                                                               : POLICY_EVERY_DEFAULT_S,
-        .bytes = BYTES_ENTITY,
-        .ns = COST_ENTITY_NS,
+        .bytes = bytes_entity,
+        .ns = cost_entity_ns,
     };
     policy_exprs(policy, cost_of, &cost);
     return (struct policy_bounds){

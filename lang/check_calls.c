@@ -305,7 +305,7 @@ void type_call(const struct scope *scope, struct expr *expr)
 
 /* ---- forecast(...) reaches ... ---- */
 
-enum { CHANCE_DEFAULT_PERCENT = 80 };
+static const double chance_default = 0.8;
 
 static void report_reaches(const struct scope *scope, struct span span, const char *message,
                            const char *help)
@@ -339,7 +339,7 @@ void type_reaches(const struct scope *scope, struct expr *expr)
 {
     struct expr *forecast = expr->reaches.forecast, *threshold = expr->reaches.threshold;
     const struct expr *call = expr_strip(forecast);
-    expr->reaches.chance = CHANCE_DEFAULT_PERCENT / 100.0;
+    expr->reaches.chance = chance_default;
     bool fits = true;
     if (call->kind != EXPR_CALL || call->call.builtin != BUILTIN_FORECAST) {
         report_reaches(scope, forecast->span, "only a forecast reaches a limit ahead of time",

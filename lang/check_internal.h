@@ -113,6 +113,7 @@ struct range {
     double low, high;
     bool low_open, high_open;
     double threshold;
+    bool share; /* of another expression: 0.9 is 90% of it */
     struct span span;
     struct range *next;
 };

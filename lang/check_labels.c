@@ -307,6 +307,11 @@ static void join_many(const struct scope *scope, const struct join *join)
     diag_label(d, side->span, "labels: %s", names_text(scope->check, type->labels));
     if (m->group == GROUP_NONE && left != right) {
         diag_help(d, "write %s behind the matching", left ? "group_left" : "group_right");
+    } else if (left && right) {
+        struct name_list *shared =
+            names_filter(scope->check->arena, join->left->labels, join->right->labels, true);
+        diag_help(d, "match on all labels that both sides share: (%s)",
+                  names_text(scope->check, shared));
     } else if (none) {
         diag_help(d, "aggregate that side to one series, such as sum(...)");
     } else {

@@ -187,6 +187,20 @@ static void names_of_aggregate(const struct scope *scope, struct expr *expr)
     }
 }
 
+static void names_of_forms(const struct scope *scope, const struct expr *expr)
+{
+    if (expr->kind == EXPR_SUBQUERY) {
+        struct diag *d = diag_add(scope->check->diags, DIAG_FORM_NOT_READY, expr->span,
+                                  "subqueries are not in this version");
+        diag_help(d, "give the expression a name with signal, and take the range of that");
+    }
+    if (expr->at_kind != AT_NONE) {
+        struct diag *d = diag_add(scope->check->diags, DIAG_FORM_NOT_READY, expr->span,
+                                  "the modifier @ is not in this version");
+        diag_help(d, "use offset, such as x offset 1h");
+    }
+}
+
 static void visit_names(struct expr *child, void *context)
 {
     names_of_expr(context, child);
@@ -194,6 +208,7 @@ static void visit_names(struct expr *child, void *context)
 
 void names_of_expr(const struct scope *scope, struct expr *expr)
 {
+    names_of_forms(scope, expr);
     switch (expr->kind) {
     case EXPR_SELECTOR: names_of_selector(scope, expr); return;
     case EXPR_CALL: names_of_call(scope, expr); break;

@@ -40,13 +40,23 @@ static void rung_verify(struct check *check, const struct rung *rung)
             "this verify ends after %s, before it can hold for %s", rung->verify_within.text,
             rung->verify.has_for ? rung->verify.hold.text : "three evaluations");
         diag_help(d, "write a 'within' that is longer than 'holds'");
+        return;
+    }
+    const struct action *action = rung->call.resolved;
+    if (action && action->has_within && rung->verify_within.value < action->within.value) {
+        struct diag *d =
+            diag_add(check->diags, DIAG_VERIFY_WINDOW, rung->verify_within.span,
+                     "this verify ends after %s, before '%s' shows its effect within %s",
+                     rung->verify_within.text, action->name.text, action->within.text);
+        diag_label(d, action->within.span, "declared here");
+        diag_help(d, "write 'within %s' or longer", action->within.text);
     }
 }
 
 static void rung_approval(struct check *check, const struct rung *rung)
 {
-    enum { APPROVAL_SECONDS_MIN = 10 };
-    if (!rung->approve || rung->approve_within.value >= APPROVAL_SECONDS_MIN) {
+    static const double approval_seconds_min = 10;
+    if (!rung->approve || rung->approve_within.value >= approval_seconds_min) {
         return;
     }
     struct diag *d =
@@ -94,6 +104,12 @@ static void check_acting(struct check *check, const struct policy *policy)
     if (stale->kind == MISSING_NONE) {
         report_lacking(check, DIAG_NO_STALE, policy, "and does not say what happens on stale data",
                        "write 'on stale > 2m hold'");
+    }
+    if (stale->kind != MISSING_NONE && !(stale->than.value > 0)) {
+        struct diag *d = diag_add(check->diags, DIAG_NO_STALE, stale->span,
+                                  "data older than %s is all data: policy '%s' would never act",
+                                  stale->than.text, policy->name.text);
+        diag_help(d, "write 'on stale > 2m hold'");
     }
     const struct missing *both[] = {missing, stale};
     for (size_t i = 0; i < ARRAY_LEN(both); i++) {

@@ -79,6 +79,7 @@ static struct range *comparison_range(struct arena *arena, const struct expr *ex
         return NULL;
     }
     range->key = arena_printf(arena, "%s of %s", print_expr(arena, expr_strip(subject)), of);
+    range->share = of[0] != '\0';
     range->span = expr->span;
     return range;
 }
@@ -176,9 +177,10 @@ static void clear_overlaps(struct check *check, const struct policy *policy)
     if (!at) {
         return;
     }
-    struct diag *d = diag_add(check->diags, DIAG_CLEAR_OVERLAPS, at->span,
-                              "policy '%s' would trigger and clear at once, such as at %g",
-                              policy->name.text, value_in_both(at, trigger));
+    struct diag *d =
+        diag_add(check->diags, DIAG_CLEAR_OVERLAPS, at->span,
+                 "policy '%s' would trigger and clear at once, such as at %g%s", policy->name.text,
+                 value_in_both(at, trigger) * (at->share ? 100 : 1), at->share ? "%" : "");
     diag_label(d, trigger->span, "the trigger");
     diag_help(d, "move the limit of 'clear when' to the other side of the trigger's");
 }

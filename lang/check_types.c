@@ -512,10 +512,15 @@ static bool decides_within(const struct expr *expr, unsigned *budget)
         return expr->call.builtin == BUILTIN_ABSENT ||
                expr->call.builtin == BUILTIN_ABSENT_OVER_TIME;
     case EXPR_AGGREGATE: return decides_within(expr->aggregate.inner, budget);
-    case EXPR_BINARY:
-        return operator_infos[expr->binary.op].kind == OPERATOR_COMPARE ||
-               decides_within(expr->binary.left, budget) ||
-               decides_within(expr->binary.right, budget);
+    case EXPR_BINARY: {
+        enum operator op = expr->binary.op;
+        if (operator_infos[op].kind == OPERATOR_COMPARE) {
+            return true;
+        }
+        bool left = decides_within(expr->binary.left, budget);
+        bool right = decides_within(expr->binary.right, budget);
+        return op == OPERATOR_OR ? left && right : op == OPERATOR_UNLESS ? left : left || right;
+    }
     case EXPR_SELECTOR:
         return expr->selector.signal && decides_within(expr->selector.signal->expr, budget);
     case EXPR_NUMBER:

@@ -37,7 +37,7 @@ struct window_lint {
     double every;
 };
 
-enum { WINDOW_SAMPLES_MIN = 4 };
+static const double window_samples_min = 4;
 
 static bool reads_slope(enum builtin builtin)
 {
@@ -54,17 +54,17 @@ static void lint_window(struct expr *expr, void *context)
         return;
     }
     double seconds = duration_to_seconds(a->value->range.range);
-    if (seconds >= WINDOW_SAMPLES_MIN * w->every ||
+    if (seconds >= window_samples_min * w->every ||
         waived(w->lint, DIAG_SHORT_WINDOW, expr->span)) {
         return;
     }
     char need[48], every[48];
-    duration_print(duration_seconds(WINDOW_SAMPLES_MIN * w->every), need, sizeof need);
+    duration_print(duration_seconds(window_samples_min * w->every), need, sizeof need);
     duration_print(duration_seconds(w->every), every, sizeof every);
-    struct diag *d = diag_add(w->lint->diags, DIAG_SHORT_WINDOW, expr->span,
-                              "%s() over %s has few samples at one each %s: one lost, and it is "
-                              "blind",
-                              expr->call.name.text, a->value->range.range_text, every);
+    struct diag *d = diag_add(
+        w->lint->diags, DIAG_SHORT_WINDOW, expr->span,
+        "%s() over %s holds %.0f samples, one each %s: too few when one is lost",
+        expr->call.name.text, a->value->range.range_text, floor(seconds / w->every), every);
     diag_help(d, "write [%s] or longer", need);
 }
 
