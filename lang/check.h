@@ -1,6 +1,6 @@
 /* What must hold before a program may run.
  *
- *     struct check_options options = {.acting_needs_known_metrics = true};
+ *     struct check_options options = {.known_metrics = metrics};
  *     bool ok = check_program(program, &diags, &options);
  *
  * One question a file: check_names, check_types, check_labels, check_safety, check_bounds,

@@ -21,6 +21,7 @@ struct actor_process {
     const struct config *config;
     struct grant *grants;
     const char ***envs; /* "NAME=value" of each grant */
+    struct voice_channel *channels;
     struct latches *latches;
     struct act_host host;
     struct actor *actor;
@@ -77,17 +78,15 @@ static enum status load_channels(struct actor_process *process, voice_log_f *log
                                  voice_done_f *done, struct error *error)
 {
     const struct config *config = process->config;
-    struct voice_channel *channels = heap_alloc((config->channels_count + 1) * sizeof *channels);
+    process->channels = heap_alloc(config->channels_count * sizeof *process->channels);
     for (size_t i = 0; i < config->channels_count; i++) {
         const struct config_channel *from = &config->channels[i];
-        channels[i].name = from->name;
-        channels[i].kind = from->webhook.head.present ? VOICE_WEBHOOK : VOICE_LOG;
-        channels[i].url = from->webhook.url;
+        process->channels[i].name = from->name;
+        process->channels[i].kind = from->webhook.head.present ? VOICE_WEBHOOK : VOICE_LOG;
+        process->channels[i].url = from->webhook.url;
     }
-    enum status status = voice_new(channels, config->channels_count, NULL, log, done, process,
-                                   &process->voice, error);
-    free(channels);
-    return status;
+    return voice_new(process->channels, config->channels_count, NULL, log, done, process,
+                     &process->voice, error);
 }
 
 /* ---- the world's side ---- */
@@ -225,6 +224,7 @@ int process_actor_main(const struct process_start *start)
         free(process->envs[i]);
     }
     free(process->envs);
+    free(process->channels);
     free(process->grants);
     free(process);
     return code;
