@@ -268,7 +268,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
 {
     struct plan plan;
     char reason[TEXT_BYTES];
-    if (!plan_make(engine, incident, &rung->call, &plan)) {
+    if (!plan_make(engine, incident, &rung->call, NULL, &plan)) {
         incident_hold(engine, incident, effects, "the action's target or numbers are not known");
         return;
     }
@@ -418,11 +418,10 @@ static void undo_or_next(struct engine *engine, struct incident *incident, struc
         next_rung(engine, incident);
         return;
     }
-    if (!plan_make(engine, incident, undo, &plan)) {
+    if (!plan_make(engine, incident, undo, &rung->call, &plan)) {
         incident_hold(engine, incident, effects, "the undo's target or numbers are not known");
         return;
     }
-    plan.undo = true;
     if (plan_refusal(engine, incident, &plan, reason, sizeof reason) != REFUSAL_NONE) {
         refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
