@@ -121,7 +121,7 @@ static struct duration choose_length(const struct test *test)
         last = expect->has_before && expect->before.value > last ? expect->before.value : last;
         last = expect->has_after && expect->after.value > last ? expect->after.value : last;
     }
-    return duration_seconds(last + TRIAL_MARGIN_S);
+    return duration_seconds(last + (double)TRIAL_MARGIN_S);
 }
 
 /* ---- givens to streams ---- */
