@@ -339,6 +339,17 @@ enum status engine_reload(struct engine_process *process, struct error *error)
     return STATUS_OK;
 }
 
+/* The feed tells of its sources one by one. An inventory is complete only once all of them spoke:
+ * after a restart, what no source has told of yet is not gone. */
+static size_t sources_of(const struct config *config)
+{
+    size_t count = config->host.enabled;
+    for (size_t i = 0; i < config->scrape_count; i++) {
+        count += config->scrape[i].targets.count;
+    }
+    return count;
+}
+
 static enum status open_state(struct engine_process *process, struct error *error)
 {
     const struct config *config = process->start->config;
@@ -354,6 +365,7 @@ static enum status open_state(struct engine_process *process, struct error *erro
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->epoch = restoring.epoch + 1;
     process->store = store_new(&(struct store_limits){0});
+    store_expect(process->store, sources_of(config));
     TRY(generation_load(config, process->store, process->epoch, 0, &process->generation, error));
     restoring.engine = process->generation->engine;
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
