@@ -150,8 +150,10 @@ static void conclude(struct engine *engine, struct incident *incident, struct ef
         if (run->signals[i] && incident->slot != SLOT_NONE && used > 0 &&
             (size_t)used < sizeof text &&
             eval_watch_value(run->signals[i], incident->slot, &value)) {
-            used += snprintf(text + used, sizeof text - (size_t)used, "; %s = %.6g",
-                             signal->name.text, value);
+            char quantity[64];
+            used += snprintf(
+                text + used, sizeof text - (size_t)used, "; %s = %s", signal->name.text,
+                quantity_print(value, signal->expr->type.dimension, quantity, sizeof quantity));
         }
     }
     arena_release(&arena);
@@ -439,7 +441,8 @@ static void step_verifying(struct engine *engine, struct incident *incident,
         incident->slot == SLOT_NONE
             ? TRUTH_UNKNOWN
             : engine_truth(watch, eval_entities_live(run->pool->entities), incident->slot);
-    if (truth == TRUTH_TRUE && eval_watch_oldest_sample(watch).ns <= incident->ended.ns) {
+    if (truth == TRUTH_TRUE &&
+        eval_watch_oldest_sample(watch, incident->slot).ns <= incident->ended.ns) {
         truth = TRUTH_UNKNOWN; /* it was true of samples older than the end of the action */
     }
     struct duration holds =
