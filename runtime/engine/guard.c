@@ -61,15 +61,38 @@ static void plan_find_grant(const struct engine *engine, struct plan *plan)
     }
 }
 
+/* What an argument says; in an undo, a parameter of the action stands for what the action was
+ * given.
+ */
+static const struct expr *argument_value(const struct incident *incident,
+                                         const struct act_call *call,
+                                         const struct argument *argument)
+{
+    const struct policy_run *run = incident->run;
+    const struct rung *rung = incident->rung < run->rung_count ? run->rungs[incident->rung] : NULL;
+    const struct expr *value = argument->value;
+    if (!rung || rung->kind != RUNG_ACT || rung->call.resolved->undo != call ||
+        value->kind != EXPR_SELECTOR || !value->selector.name.text) {
+        return value;
+    }
+    const struct argument *given = rung->call.arguments;
+    for (const struct parameter *p = rung->call.resolved->parameters; p && given;
+         p = p->next, given = given->next) {
+        if (strcmp(p->name.text, value->selector.name.text) == 0) {
+            return given->value;
+        }
+    }
+    return value;
+}
+
 /* The target: the policy's entity, or a service by its name. */
-static bool plan_target(const struct incident *incident, const struct argument *argument,
+static bool plan_target(const struct incident *incident, const struct expr *value,
                         struct plan *plan)
 {
-    if (!argument || argument->value->kind != EXPR_SELECTOR ||
-        !argument->value->selector.name.text) {
+    if (value->kind != EXPR_SELECTOR || !value->selector.name.text) {
         return false;
     }
-    const char *word = argument->value->selector.name.text;
+    const char *word = value->selector.name.text;
     const struct policy *policy = incident->run->policy;
     if (policy->each.text && strcmp(word, policy->each.text) == 0) {
         snprintf(plan->target, sizeof plan->target, "%s", incident->target);
@@ -86,13 +109,14 @@ bool plan_make(const struct engine *engine, const struct incident *incident,
 {
     struct plan plan = {.action = call->resolved, .call = call};
     CHECK(plan.action != NULL);
-    if (!plan_target(incident, call->arguments, &plan)) {
+    if (!call->arguments ||
+        !plan_target(incident, argument_value(incident, call, call->arguments), &plan)) {
         return false;
     }
     for (const struct argument *a = call->arguments->next; a; a = a->next) {
         double value;
-        if (plan.number_count == ENGINE_NUMBERS_MAX || !constant_of(a->value, &value) ||
-            !isfinite(value)) {
+        if (plan.number_count == ENGINE_NUMBERS_MAX ||
+            !constant_of(argument_value(incident, call, a), &value) || !isfinite(value)) {
             return false;
         }
         plan.numbers[plan.number_count++] = value;
@@ -217,8 +241,8 @@ static bool target_is_under_way(const struct engine *engine, const char *target,
     return false;
 }
 
-/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. A target that
- * is not in the pool takes nothing from it. */
+/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. A
+ * target that is not in the pool takes nothing from it. */
 static bool keep_denies(struct engine *engine, const struct limit *limit, const struct plan *plan,
                         char *reason, size_t size)
 {

@@ -22,7 +22,7 @@
 #include "runtime/act/message.h"
 #include "runtime/heald/log.h"
 #ifdef HEAL_CRASH_POINTS
-#include "tests/fault/crash_point.h"
+#    include "tests/fault/crash_point.h"
 #endif
 
 /* ---- inputs ---- */
@@ -131,8 +131,8 @@ static void send_act(struct engine_process *process, const struct effect *effect
 
 static void send_probe(struct engine_process *process, uint64_t id)
 {
-    send_message(process, &(struct message){
-                              .kind = MESSAGE_PROBE, .id = id, .epoch = process->epoch});
+    send_message(process,
+                 &(struct message){.kind = MESSAGE_PROBE, .id = id, .epoch = process->epoch});
 }
 
 static void send_notice(struct engine_process *process, const struct effect *effect)
