@@ -79,7 +79,9 @@ void store_answered(struct store *store, uint32_t source, struct instant time);
 void store_failed(struct store *store, uint32_t source, struct instant time);
 /* True when the source's last complete answer is recent enough at `now`. */
 bool store_source_observed(const struct store *store, uint32_t source, struct instant now);
-/* True when every source has answered at least once. */
+/* How many sources there will be; until all are known, nothing is known to be absent. */
+void store_expect(struct store *store, size_t sources);
+/* True when every source, and as many as are expected, has answered at least once. */
 bool store_warm(const struct store *store);
 
 /* Forgets series without a sample for longer than retention; their slots are used again. */

@@ -9,7 +9,7 @@
 #include "runtime/ingest/page.h"
 #include "runtime/store/journal.h"
 
-enum { ENGINE_INPUTS_MAX = 4096, ENGINE_WHO_BYTES = 64 };
+enum { ENGINE_INPUTS_MAX = 4096, ENGINE_WHO_BYTES = 64, ENGINE_UNANSWERED_MAX = 256 };
 
 /* An input that waits for the next step, with room for its words. */
 struct waiting_input {
@@ -36,6 +36,8 @@ struct engine_process {
     struct effects effects;
     struct waiting_input *inputs;
     size_t input_count;
+    uint64_t unanswered[ENGINE_UNANSWERED_MAX]; /* ids of the ACTs of this life, without RESULT */
+    size_t unanswered_count;
     uint32_t epoch;
     struct instant now, started;
     bool peer, failed; /* failed: the journal takes nothing more; the process must end */
