@@ -61,15 +61,30 @@ static void plan_find_grant(const struct engine *engine, struct plan *plan)
     }
 }
 
+/* What an undo passes on: the value its action was called with for the parameter of that name. */
+static const struct expr *outer_value(const struct act_call *outer, const struct expr *value)
+{
+    if (!outer || value->kind != EXPR_SELECTOR || !value->selector.name.text) {
+        return value;
+    }
+    const struct parameter *parameter = outer->resolved->parameters;
+    const struct argument *argument = outer->arguments;
+    for (; parameter && argument; parameter = parameter->next, argument = argument->next) {
+        if (strcmp(parameter->name.text, value->selector.name.text) == 0) {
+            return argument->value;
+        }
+    }
+    return value;
+}
+
 /* The target: the policy's entity, or a service by its name. */
-static bool plan_target(const struct incident *incident, const struct argument *argument,
+static bool plan_target(const struct incident *incident, const struct expr *value,
                         struct plan *plan)
 {
-    if (!argument || argument->value->kind != EXPR_SELECTOR ||
-        !argument->value->selector.name.text) {
+    if (value->kind != EXPR_SELECTOR || !value->selector.name.text) {
         return false;
     }
-    const char *word = argument->value->selector.name.text;
+    const char *word = value->selector.name.text;
     const struct policy *policy = incident->run->policy;
     if (policy->each.text && strcmp(word, policy->each.text) == 0) {
         snprintf(plan->target, sizeof plan->target, "%s", incident->target);
@@ -82,17 +97,18 @@ static bool plan_target(const struct incident *incident, const struct argument *
 }
 
 bool plan_make(const struct engine *engine, const struct incident *incident,
-               const struct act_call *call, struct plan *ret_plan)
+               const struct act_call *call, const struct act_call *outer, struct plan *ret_plan)
 {
-    struct plan plan = {.action = call->resolved, .call = call};
+    struct plan plan = {.action = call->resolved, .call = call, .undo = outer != NULL};
     CHECK(plan.action != NULL);
-    if (!plan_target(incident, call->arguments, &plan)) {
+    const struct argument *argument = call->arguments;
+    if (!argument || !plan_target(incident, outer_value(outer, argument->value), &plan)) {
         return false;
     }
-    for (const struct argument *a = call->arguments->next; a; a = a->next) {
+    for (const struct argument *a = argument->next; a; a = a->next) {
         double value;
-        if (plan.number_count == ENGINE_NUMBERS_MAX || !constant_of(a->value, &value) ||
-            !isfinite(value)) {
+        if (plan.number_count == ENGINE_NUMBERS_MAX ||
+            !constant_of(outer_value(outer, a->value), &value) || !isfinite(value)) {
             return false;
         }
         plan.numbers[plan.number_count++] = value;
@@ -217,8 +233,8 @@ static bool target_is_under_way(const struct engine *engine, const char *target,
     return false;
 }
 
-/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. A target that
- * is not in the pool takes nothing from it. */
+/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. A
+ * target that is not in the pool takes nothing from it. */
 static bool keep_denies(struct engine *engine, const struct limit *limit, const struct plan *plan,
                         char *reason, size_t size)
 {

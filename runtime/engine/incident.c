@@ -150,8 +150,10 @@ static void conclude(struct engine *engine, struct incident *incident, struct ef
         if (run->signals[i] && incident->slot != SLOT_NONE && used > 0 &&
             (size_t)used < sizeof text &&
             eval_watch_value(run->signals[i], incident->slot, &value)) {
-            used += snprintf(text + used, sizeof text - (size_t)used, "; %s = %.6g",
-                             signal->name.text, value);
+            char quantity[64];
+            used += snprintf(
+                text + used, sizeof text - (size_t)used, "; %s = %s", signal->name.text,
+                quantity_print(value, signal->expr->type.dimension, quantity, sizeof quantity));
         }
     }
     arena_release(&arena);
@@ -266,7 +268,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
 {
     struct plan plan;
     char reason[TEXT_BYTES];
-    if (!plan_make(engine, incident, &rung->call, &plan)) {
+    if (!plan_make(engine, incident, &rung->call, NULL, &plan)) {
         incident_hold(engine, incident, effects, "the action's target or numbers are not known");
         return;
     }
@@ -416,11 +418,10 @@ static void undo_or_next(struct engine *engine, struct incident *incident, struc
         next_rung(engine, incident);
         return;
     }
-    if (!plan_make(engine, incident, undo, &plan)) {
+    if (!plan_make(engine, incident, undo, &rung->call, &plan)) {
         incident_hold(engine, incident, effects, "the undo's target or numbers are not known");
         return;
     }
-    plan.undo = true;
     if (plan_refusal(engine, incident, &plan, reason, sizeof reason) != REFUSAL_NONE) {
         refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
@@ -439,7 +440,8 @@ static void step_verifying(struct engine *engine, struct incident *incident,
         incident->slot == SLOT_NONE
             ? TRUTH_UNKNOWN
             : engine_truth(watch, eval_entities_live(run->pool->entities), incident->slot);
-    if (truth == TRUTH_TRUE && eval_watch_oldest_sample(watch).ns <= incident->ended.ns) {
+    if (truth == TRUTH_TRUE &&
+        eval_watch_oldest_sample(watch, incident->slot).ns <= incident->ended.ns) {
         truth = TRUTH_UNKNOWN; /* it was true of samples older than the end of the action */
     }
     struct duration holds =
