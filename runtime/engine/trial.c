@@ -711,7 +711,9 @@ static bool event_matches(const struct trial_event *event, const struct expect *
                       (strcmp(word, "action") != 0 && strcmp(word, event->action) != 0)) {
         return false;
     }
-    if (expect->on && !strstr(event->target, expect->on)) {
+    /* The target of an incident, or of the action where the two differ: a service. */
+    bool acted = event->kind == RECORD_DISPATCHED && expect->on && strstr(event->text, expect->on);
+    if (expect->on && !acted && !strstr(event->target, expect->on)) {
         return false;
     }
     double at = duration_to_seconds(event->at);
