@@ -74,12 +74,15 @@ def memory_leak():
                 if leaks and i == 2:
                     used = min(990, 400 + second / 60 * 6.5) * MIB + stream.noise(6 * MIB)
                 stream.gauge(second, "container_memory_working_set_bytes", round(used), **labels)
-        for second in range(0, 90 * 60 + 1, 120):
-            for i in range(4):
-                labels = {"namespace": "shop", "pod": "cart-%d" % i}
-                stream.gauge(second, "kube_pod_container_resource_limits", GIB, resource="memory", container="cart", **labels)
-                stream.gauge(second, "kube_pod_status_ready", 1, condition="true", **labels)
         stream.write("memory-leak", name)
+    # kube-state-metrics is a target of its own.
+    stream = Stream("memory-leak state.om")
+    for second in range(0, 90 * 60 + 1, 120):
+        for i in range(4):
+            labels = {"namespace": "shop", "pod": "cart-%d" % i}
+            stream.gauge(second, "kube_pod_container_resource_limits", GIB, resource="memory", container="cart", **labels)
+            stream.gauge(second, "kube_pod_status_ready", 1, condition="true", **labels)
+    stream.write("memory-leak", "state.om")
 
 
 def disk_filling():
