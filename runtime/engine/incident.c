@@ -215,7 +215,7 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
     double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
-    incident->deadline = after_seconds(engine, timeout + RESULT_GRACE_S);
+    incident->deadline = after_seconds(engine, timeout + (double)RESULT_GRACE_S);
     plan_spend(engine, incident, plan);
     engine->counters.dispatched++;
     engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",

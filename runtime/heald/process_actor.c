@@ -17,6 +17,9 @@
 #include "runtime/heald/grant_list.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
+#ifdef HEAL_CRASH_POINTS
+#include "tests/fault/crash_point.h"
+#endif
 
 struct actor_process {
     const struct config *config;
@@ -142,6 +145,10 @@ static enum status actor_open(struct actor_process *process, struct error *error
     process->host.user = process;
     process->host.env.answer = send_answer;
     process->host.env.notify = take_notice;
+#ifdef HEAL_CRASH_POINTS
+    crash_point_open("actor");
+    process->host.env.point = crash_point;
+#endif
     TRY(load_channels(process, say_notice, notice_done, error));
     return actor_new(process->grants.items, process->grants.count, process->latches,
                      &process->host.env, &process->actor, error);

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Writes the recorded streams of the examples, the same bytes at every run.
+
+    examples/make_streams.py [FOLDER]...
+
+Every stream begins at 2024-01-01T00:00:00Z, which is when the clock of `healc test` begins too, so
+that times in values (the end of a certificate, the start of a process) mean what they say.
+"""
+import os
+import random
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+START = 1704067200
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+class Stream:
+    """Samples of one file; add() takes seconds since START."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.rows, self.types = [], {}
+
+    def noise(self, size):
+        return self.random.gauss(0, size)
+
+    def add(self, second, kind, name, labels, value):
+        self.types[name] = kind
+        text = ",".join('%s="%s"' % pair for pair in sorted(labels.items()))
+        self.rows.append((name, text, second, value))
+
+    def gauge(self, second, name, value, **labels):
+        self.add(second, "gauge", name, labels, value)
+
+    def counter(self, second, name, value, **labels):
+        self.add(second, "counter", name, labels, value)
+
+    def write(self, folder, name):
+        lines, last = [], None
+        for metric, labels, second, value in sorted(self.rows):
+            if metric != last:
+                family = metric[:-6] if metric.endswith("_total") else metric
+                lines.append("# TYPE %s %s" % (family, self.types[metric]))
+                last = metric
+            number = "NaN" if value != value else "%.10g" % round(value, 3)
+            lines.append("%s{%s} %s %d" % (metric, labels, number, START + second))
+        lines.append("# EOF")
+        with open(os.path.join(HERE, folder, name), "w") as file:
+            file.write("\n".join(lines) + "\n")
+
+
+class Counter:
+    """A counter that grows by a rate."""
+
+    def __init__(self):
+        self.value = 0.0
+
+    def grow(self, amount):
+        self.value += max(0.0, amount)
+        return round(self.value)
+
+
+def memory_leak():
+    for name, leaks in (("leak.om", True), ("saw-tooth.om", False)):
+        stream = Stream("memory-leak " + name)
+        for second in range(0, 90 * 60 + 1, 60):
+            for i in range(4):
+                labels = {"namespace": "shop", "pod": "cart-%d" % i, "container": "cart"}
+                # A collector lets memory rise and takes it back; every pod at its own pace.
+                wave = (second + i * 400) % (1100 + 90 * i) / (1100 + 90 * i)
+                used = 420 * MIB + wave * (250 if leaks else 340) * MIB + stream.noise(4 * MIB)
+                if leaks and i == 2:
+                    used = min(990, 400 + second / 60 * 6.5) * MIB + stream.noise(6 * MIB)
+                stream.gauge(second, "container_memory_working_set_bytes", round(used), **labels)
+        stream.write("memory-leak", name)
+    # kube-state-metrics is a target of its own.
+    stream = Stream("memory-leak state.om")
+    for second in range(0, 90 * 60 + 1, 120):
+        for i in range(4):
+            labels = {"namespace": "shop", "pod": "cart-%d" % i}
+            stream.gauge(second, "kube_pod_container_resource_limits", GIB, resource="memory", container="cart", **labels)
+            stream.gauge(second, "kube_pod_status_ready", 1, condition="true", **labels)
+    stream.write("memory-leak", "state.om")
+
+
+def disk_filling():
+    for name in ("filling.om", "backup.om"):
+        stream = Stream("disk-filling " + name)
+        size = 200 * GIB
+        for second in range(0, 150 * 60 + 1, 60):
+            minute = second / 60
+            root = 61 * GIB + stream.noise(20 * MIB)
+            data = 118 * GIB + minute * 2 * MIB + stream.noise(40 * MIB)
+            if name == "filling.om" and minute > 20:
+                # A service logs every request since its last restart.
+                data += (minute - 20) * 380 * MIB
+            if name == "backup.om" and 30 < minute:
+                # The dump of the night is written, shipped and removed.
+                data += min(minute - 30, 25) * 900 * MIB if minute < 65 else 0
+            for mountpoint, used in (("/", root), ("/var/lib/data", data)):
+                labels = {"instance": "db-1:9100", "mountpoint": mountpoint, "fstype": "ext4"}
+                stream.gauge(second, "node_filesystem_avail_bytes", round(max(0, size - used)), **labels)
+                stream.gauge(second, "node_filesystem_size_bytes", size, **labels)
+        stream.write("disk-filling", name)
+
+
+def connection_pool():
+    for name in ("deploy.om", "rush.om"):
+        stream = Stream("connection-pool " + name)
+        deployed = 30 * 60 if name == "deploy.om" else None
+        for second in range(0, 75 * 60 + 1, 30):
+            for i in range(3):
+                labels = {"instance": "orders-%d:8080" % i, "job": "orders"}
+                active, pending = 7 + stream.noise(1.5), 0
+                start = START - 6 * 86400 - 40 * i
+                if deployed is not None and second >= deployed:
+                    # The new release forgets to close connections on one path.
+                    start = START + deployed + 5 * i
+                    age = (second - deployed) / 60
+                    active = min(20, 7 + age * 2.4 + stream.noise(0.7))
+                    pending = max(0, age - 5) * 3 + stream.noise(1) if active == 20 else 0
+                if name == "rush.om" and second > 1200:
+                    # Noon: busy, and at times full, without a release.
+                    active = 17.5 + stream.noise(2)
+                    pending = max(0, stream.noise(3))
+                stream.gauge(second, "hikaricp_connections_active", max(0, min(20, round(active))), pool="main", **labels)
+                stream.gauge(second, "hikaricp_connections_pending", max(0, round(pending)), pool="main", **labels)
+                if second % 120 == 0:
+                    stream.gauge(second, "hikaricp_connections_max", 20, pool="main", **labels)
+                    stream.gauge(second, "process_start_time_seconds", start, **labels)
+        stream.write("connection-pool", name)
+
+
+STREAMS = {
+    "memory-leak": memory_leak,
+    "disk-filling": disk_filling,
+    "connection-pool": connection_pool,
+}
+
+
+def main():
+    for name in sys.argv[1:] or STREAMS:
+        STREAMS[os.path.basename(os.path.normpath(name))]()
+
+
+main()
