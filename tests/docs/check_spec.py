@@ -180,6 +180,17 @@ def check_links(path):
             claim(anchor in anchors(where), f"{path.name}: {target}: no such heading")
 
 
+# ---- commands ----
+
+def check_commands(path):
+    """Every `healc VERB` and `healctl COMMAND` that a document tells people to type is there."""
+    known = {"healc": {r[0] for r in tables.rows("compiler/healc/command.def", "COMMAND", 4)} | {"help"},
+             "healctl": {r[1] for r in tables.rows("runtime/healctl/command.def", "COMMAND", 5)}}
+    text = path.read_text(encoding="utf-8")
+    for program, word in re.findall(r"(?:`|\$ )(healc|healctl) ([a-z]+)", text):
+        claim(word in known[program], f"{path.name}: there is no '{program} {word}'")
+
+
 def main():
     shown = set()
     with tempfile.TemporaryDirectory(prefix="heal") as folder:
@@ -191,6 +202,7 @@ def main():
                 continue
             shown |= check_tables(path)
             check_links(path)
+            check_commands(path)
             for line, fence, text in blocks(path):
                 if fence and fence[0] in ("heal", "promql", "yaml"):
                     check_example(f"{path.name}:{line}", fence, text, folder)
