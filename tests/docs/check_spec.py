@@ -206,7 +206,7 @@ def main():
             for line, fence, text in blocks(path):
                 if fence and fence[0] in ("heal", "promql", "yaml"):
                     check_example(f"{path.name}:{line}", fence, text, folder)
-    for path in PAGES:
+    for path in [*PAGES, *sorted((ROOT / "examples").glob("*/README.md"))]:
         check_links(path)
     for name in tables.PARTS:
         claim(name in shown, f"no document shows the table '{name}'")
