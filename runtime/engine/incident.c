@@ -548,6 +548,10 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
         step_orphan(engine, incident, effects);
         return;
     }
+    if (incident->undo_owed) {
+        incident->undo_owed = false;
+        undo_or_next(engine, incident, effects);
+    }
     if (step_clear(engine, incident, effects)) {
         return;
     }

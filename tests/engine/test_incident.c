@@ -198,6 +198,36 @@ static void a_failed_verification_undoes_the_act_before_the_next_step(void **sta
     world_release(&play.world);
 }
 
+static void an_undo_owed_when_the_engine_died_is_done_after_it_rose(void **state)
+{
+    (void)state;
+    struct play play;
+    play_init(&play,
+              HEAD POLICY("high",
+                          "action cordon(t: w) { via exec undo uncordon(t) timeout 3s }\n"
+                          "action uncordon(t: w) { via exec irreversible timeout 3s }\n",
+                          "try cordon(w) verify x < 50% holds 1s within 5s else page boss", ""),
+              1);
+    struct engine_grant grants[2] = {play.world.grant, play.world.grant};
+    grants[0].action = "cordon";
+    grants[1].action = "uncordon";
+    play.world.host.grants = grants;
+    play.world.host.grant_count = 2;
+    play.x[0] = 0.95;
+    while (count_of(&play, RECORD_UNVERIFIED) == 0) {
+        play_step(&play, NULL);
+    }
+    while (play.world.records[play.world.record_count - 1].kind != RECORD_UNVERIFIED) {
+        play.world.record_count--; /* what came after it was not durable */
+    }
+    play.has_pending = false;
+    world_restart(&play.world);
+    play_on(&play, 10);
+    assert_int_equal(count_of(&play, RECORD_UNDONE), 1);
+    assert_string_equal(last_of(&play, RECORD_ESCALATED)->action, "boss");
+    world_release(&play.world);
+}
+
 static void an_unknown_outcome_goes_to_a_person_and_is_not_tried_again(void **state)
 {
     (void)state;
@@ -362,6 +392,7 @@ int main(void)
         cmocka_unit_test(another_act_on_a_busy_target_waits_its_turn),
         cmocka_unit_test(a_ladder_climbs_only_after_an_observed_failure_and_ends_with_a_page),
         cmocka_unit_test(a_failed_verification_undoes_the_act_before_the_next_step),
+        cmocka_unit_test(an_undo_owed_when_the_engine_died_is_done_after_it_rose),
         cmocka_unit_test(an_unknown_outcome_goes_to_a_person_and_is_not_tried_again),
         cmocka_unit_test(a_failed_act_goes_on_to_the_next_step_and_a_timed_out_one_is_observed),
         cmocka_unit_test(cooldown_doubles_while_nothing_helps_and_starts_anew_once_it_does),
