@@ -64,7 +64,7 @@ struct incident {
     uint32_t notices; /* sent so far */
     bool approved, probed, unresolved_told, bound_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
-    bool undo_owed;   /* restored from an UNVERIFIED whose undo was not yet intended */
+    bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     uint64_t program_hash;
     uint64_t reason; /* hash of the last recorded refusal */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];

@@ -422,7 +422,14 @@ static void undo_or_next(struct engine *engine, struct incident *incident, struc
         incident_hold(engine, incident, effects, "the undo's target or numbers are not known");
         return;
     }
-    if (plan_refusal(engine, incident, &plan, reason, sizeof reason) != REFUSAL_NONE) {
+    enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
+    if (refusal == REFUSAL_WAIT) { /* stopped, or the inventory is not seen yet: it stays owed */
+        refuse(engine, incident, effects, reason);
+        incident->undo_owed = true;
+        incident->state = STATE_WAITING;
+        return;
+    }
+    if (refusal != REFUSAL_NONE) {
         refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
         return;
@@ -551,6 +558,8 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
     if (incident->undo_owed) {
         incident->undo_owed = false;
         undo_or_next(engine, incident, effects);
+        step_unresolved(engine, incident, effects);
+        return;
     }
     if (step_clear(engine, incident, effects)) {
         return;
