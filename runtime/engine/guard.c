@@ -267,20 +267,28 @@ static bool keep_denies(struct engine *engine, const struct limit *limit, const 
     return true;
 }
 
-/* between A and B of a numeric parameter. */
+/* True when the guard's unit measures what the parameter takes; a guard without one speaks of plain
+ * numbers. */
+static bool between_concerns(const struct limit *limit, const struct parameter *parameter)
+{
+    enum unit unit = unit_find(parameter->type.text, strlen(parameter->type.text));
+    if (limit->unit == UNIT_NONE || unit == UNIT_NONE) {
+        return limit->unit == unit;
+    }
+    return unit_infos[limit->unit].base == unit_infos[unit].base;
+}
+
+/* between A and B of a numeric parameter; all values are in base units. */
 static bool between_denies(const struct limit *limit, const struct plan *plan, char *reason,
                            size_t size)
 {
     const struct parameter *parameter = plan->action->parameters;
     for (uint32_t i = 0; i < plan->number_count; i++) {
         parameter = parameter ? parameter->next : NULL;
-        bool measured =
-            parameter && limit->unit != UNIT_NONE &&
-            unit_find(parameter->type.text, strlen(parameter->type.text)) == limit->unit;
-        if (measured && !(plan->numbers[i] >= limit->low && plan->numbers[i] <= limit->high)) {
-            snprintf(reason, size, "between %.15g and %.15g %s of any %s: %.15g is outside",
-                     limit->low, limit->high, unit_infos[limit->unit].text, limit->subject.text,
-                     plan->numbers[i]);
+        if (parameter && between_concerns(limit, parameter) &&
+            !(plan->numbers[i] >= limit->low && plan->numbers[i] <= limit->high)) {
+            snprintf(reason, size, "between %s of any %s: %.15g is outside", limit->amount.text,
+                     limit->subject.text, plan->numbers[i]);
             return true;
         }
     }

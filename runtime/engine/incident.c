@@ -306,7 +306,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, reason);
         return;
     }
-    bool attended = plan.action->irreversible && !plan.unattended;
+    bool attended = (plan.action->irreversible || plan.action->replaces.text) && !plan.unattended;
     bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended;
     if (needs_word && !incident->approved) {
         ask(engine, incident, rung, &plan,

@@ -118,13 +118,14 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         break; /* approvals do not outlive the engine that asked */
     case RECORD_INTENT:
         incident->intent_only = true;
-        incident->undo_owed = false;
+        incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
     case RECORD_DISPATCHED:
         incident->intent_only = false;
+        incident->undo_owed = false;
         incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
         restore_memory(engine, incident, record);
         break;
@@ -135,8 +136,14 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_SUCCEEDED:
     case RECORD_TIMED_OUT:
         incident->ended = record->time;
-        restore_deadline(engine, incident,
-                         incident->state == STATE_UNDOING ? STATE_UNDOING : STATE_VERIFYING);
+        if (incident->state != STATE_UNDOING) {
+            restore_deadline(engine, incident, STATE_VERIFYING);
+        } else if (record->kind == RECORD_SUCCEEDED) {
+            incident->rung = record->rung + 1;
+            incident_enter(engine, incident, STATE_OPEN);
+        } else {
+            incident_enter(engine, incident, STATE_HELD);
+        }
         break;
     case RECORD_FAILED:
         incident->rung = record->rung;

@@ -18,7 +18,7 @@
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
 #ifdef HEAL_CRASH_POINTS
-#include "tests/fault/crash_point.h"
+#    include "tests/fault/crash_point.h"
 #endif
 
 struct actor_process {
