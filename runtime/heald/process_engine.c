@@ -397,6 +397,7 @@ static void tick(struct engine_process *process)
     process->last_step_cpu = (struct duration){cpu_now().ns - cpu.ns};
     carry_out(process);
     engine_face_publish(process);
+    journal_rest(process->journal);
 }
 
 static void hello(struct engine_process *process)
