@@ -431,6 +431,7 @@ static void tick(struct engine_process *process)
     process->last_step_cpu = (struct duration){cpu_now().ns - cpu.ns};
     carry_out(process);
     engine_face_publish(process);
+    journal_rest(process->journal);
 }
 
 /* A fresh actor knows only the latches of the one before: what that one did not answer is asked
