@@ -64,6 +64,7 @@ struct incident {
     uint32_t notices; /* sent so far */
     bool approved, probed, unresolved_told, bound_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
+    bool undo_owed;   /* the action did not help, and its undo has not run yet */
     uint64_t program_hash;
     uint64_t reason; /* hash of the last recorded refusal */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];

@@ -549,6 +549,13 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
         step_orphan(engine, incident, effects);
         return;
     }
+    if (incident->undo_owed && incident->slot != SLOT_NONE) { /* before anything else */
+        if (eval_entities_complete(incident->run->pool->entities)) {
+            incident->undo_owed = false;
+            undo_or_next(engine, incident, effects);
+        }
+        return;
+    }
     if (step_clear(engine, incident, effects)) {
         return;
     }
@@ -614,7 +621,8 @@ void incident_result(struct engine *engine, struct incident *incident, const str
         incident_hold(engine, incident, effects, "the actor refused the action");
         break;
     case OUTCOME_NEVER_STARTED:
-        incident_enter(engine, incident, undoing ? STATE_HELD : STATE_OPEN);
+        incident->undo_owed = undoing;
+        incident_enter(engine, incident, STATE_OPEN);
         break;
     case OUTCOME_FAILED:
     case OUTCOME_TIMED_OUT:

@@ -109,6 +109,13 @@ static void restore_deadline(struct engine *engine, struct incident *incident,
     }
 }
 
+static bool has_undo(const struct incident *incident, uint32_t at)
+{
+    const struct policy_run *run = incident->run;
+    const struct rung *rung = run && at < run->rung_count ? run->rungs[at] : NULL;
+    return rung && rung->kind == RUNG_ACT && rung->call.resolved->undo;
+}
+
 static void restore_incident(struct engine *engine, struct incident *incident,
                              const struct record *record, bool undo)
 {
@@ -123,7 +130,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
     case RECORD_DISPATCHED:
-        incident->intent_only = false;
+        incident->intent_only = incident->undo_owed = false;
         incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
         restore_memory(engine, incident, record);
         break;
@@ -142,6 +149,8 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         if (strncmp(record->text, "never started", 13) != 0) {
             restore_memory(engine, incident, record);
             incident->rung++;
+        } else {
+            incident->undo_owed = incident->state == STATE_UNDOING;
         }
         incident_enter(engine, incident, STATE_OPEN);
         break;
@@ -151,7 +160,8 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         break;
     case RECORD_UNVERIFIED:
         restore_memory(engine, incident, record);
-        incident->rung = record->rung + 1;
+        incident->undo_owed = has_undo(incident, record->rung);
+        incident->rung = record->rung + !incident->undo_owed;
         incident_enter(engine, incident, STATE_OPEN);
         break;
     case RECORD_UNDONE:
@@ -161,6 +171,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_ESCALATED:
         incident->notices = record->rung;
         incident->unresolved_told = true;
+        incident->undo_owed = false; /* it is a person's now */
         snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
         if (incident->state != STATE_RECOVERED) {
             incident_enter(engine, incident, STATE_HELD);

@@ -55,8 +55,8 @@ NODISCARD enum status store_source(struct store *store, const char *name, struct
                                    struct duration grace, uint32_t *ret_source,
                                    struct error *error);
 
-/* Finds or makes; the id is valid until the next store_expire(). A duplicate from another source is refused (STATUS_DENIED): the first owner keeps
- * it. */
+/* Finds or makes; the id is valid until the next store_expire(). A duplicate from another source is
+ * refused (STATUS_DENIED): the first owner keeps it. */
 NODISCARD enum status store_series(struct store *store, uint32_t source, const char *name,
                                    const struct label *labels, size_t count, uint32_t *ret_series,
                                    struct error *error);

@@ -426,6 +426,7 @@ static void hello(struct engine_process *process)
     for (size_t i = 0; i < process->unanswered_count; i++) {
         send_probe(process, process->unanswered[i]);
     }
+    engine_page_again(process->generation->engine);
 }
 
 /* False when the process should end. */

@@ -81,6 +81,7 @@ def judge(world, shown):
         assert len(effects) <= len(of_it), f"{action}: {len(effects)} effects of {len(of_it)} dispatches"
         done = [r for r in rows if r["kind"] == "succeeded" and r["action"] == action]
         assert len(effects) >= len(done), f"{action}: {len(done)} are said to be done, {len(effects)} were"
+    assert len(world.effects("turn")) <= len(world.effects("turn_back")) + 1, "done again without its undo"
     assert len(world.effects()) <= len(latches), f"{len(world.effects())} effects of {len(latches)} latches"
     posts = {(post[0]) for post in world.webhook.posts}
     for row in rows:
