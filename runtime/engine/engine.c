@@ -93,6 +93,13 @@ static void send_notices(struct engine *engine, struct effects *effects)
     }
 }
 
+void engine_page_again(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        engine->notices[i].next = (struct instant){0};
+    }
+}
+
 static void notified(struct engine *engine, const struct input *input, struct effects *effects)
 {
     for (size_t i = 0; i < engine->notice_count; i++) {

@@ -626,7 +626,8 @@ void incident_result(struct engine *engine, struct incident *incident, const str
         incident_hold(engine, incident, effects, "the actor refused the action");
         break;
     case OUTCOME_NEVER_STARTED:
-        incident_enter(engine, incident, undoing ? STATE_HELD : STATE_OPEN);
+        incident->undo_owed = undoing;
+        incident_enter(engine, incident, STATE_OPEN);
         break;
     case OUTCOME_FAILED:
     case OUTCOME_TIMED_OUT:

@@ -97,15 +97,14 @@ static void restore_notice(struct engine *engine, const struct record *record)
     }
 }
 
-static void restore_deadline(struct engine *engine, struct incident *incident,
-                             enum incident_state state)
+/* The verify starts anew: what was seen before the crash is not known. */
+static void restore_verifying(struct engine *engine, struct incident *incident)
 {
-    incident_enter(engine, incident, state);
-    if (state == STATE_VERIFYING && incident->run && incident->rung < incident->run->rung_count &&
-        incident->run->rungs[incident->rung]->kind == RUNG_ACT) {
+    const struct policy_run *run = incident->run;
+    incident_enter(engine, incident, STATE_VERIFYING);
+    if (run && incident->rung < run->rung_count && run->rungs[incident->rung]->kind == RUNG_ACT) {
         incident->deadline = instant_add(
-            engine->now,
-            duration_seconds(incident->run->rungs[incident->rung]->verify_within.value));
+            engine->now, duration_seconds(run->rungs[incident->rung]->verify_within.value));
     }
 }
 
@@ -137,7 +136,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_TIMED_OUT:
         incident->ended = record->time;
         if (incident->state != STATE_UNDOING) {
-            restore_deadline(engine, incident, STATE_VERIFYING);
+            restore_verifying(engine, incident);
         } else if (record->kind == RECORD_SUCCEEDED) {
             incident->rung = record->rung + 1;
             incident_enter(engine, incident, STATE_OPEN);
@@ -150,6 +149,8 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         if (strncmp(record->text, "never started", 13) != 0) {
             restore_memory(engine, incident, record);
             incident->rung++;
+        } else {
+            incident->undo_owed = incident->state == STATE_UNDOING;
         }
         incident_enter(engine, incident, STATE_OPEN);
         break;

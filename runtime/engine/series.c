@@ -506,11 +506,23 @@ static void series_died(struct store *store, uint32_t id)
     store->stats.died++;
 }
 
+void store_hold(struct store *store, uint32_t id)
+{
+    CHECK(store_series_live(store, id) && store->series[id].holders < UINT32_MAX);
+    store->series[id].holders++;
+}
+
+void store_let_go(struct store *store, uint32_t id)
+{
+    CHECK(store_series_live(store, id) && store->series[id].holders > 0);
+    store->series[id].holders--;
+}
+
 void store_expire(struct store *store, struct instant now)
 {
     for (uint32_t id = 0; id < store->series_count; id++) {
         const struct series *series = &store->series[id];
-        if (!series->labels) {
+        if (!series->labels || series->holders > 0) {
             continue;
         }
         int64_t keep = store->metrics[series->metric].retention_ms;

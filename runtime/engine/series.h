@@ -87,7 +87,12 @@ void store_expect(struct store *store, size_t sources);
 /* True when every source, and as many as are expected, has answered at least once. */
 bool store_warm(const struct store *store);
 
-/* Forgets series without a sample for longer than retention; their slots are used again. */
+/* While a series is held, its id stays valid, however old its samples grow. */
+void store_hold(struct store *store, uint32_t series);
+void store_let_go(struct store *store, uint32_t series);
+
+/* Forgets series without a sample for longer than retention, unless they are held; their slots are
+ * used again. */
 void store_expire(struct store *store, struct instant now);
 
 struct store_stats {

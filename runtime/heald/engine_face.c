@@ -470,7 +470,7 @@ void engine_face_publish(struct engine_process *process)
 {
     struct page_text page = {.bytes = heap_alloc(METRICS_BYTES)};
     struct page_head head = {.ready = store_warm(process->store) && process->peer,
-                             .heartbeat = process->now};
+                             .heartbeat = {process->now.ns - process->skew.ns}};
     const char *health = !process->peer                ? "the actor is gone\n"
                          : !store_warm(process->store) ? "a source has not answered yet\n"
                          : engine_stopped(process->generation->engine) ? "ready; stopped\n"

@@ -62,7 +62,7 @@ static void take_message(struct engine_process *process, const struct message *m
         waiting = engine_input_add(process, INPUT_RESULT, message->id, "actor", message->text);
         if (waiting) {
             waiting->input.outcome = message->outcome;
-            waiting->input.ended = message->ended;
+            waiting->input.ended = instant_add(message->ended, process->skew);
         }
     } else if (message->kind == MESSAGE_NOTIFIED) {
         waiting = engine_input_add(process, INPUT_NOTIFIED, message->id, "actor", message->text);
@@ -120,7 +120,7 @@ static void send_act(struct engine_process *process, const struct effect *effect
         .grant = (uint16_t)effect->grant,
         .target = (uint16_t)effect->target,
         .number_count = effect->number_count,
-        .deadline = instant_add(process->now, effect->timeout),
+        .deadline = {process->now.ns - process->skew.ns + effect->timeout.ns},
     };
     memcpy(message.numbers, effect->numbers, sizeof message.numbers);
     send_message(process, &message);
@@ -387,10 +387,15 @@ static enum status open_state(struct engine_process *process, struct error *erro
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->now = clock_now(&process->start->clock);
     if (process->now.ns < restoring.last.ns) {
-        log_say(LOG_WARN, "the clock is behind the journal; heal's time goes on from there");
+        char behind[64];
+        process->skew = instant_sub(restoring.last, process->now);
         process->now = restoring.last;
+        duration_print(process->skew, behind, sizeof behind);
+        log_say(LOG_WARN, "the clock is %s behind the journal; heal's time goes on from there",
+                behind);
     }
     TRY(engine_feed_open(&process->feed, PROCESS_FD_FEED, process->store, error));
+    process->feed.skew = process->skew;
     TRY(page_attach(PROCESS_FD_PAGE, &process->page, error));
     process->control = control_new(PROCESS_FD_CONTROL, error);
     return process->control ? STATUS_OK : STATUS_IO;
@@ -409,7 +414,7 @@ static void tick(struct engine_process *process)
 {
     struct input inputs[64];
     struct duration cpu = cpu_now();
-    struct instant now = clock_now(&process->start->clock);
+    struct instant now = instant_add(clock_now(&process->start->clock), process->skew);
     process->now = now.ns > process->now.ns ? now : process->now;
     watch_stop(process);
     engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
@@ -443,6 +448,7 @@ static void hello(struct engine_process *process)
     for (size_t i = 0; i < process->unanswered_count; i++) {
         send_probe(process, process->unanswered[i]);
     }
+    engine_page_again(process->generation->engine);
 }
 
 /* False when the process should end. */
