@@ -156,8 +156,10 @@ void incident_answer(struct engine *engine, struct incident *incident, bool appr
                      const struct input *input, struct effects *effects);
 
 /* guard.c */
+/* acted: the call that an undo takes back, whose arguments its parameters stand for; else NULL. */
 NODISCARD bool plan_make(const struct engine *engine, const struct incident *incident,
-                         const struct act_call *call, struct plan *ret_plan);
+                         const struct act_call *call, const struct act_call *acted,
+                         struct plan *ret_plan);
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret_reason, size_t size);
 void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan);

@@ -61,15 +61,36 @@ static void plan_find_grant(const struct engine *engine, struct plan *plan)
     }
 }
 
+/* In an undo, a parameter stands for what the action it takes back was called with. */
+static const struct expr *argument_value(const struct argument *argument,
+                                         const struct act_call *acted)
+{
+    const struct expr *value = argument->value;
+    const char *word = value->kind == EXPR_SELECTOR ? value->selector.name.text : NULL;
+    const struct parameter *parameter = acted && word ? acted->resolved->parameters : NULL;
+    const struct argument *given = acted ? acted->arguments : NULL;
+    for (; parameter; parameter = parameter->next) {
+        if (strcmp(parameter->name.text, word) == 0) {
+            for (const struct argument *a = acted->arguments; a; a = a->next) {
+                if (a->name.text && strcmp(a->name.text, word) == 0) {
+                    return a->value;
+                }
+            }
+            return given ? given->value : value;
+        }
+        given = given ? given->next : NULL;
+    }
+    return value;
+}
+
 /* The target: the policy's entity, or a service by its name. */
-static bool plan_target(const struct incident *incident, const struct argument *argument,
+static bool plan_target(const struct incident *incident, const struct expr *value,
                         struct plan *plan)
 {
-    if (!argument || argument->value->kind != EXPR_SELECTOR ||
-        !argument->value->selector.name.text) {
+    if (!value || value->kind != EXPR_SELECTOR || !value->selector.name.text) {
         return false;
     }
-    const char *word = argument->value->selector.name.text;
+    const char *word = value->selector.name.text;
     const struct policy *policy = incident->run->policy;
     if (policy->each.text && strcmp(word, policy->each.text) == 0) {
         snprintf(plan->target, sizeof plan->target, "%s", incident->target);
@@ -82,17 +103,17 @@ static bool plan_target(const struct incident *incident, const struct argument *
 }
 
 bool plan_make(const struct engine *engine, const struct incident *incident,
-               const struct act_call *call, struct plan *ret_plan)
+               const struct act_call *call, const struct act_call *acted, struct plan *ret_plan)
 {
     struct plan plan = {.action = call->resolved, .call = call};
     CHECK(plan.action != NULL);
-    if (!plan_target(incident, call->arguments, &plan)) {
+    if (!call->arguments || !plan_target(incident, argument_value(call->arguments, acted), &plan)) {
         return false;
     }
     for (const struct argument *a = call->arguments->next; a; a = a->next) {
         double value;
-        if (plan.number_count == ENGINE_NUMBERS_MAX || !constant_of(a->value, &value) ||
-            !isfinite(value)) {
+        if (plan.number_count == ENGINE_NUMBERS_MAX ||
+            !constant_of(argument_value(a, acted), &value) || !isfinite(value)) {
             return false;
         }
         plan.numbers[plan.number_count++] = value;
@@ -217,8 +238,8 @@ static bool target_is_under_way(const struct engine *engine, const char *target,
     return false;
 }
 
-/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. A target that
- * is not in the pool takes nothing from it. */
+/* keep at least AMOUNT of POOL ready, as if the target were not ready while it is acted on. A
+ * target that is not in the pool takes nothing from it. */
 static bool keep_denies(struct engine *engine, const struct limit *limit, const struct plan *plan,
                         char *reason, size_t size)
 {

@@ -266,7 +266,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
 {
     struct plan plan;
     char reason[TEXT_BYTES];
-    if (!plan_make(engine, incident, &rung->call, &plan)) {
+    if (!plan_make(engine, incident, &rung->call, NULL, &plan)) {
         incident_hold(engine, incident, effects, "the action's target or numbers are not known");
         return;
     }
@@ -416,7 +416,7 @@ static void undo_or_next(struct engine *engine, struct incident *incident, struc
         next_rung(engine, incident);
         return;
     }
-    if (!plan_make(engine, incident, undo, &plan)) {
+    if (!plan_make(engine, incident, undo, &rung->call, &plan)) {
         incident_hold(engine, incident, effects, "the undo's target or numbers are not known");
         return;
     }

@@ -94,6 +94,35 @@ static void a_fault_is_seen_done_verified_and_closed(void **state)
     world_release(&world);
 }
 
+/* The policy's text with an undo in place of the word irreversible. */
+static void an_undo_is_aimed_at_what_was_acted_on(void **state)
+{
+    (void)state;
+    static const char unfix[] =
+        "action unfix(t: w) { via exec affects t.x within 5s irreversible timeout 5s }\n";
+    struct world world;
+    char text[sizeof POLICY_TEXT + sizeof unfix];
+    const char *word = strstr(POLICY_TEXT, "irreversible");
+    const char *guard = strstr(POLICY_TEXT, "guard");
+    snprintf(text, sizeof text, "%.*sundo unfix(t)%.*s%s%s", (int)(word - POLICY_TEXT), POLICY_TEXT,
+             (int)(guard - word) - 12, word + 12, unfix, guard);
+    double x[2] = {0.2, 0.95};
+    world_init(&world, text, 2);
+    world.host.rehearsal = true; /* grants both actions */
+    const struct effect *dispatch = step_until(&world, x, EFFECT_DISPATCH, 10);
+    struct input done = {.kind = INPUT_RESULT,
+                         .id = dispatch->id,
+                         .outcome = OUTCOME_SUCCEEDED,
+                         .ended = world.now,
+                         .text = "ok"};
+    assert_false(dispatch->undo);
+    world_step(&world, x, NULL, &done, 1);
+    dispatch = step_until(&world, x, EFFECT_DISPATCH, 20);
+    assert_true(dispatch->undo);
+    assert_string_equal(world.records[world.record_count - 1].text, "undo: unfix(w=e1)");
+    world_release(&world);
+}
+
 static void unknown_never_triggers_and_never_clears(void **state)
 {
     (void)state;
@@ -388,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_is_seen_done_verified_and_closed),
+        cmocka_unit_test(an_undo_is_aimed_at_what_was_acted_on),
         cmocka_unit_test(unknown_never_triggers_and_never_clears),
         cmocka_unit_test(an_unseen_verify_holds_and_pages_instead_of_climbing_the_ladder),
         cmocka_unit_test(stop_wins_and_start_lets_go_on),
