@@ -205,6 +205,68 @@ def replica_lag():
         stream.write("replica-lag", name)
 
 
+def cache_node_down():
+    for name in ("down.om", "partition.om", "blip.om"):
+        stream = Stream("cache-node-down " + name)
+        for second in range(0, 60 * 60 + 1, 30):
+            for i in range(4):
+                up = 1
+                if name == "down.om" and i == 1 and second >= 1200:
+                    up = 0  # the kernel killed it
+                if name == "partition.om" and i != 0 and second >= 1200:
+                    up = 0  # the exporters stand on the other side of a broken link
+                if name == "blip.om" and i == 1 and second in (1200, 1230):
+                    up = 0  # a snapshot blocks it for a moment
+                labels = {"instance": "redis-%d:9121" % i}
+                stream.gauge(second, "redis_up", up, **labels)
+                if up:
+                    stream.gauge(second, "redis_connected_clients", round(210 + stream.noise(9)), **labels)
+        stream.write("cache-node-down", name)
+
+
+def runaway_process():
+    for name in ("runaway.om", "month-end.om"):
+        stream = Stream("runaway-process " + name)
+        cpu = {group: Counter() for group in ("report", "web", "postgres")}
+        rows = Counter()
+        for second in range(0, 100 * 60 + 1, 30):
+            for group, cores in (("report", 0.25), ("web", 1.1), ("postgres", 1.6)):
+                works = group == "report" and second >= 1800
+                if works:
+                    cores = 3.9  # of four
+                cores = max(0.01, cores + stream.noise(0.05))
+                labels = {"instance": "app-1:9256", "groupname": group}
+                cpu[group].value += 30 * cores
+                stream.counter(second, "namedprocess_namegroup_cpu_seconds_total", cpu[group].value, mode="user", **labels)
+                stream.gauge(second, "namedprocess_namegroup_num_procs", 4 if group == "report" else 9, **labels)
+            # A loop reads no rows; the report of the month does, and is as hungry.
+            reads = second < 1800 or name == "month-end.om"
+            stream.counter(second, "report_rows_total", rows.grow(30 * (900 + stream.noise(60)) if reads else 0), instance="app-1:9256", groupname="report")
+        stream.write("runaway-process", name)
+
+
+def noisy_neighbour():
+    for name in ("noisy.om", "roomy.om"):
+        stream = Stream("noisy-neighbour " + name)
+        pods = {"etl-7": ("node-a", "batch"), "cart-0": ("node-a", "shop"), "api-2": ("node-a", "shop"), "cart-1": ("node-b", "shop")}
+        cpu, waiting = {pod: 0.0 for pod in pods}, {"node-a": 0.0, "node-b": 0.0}
+        for second in range(0, 75 * 60 + 1, 30):
+            noisy = second >= 1500
+            for pod, (node, namespace) in pods.items():
+                cores = 1.2 + stream.noise(0.08)
+                if pod == "etl-7":
+                    cores = 6.1 + stream.noise(0.1) if noisy else 0.6 + stream.noise(0.05)
+                cpu[pod] += 30 * max(0, cores)
+                stream.counter(second, "container_cpu_usage_seconds_total", cpu[pod], node=node, namespace=namespace, pod=pod)
+            for node in waiting:
+                # With room on the node, six cores of eight hurt nobody.
+                hurt = node == "node-a" and noisy and name == "noisy.om"
+                waiting[node] += 30 * max(0, (0.42 if hurt else 0.03) + stream.noise(0.01))
+                stream.counter(second, "node_pressure_cpu_waiting_seconds_total", waiting[node], node=node)
+                stream.gauge(second, "machine_cpu_cores", 8, node=node)
+        stream.write("noisy-neighbour", name)
+
+
 STREAMS = {
     "memory-leak": memory_leak,
     "disk-filling": disk_filling,
@@ -213,6 +275,9 @@ STREAMS = {
     "stuck-queue": stuck_queue,
     "certificate-expiry": certificate_expiry,
     "replica-lag": replica_lag,
+    "cache-node-down": cache_node_down,
+    "runaway-process": runaway_process,
+    "noisy-neighbour": noisy_neighbour,
 }
 
 
