@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/engine/engine.h"
+#include "runtime/engine/trial_judge.h"
 
 enum {
     TRIAL_EPOCH_S = 1704067200, /* 2024-01-01T00:00:00Z, a Monday */
@@ -682,83 +683,6 @@ static void give_answers(struct rehearsal *rehearsal)
     }
 }
 
-/* ---- expectations ---- */
-
-static enum record_kind outcome_kind(const char *word)
-{
-    static const struct {
-        const char *word;
-        enum record_kind kind;
-    } words[] = {
-        {"incident", RECORD_OPENED}, {"escalation", RECORD_ESCALATED},
-        {"approval", RECORD_ASKED},  {"verified", RECORD_VERIFIED},
-        {"resolved", RECORD_CLOSED}, {"refused", RECORD_REFUSED},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcmp(words[i].word, word) == 0) {
-            return words[i].kind;
-        }
-    }
-    return RECORD_KINDS;
-}
-
-static bool event_matches(const struct trial_event *event, const struct expect *expect)
-{
-    const char *word = expect->subject.text;
-    bool outcome = expect->kind == EXPECT_OUTCOME || expect->kind == EXPECT_NO_OUTCOME;
-    if (outcome ? event->kind != outcome_kind(word)
-                : event->kind != RECORD_DISPATCHED ||
-                      (strcmp(word, "action") != 0 && strcmp(word, event->action) != 0)) {
-        return false;
-    }
-    /* The target of an incident, or of the action where the two differ: a service. */
-    bool acted = event->kind == RECORD_DISPATCHED && expect->on && strstr(event->text, expect->on);
-    if (expect->on && !acted && !strstr(event->target, expect->on)) {
-        return false;
-    }
-    double at = duration_to_seconds(event->at);
-    return !(expect->has_before && at >= expect->before.value) &&
-           !(expect->has_after && at < expect->after.value);
-}
-
-static void judge(struct trial *trial, const struct expect *expect)
-{
-    size_t count = 0;
-    const struct trial_event *first = NULL;
-    for (size_t i = 0; i < trial->event_count; i++) {
-        if (event_matches(&trial->events[i], expect)) {
-            first = first ? first : &trial->events[i];
-            count++;
-        }
-    }
-    bool none = expect->kind == EXPECT_NO_ACTION || expect->kind == EXPECT_NO_OUTCOME;
-    bool holds =
-        none ? count == 0 : (expect->has_times ? (double)count <= expect->times : count > 0);
-    if (holds) {
-        return;
-    }
-    ARRAY_RESERVE(trial->failures, trial->failure_count, trial->failure_capacity);
-    struct trial_failure *failure = &trial->failures[trial->failure_count++];
-    failure->expect = expect;
-    char at[64] = "";
-    if (first) {
-        duration_print(first->at, at, sizeof at);
-    }
-    if (none) {
-        snprintf(failure->text, sizeof failure->text, "expected no %s, but it came at %s: %.300s",
-                 expect->subject.text, at, first->text);
-    } else if (expect->has_times) {
-        snprintf(failure->text, sizeof failure->text, "expected %s at most %.0f times: %zu came",
-                 expect->subject.text, expect->times, count);
-    } else {
-        snprintf(failure->text, sizeof failure->text, "expected %s%s%s%s%s%s%s: it did not come",
-                 expect->subject.text, expect->on ? " on " : "", expect->on ? expect->on : "",
-                 expect->has_before ? " before " : "",
-                 expect->has_before ? expect->before.text : "", expect->has_after ? " after " : "",
-                 expect->has_after ? expect->after.text : "");
-    }
-}
-
 /* ---- the run ---- */
 
 static enum status rehearse(struct rehearsal *rehearsal, struct trial *trial, struct error *error)
@@ -839,7 +763,7 @@ enum status trial_run(struct program *program, const struct test *test,
     }
     for (const struct expect *expect = test->expects; status == STATUS_OK && expect;
          expect = expect->next) {
-        judge(ret_trial, expect);
+        trial_judge(ret_trial, expect);
     }
     for (size_t i = 0; i < rehearsal->recording_count; i++) {
         recording_release(&rehearsal->recordings[i]);
