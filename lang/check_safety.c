@@ -25,6 +25,51 @@ static void rung_bound(struct check *check, const struct policy *policy, const s
               of_pool ? policy->resolved->name.text : type, policy->name.text);
 }
 
+/* How far back the samples of an expression may lie: ranges, lookbacks and offsets, in seconds. */
+static double argument_seconds(const struct expr *call, const char *name)
+{
+    double seconds = 0;
+    for (const struct argument *a = call->call.arguments; a; a = a->next) {
+        if (same(a->name.text, name) && expr_constant(a->value, &seconds)) {
+            return seconds;
+        }
+    }
+    return 0;
+}
+
+static double expr_reach(struct expr *expr, size_t *steps);
+
+struct reach_children {
+    double most;
+    size_t *steps;
+};
+
+static void reach_child(struct expr *child, void *context)
+{
+    struct reach_children *children = context;
+    double seconds = expr_reach(child, children->steps);
+    children->most = seconds > children->most ? seconds : children->most;
+}
+
+static double expr_reach(struct expr *expr, size_t *steps)
+{
+    struct reach_children children = {.steps = steps};
+    if (++*steps > CHECK_WALK_MAX) {
+        return 0;
+    }
+    double own = expr->has_offset && expr->offset.ns > 0 ? duration_to_seconds(expr->offset) : 0;
+    if (expr->kind == EXPR_RANGE || expr->kind == EXPR_SUBQUERY) {
+        own += duration_to_seconds(expr->range.range);
+    } else if (expr->kind == EXPR_CALL && expr->call.builtin == BUILTIN_FORECAST) {
+        double lookback = argument_seconds(expr, "lookback");
+        own += lookback > 0 ? lookback : 4 * argument_seconds(expr, "in");
+    } else if (expr->kind == EXPR_SELECTOR && expr->selector.signal) {
+        return own + expr_reach(expr->selector.signal->expr, steps);
+    }
+    expr_children(expr, reach_child, &children);
+    return own + children.most;
+}
+
 static void rung_verify(struct check *check, const struct rung *rung)
 {
     if (!rung->has_verify || !rung->verify.expr) {
@@ -40,6 +85,19 @@ static void rung_verify(struct check *check, const struct rung *rung)
             "this verify ends after %s, before it can hold for %s", rung->verify_within.text,
             rung->verify.has_for ? rung->verify.hold.text : "three evaluations");
         diag_help(d, "write a 'within' that is longer than 'holds'");
+        return;
+    }
+    size_t steps = 0;
+    double reach = expr_reach(rung->verify.expr, &steps);
+    if (reach > 0 && rung->verify_within.value < reach + hold) {
+        char text[64];
+        struct diag *d = diag_add(check->diags, DIAG_VERIFY_WINDOW, rung->verify_within.span,
+                                  "this verify ends after %s, but looks back %s and may only use "
+                                  "samples after the action",
+                                  rung->verify_within.text,
+                                  duration_print(duration_seconds(reach), text, sizeof text));
+        diag_help(d, "write 'within %s' or longer, or a shorter range",
+                  duration_print(duration_seconds(reach + hold), text, sizeof text));
         return;
     }
     const struct action *action = rung->call.resolved;

@@ -1,6 +1,7 @@
 /* Units and the arithmetic of dimensions. */
 #include "lang/unit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,6 +95,46 @@ char *dimension_print(struct dimension d, char *ret, size_t size)
         snprintf(ret, size, "%s", d.ratio ? "ratio" : "number");
     } else {
         snprintf(ret, size, "%s%s%s", top[0] ? top : "1", bottom[0] ? "/" : "", bottom);
+    }
+    return ret;
+}
+
+static bool dimension_is(struct dimension d, enum base_quantity base)
+{
+    for (int i = 0; i < BASE_QUANTITIES; i++) {
+        if (d.power[i] != (i == (int)base)) {
+            return false;
+        }
+    }
+    return d.known;
+}
+
+char *quantity_print(double value, struct dimension d, char *ret, size_t size)
+{
+    static const enum unit bytes[] = {UNIT_TIB, UNIT_GIB, UNIT_MIB, UNIT_KIB};
+    if (!isfinite(value)) {
+        snprintf(ret, size, "%g", value);
+    } else if (d.known && d.ratio) {
+        snprintf(ret, size, "%.4g%%", 100 * value);
+    } else if (dimension_is(d, BASE_BYTES)) {
+        for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
+            if (fabs(value) >= unit_infos[bytes[i]].scale) {
+                snprintf(ret, size, "%.4g%s", value / unit_infos[bytes[i]].scale,
+                         unit_infos[bytes[i]].text);
+                return ret;
+            }
+        }
+        snprintf(ret, size, "%.4gB", value);
+    } else if (dimension_is(d, BASE_SECONDS) && fabs(value) < 1e9) {
+        struct duration duration = duration_seconds(value);
+        bool fine = fabs(value) < 1e-3;
+        if (fine) {
+            snprintf(ret, size, "%.4gs", value);
+        } else {
+            duration_print(duration, ret, size);
+        }
+    } else {
+        snprintf(ret, size, "%.6g", value);
     }
     return ret;
 }

@@ -51,4 +51,8 @@ struct dimension dimension_divide(struct dimension a, struct dimension b);
 /* "bytes", "bytes/seconds", "ratio", "number", "unknown" into ret[size]; returns ret. */
 char *dimension_print(struct dimension d, char *ret, size_t size);
 
+/* A value the way people write it: 68.5MiB, 90%, 1h30m, 250ms, 12.5; into ret[size]; returns ret.
+ */
+char *quantity_print(double value, struct dimension d, char *ret, size_t size);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lang/check.h"
 #include "lang/parser.h"
 #include "runtime/data/data.h"
 #include "runtime/engine/eval.h"
@@ -177,7 +178,7 @@ static int compile(struct run *run)
         return cannot(error.message);
     }
     struct expr *expr = parse_expression(&run->arena, source, &run->diags);
-    if (!expr || run->diags.errors > 0) {
+    if (!expr || !check_expression(&run->arena, expr, &run->diags)) {
         diag_print(&run->diags, DIAG_FULL, isatty(STDERR_FILENO) == 1, stderr);
         return EXIT_FINDINGS;
     }

@@ -293,7 +293,11 @@ static void fill_result(struct hand_run *run, const siginfo_t *info, struct hand
                  exec_steps[failure.step], run->program, strerror(failure.why));
         return;
     }
-    message_escape(run->ring, run->ring_used, ret->text, sizeof ret->text);
+    size_t used = run->ring_used;
+    while (used > 0 && run->ring[used - 1] == '\n') { /* the end of the last line says nothing */
+        used--;
+    }
+    message_escape(run->ring, used, ret->text, sizeof ret->text);
 }
 
 bool hand_exec_step(struct hand_run *run, struct duration uptime, struct hand_result *ret)

@@ -93,6 +93,13 @@ struct config_env {
     char *name, *value;
 };
 
+/* The range a number must be in, both ends included. */
+struct config_parameter {
+    struct config_head head;
+    char *name;
+    uint64_t min, max;
+};
+
 struct config_at_most {
     struct config_head head;
     uint64_t count;
@@ -112,7 +119,9 @@ struct config_grant {
     size_t env_count;
     struct duration timeout;
     uint64_t memory_max_bytes, output_max_bytes;
-    struct config_at_most at_most; /* at_most.head.present: there is such a bound */
+    struct config_parameter *parameters;
+    size_t parameters_count;
+    struct config_at_most at_most;
 };
 
 struct config_policy_mode {

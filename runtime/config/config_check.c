@@ -105,6 +105,12 @@ static void check_grants(struct config_reader *reader, const struct config *conf
             FAIL(&grant->head,
                  "grants[%zu] gives text to a shell; name the program itself, or a script file", i);
         }
+        for (size_t p = 0; p < grant->parameters_count; p++) {
+            if (grant->parameters[p].min > grant->parameters[p].max) {
+                FAIL(&grant->parameters[p].head, "the parameter '%.80s' has min above max",
+                     grant->parameters[p].name);
+            }
+        }
         for (size_t k = 0; k <= i; k++) {
             if (strcmp(config->grants[k].action, grant->action) == 0 &&
                 strings_equal(&config->grants[k].targets, &grant->targets, &shared)) {

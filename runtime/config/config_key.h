@@ -17,6 +17,7 @@ enum config_part {
     PART_webhook,
     PART_grant,
     PART_env,
+    PART_parameter,
     PART_at_most,
     PART_policy_mode,
     PART_none

@@ -121,7 +121,7 @@ struct store {
     size_t metric_count, metric_capacity;
     struct table metric_table;
     struct store_source *sources;
-    size_t source_count, source_capacity;
+    size_t source_count, source_capacity, source_expected;
     struct label_set **sets;
     size_t set_count, set_capacity;
     struct table set_table;

@@ -64,6 +64,7 @@ struct incident {
     uint32_t notices; /* sent so far */
     bool approved, probed, unresolved_told, bound_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
+    bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     uint64_t program_hash;
     uint64_t reason; /* hash of the last recorded refusal */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
@@ -156,9 +157,10 @@ void incident_answer(struct engine *engine, struct incident *incident, bool appr
                      const struct input *input, struct effects *effects);
 
 /* guard.c */
-/* acted: the call that an undo takes back, whose arguments its parameters stand for; else NULL. */
+/* outer: for an undo, the call it takes back; else NULL. False when target or numbers are not
+ * known. */
 NODISCARD bool plan_make(const struct engine *engine, const struct incident *incident,
-                         const struct act_call *call, const struct act_call *acted,
+                         const struct act_call *call, const struct act_call *outer,
                          struct plan *ret_plan);
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret_reason, size_t size);

@@ -93,10 +93,11 @@ bool eval_watch_value(const struct eval_watch *watch, size_t slot, double *ret_v
 /* The chance behind a watch whose operand is `forecast(...) reaches ...`; false when there is none.
  */
 bool eval_watch_chance(const struct eval_watch *watch, size_t slot, double *ret_chance);
-/* Of the newest samples that the selectors below the watch rely on for this tick, the oldest one's
- * time: verify needs samples newer than the end of the action. The tick's time when there are
- * none. */
-struct instant eval_watch_oldest_sample(const struct eval_watch *watch);
+/* The oldest time of which a sample may have gone into the entity's truth at this tick: of the
+ * series that are not plainly another entity's, the newest sample, or the begin of the range they
+ * are read over. verify needs all of it newer than the end of the action. A mean that never forgets
+ * (ewma, zscore) counts by its newest sample. The tick's time when there are none. */
+struct instant eval_watch_oldest_sample(const struct eval_watch *watch, size_t slot);
 
 struct eval_stats {
     size_t nodes, slots, bytes;

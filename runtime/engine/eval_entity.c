@@ -38,8 +38,11 @@ struct eval_watch {
     struct eval_entities *entities;
     struct operand operands[EVAL_OPERANDS_MAX];
     size_t operand_count;
-    struct eval_node **selectors;
-    size_t selector_count, selector_capacity;
+    struct reach { /* a selector below the watch, and how far back its samples are relied on */
+        struct eval_node *selector;
+        int64_t back_ms;
+    } *reaches;
+    size_t reach_count, reach_capacity;
     uint64_t *yes, *unknown, *one_yes, *one_unknown, *sure;
     size_t capacity;
 };
@@ -367,22 +370,48 @@ static bool watch_operands(struct eval_watch *watch, const struct expr *expr, st
     return node != NULL;
 }
 
-/* Children stand before their parents, so one pass from the end marks all that is below. */
-static void watch_selectors(struct eval_watch *watch)
+static int64_t node_back_ms(const struct eval_node *node)
+{
+    switch (node->kind) {
+    case NODE_WINDOW:
+    case NODE_FORECAST: return node->p.range.ns / NS_PER_MS;
+    case NODE_PAST: return node->p.offset.ns / NS_PER_MS;
+    case NODE_NUMBER:
+    case NODE_TIME:
+    case NODE_SELECT:
+    case NODE_SAMPLED:
+    case NODE_REACHES:
+    case NODE_BINARY:
+    case NODE_SET:
+    case NODE_AGGREGATE:
+    case NODE_RENAME:
+    case NODE_ABSENT:
+    case NODE_EWMA:
+    case NODE_ZSCORE:
+    case NODE_ZSCORE_COMPARE: return 0;
+    }
+    return 0;
+}
+
+/* Children stand before their parents, so one pass from the end marks all that is below: 0 is not
+ * below, else one more than how far back. */
+static void watch_reaches(struct eval_watch *watch)
 {
     struct eval *eval = watch->eval;
-    bool *below = heap_alloc(eval->node_count);
+    int64_t *below = heap_alloc(eval->node_count * sizeof *below);
     for (size_t j = 0; j < watch->operand_count; j++) {
-        below[watch->operands[j].node->index] = true;
+        below[watch->operands[j].node->index] = 1;
     }
     for (size_t i = eval->node_count; i-- > 0;) {
         struct eval_node *node = eval->nodes[i];
+        int64_t back = below[i] + node_back_ms(node);
         for (size_t j = 0; below[i] && j < node->in_count; j++) {
-            below[node->in[j]->index] = true;
+            int64_t *child = &below[node->in[j]->index];
+            *child = back > *child ? back : *child;
         }
         if (below[i] && node->kind == NODE_SELECT) {
-            ARRAY_RESERVE(watch->selectors, watch->selector_count, watch->selector_capacity);
-            watch->selectors[watch->selector_count++] = node;
+            ARRAY_RESERVE(watch->reaches, watch->reach_count, watch->reach_capacity);
+            watch->reaches[watch->reach_count++] = (struct reach){node, below[i] - 1};
         }
     }
     free(below);
@@ -399,7 +428,7 @@ struct eval_watch *eval_watch_new(struct eval *eval, struct eval_entities *entit
         watch_free(watch);
         return NULL;
     }
-    watch_selectors(watch);
+    watch_reaches(watch);
     ARRAY_RESERVE(eval->watches, eval->watch_count, eval->watch_capacity);
     eval->watches[eval->watch_count++] = watch;
     return watch;
@@ -411,7 +440,7 @@ void watch_free(struct eval_watch *watch)
         free(watch->operands[i].slots);
         free(watch->operands[i].entities);
     }
-    free(watch->selectors);
+    free(watch->reaches);
     free(watch->yes);
     free(watch->unknown);
     free(watch->one_yes);
@@ -581,17 +610,36 @@ bool eval_watch_chance(const struct eval_watch *watch, size_t slot, double *ret_
     return false;
 }
 
-struct instant eval_watch_oldest_sample(const struct eval_watch *watch)
+/* False when the series is plainly another entity's: it has one of the keys, with another value. */
+static bool series_concerns(const struct eval_entities *entities, size_t slot,
+                            const struct label_set *labels)
+{
+    const struct label_set *own = eval_entities_labels(entities, slot);
+    for (uint32_t i = 0; i < own->count; i++) {
+        const char *value = label_set_get(labels, own->labels[i].name);
+        if (value && strcmp(value, own->labels[i].value) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct instant eval_watch_oldest_sample(const struct eval_watch *watch, size_t slot)
 {
     const struct store *store = watch->eval->store;
-    int64_t oldest = watch->eval->now_ms;
-    for (size_t i = 0; i < watch->selector_count; i++) {
-        const struct eval_node *node = watch->selectors[i];
+    int64_t now = watch->eval->now_ms, oldest = now;
+    for (size_t i = 0; i < watch->reach_count; i++) {
+        const struct eval_node *node = watch->reaches[i].selector;
         for (size_t j = 0; j < node->count; j++) {
             int64_t t = store->time_ms[node->left[j]];
-            if (bit_get(node->present, j) && t < oldest) {
+            if (bit_get(node->present, j) && t < oldest &&
+                series_concerns(watch->entities, slot, node->labels[j])) {
                 oldest = t;
             }
+        }
+        int64_t begin = now - watch->reaches[i].back_ms + 1;
+        if (watch->reaches[i].back_ms > 0 && begin < oldest) {
+            oldest = begin;
         }
     }
     return (struct instant){oldest * NS_PER_MS};

@@ -61,24 +61,18 @@ static void plan_find_grant(const struct engine *engine, struct plan *plan)
     }
 }
 
-/* In an undo, a parameter stands for what the action it takes back was called with. */
-static const struct expr *argument_value(const struct argument *argument,
-                                         const struct act_call *acted)
+/* What an undo passes on: the value its action was called with for the parameter of that name. */
+static const struct expr *outer_value(const struct act_call *outer, const struct expr *value)
 {
-    const struct expr *value = argument->value;
-    const char *word = value->kind == EXPR_SELECTOR ? value->selector.name.text : NULL;
-    const struct parameter *parameter = acted && word ? acted->resolved->parameters : NULL;
-    const struct argument *given = acted ? acted->arguments : NULL;
-    for (; parameter; parameter = parameter->next) {
-        if (strcmp(parameter->name.text, word) == 0) {
-            for (const struct argument *a = acted->arguments; a; a = a->next) {
-                if (a->name.text && strcmp(a->name.text, word) == 0) {
-                    return a->value;
-                }
-            }
-            return given ? given->value : value;
+    if (!outer || value->kind != EXPR_SELECTOR || !value->selector.name.text) {
+        return value;
+    }
+    const struct parameter *parameter = outer->resolved->parameters;
+    const struct argument *argument = outer->arguments;
+    for (; parameter && argument; parameter = parameter->next, argument = argument->next) {
+        if (strcmp(parameter->name.text, value->selector.name.text) == 0) {
+            return argument->value;
         }
-        given = given ? given->next : NULL;
     }
     return value;
 }
@@ -87,7 +81,7 @@ static const struct expr *argument_value(const struct argument *argument,
 static bool plan_target(const struct incident *incident, const struct expr *value,
                         struct plan *plan)
 {
-    if (!value || value->kind != EXPR_SELECTOR || !value->selector.name.text) {
+    if (value->kind != EXPR_SELECTOR || !value->selector.name.text) {
         return false;
     }
     const char *word = value->selector.name.text;
@@ -103,17 +97,18 @@ static bool plan_target(const struct incident *incident, const struct expr *valu
 }
 
 bool plan_make(const struct engine *engine, const struct incident *incident,
-               const struct act_call *call, const struct act_call *acted, struct plan *ret_plan)
+               const struct act_call *call, const struct act_call *outer, struct plan *ret_plan)
 {
-    struct plan plan = {.action = call->resolved, .call = call};
+    struct plan plan = {.action = call->resolved, .call = call, .undo = outer != NULL};
     CHECK(plan.action != NULL);
-    if (!call->arguments || !plan_target(incident, argument_value(call->arguments, acted), &plan)) {
+    const struct argument *argument = call->arguments;
+    if (!argument || !plan_target(incident, outer_value(outer, argument->value), &plan)) {
         return false;
     }
-    for (const struct argument *a = call->arguments->next; a; a = a->next) {
+    for (const struct argument *a = argument->next; a; a = a->next) {
         double value;
         if (plan.number_count == ENGINE_NUMBERS_MAX ||
-            !constant_of(argument_value(a, acted), &value) || !isfinite(value)) {
+            !constant_of(outer_value(outer, a->value), &value) || !isfinite(value)) {
             return false;
         }
         plan.numbers[plan.number_count++] = value;

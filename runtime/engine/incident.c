@@ -150,8 +150,10 @@ static void conclude(struct engine *engine, struct incident *incident, struct ef
         if (run->signals[i] && incident->slot != SLOT_NONE && used > 0 &&
             (size_t)used < sizeof text &&
             eval_watch_value(run->signals[i], incident->slot, &value)) {
-            used += snprintf(text + used, sizeof text - (size_t)used, "; %s = %.6g",
-                             signal->name.text, value);
+            char quantity[64];
+            used += snprintf(
+                text + used, sizeof text - (size_t)used, "; %s = %s", signal->name.text,
+                quantity_print(value, signal->expr->type.dimension, quantity, sizeof quantity));
         }
     }
     arena_release(&arena);
@@ -213,7 +215,7 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
     double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
-    incident->deadline = after_seconds(engine, timeout + RESULT_GRACE_S);
+    incident->deadline = after_seconds(engine, timeout + (double)RESULT_GRACE_S);
     plan_spend(engine, incident, plan);
     engine->counters.dispatched++;
     engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",
@@ -420,8 +422,14 @@ static void undo_or_next(struct engine *engine, struct incident *incident, struc
         incident_hold(engine, incident, effects, "the undo's target or numbers are not known");
         return;
     }
-    plan.undo = true;
-    if (plan_refusal(engine, incident, &plan, reason, sizeof reason) != REFUSAL_NONE) {
+    enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
+    if (refusal == REFUSAL_WAIT) { /* stopped, or the inventory is not seen yet: it stays owed */
+        refuse(engine, incident, effects, reason);
+        incident->undo_owed = true;
+        incident->state = STATE_WAITING;
+        return;
+    }
+    if (refusal != REFUSAL_NONE) {
         refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
         return;
@@ -439,7 +447,8 @@ static void step_verifying(struct engine *engine, struct incident *incident,
         incident->slot == SLOT_NONE
             ? TRUTH_UNKNOWN
             : engine_truth(watch, eval_entities_live(run->pool->entities), incident->slot);
-    if (truth == TRUTH_TRUE && eval_watch_oldest_sample(watch).ns <= incident->ended.ns) {
+    if (truth == TRUTH_TRUE &&
+        eval_watch_oldest_sample(watch, incident->slot).ns <= incident->ended.ns) {
         truth = TRUTH_UNKNOWN; /* it was true of samples older than the end of the action */
     }
     struct duration holds =
@@ -544,6 +553,12 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
     }
     if (!incident->run) {
         step_orphan(engine, incident, effects);
+        return;
+    }
+    if (incident->undo_owed) {
+        incident->undo_owed = false;
+        undo_or_next(engine, incident, effects);
+        step_unresolved(engine, incident, effects);
         return;
     }
     if (step_clear(engine, incident, effects)) {

@@ -118,6 +118,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         break; /* approvals do not outlive the engine that asked */
     case RECORD_INTENT:
         incident->intent_only = true;
+        incident->undo_owed = false;
         incident->action_id = record->action_id;
         incident->rung = record->rung;
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
@@ -151,7 +152,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         break;
     case RECORD_UNVERIFIED:
         restore_memory(engine, incident, record);
-        incident->rung = record->rung + 1;
+        incident->undo_owed = true;
         incident_enter(engine, incident, STATE_OPEN);
         break;
     case RECORD_UNDONE:
@@ -159,6 +160,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident_enter(engine, incident, STATE_OPEN);
         break;
     case RECORD_ESCALATED:
+        incident->undo_owed = false;
         incident->notices = record->rung;
         incident->unresolved_told = true;
         snprintf(incident->channel, sizeof incident->channel, "%s", record->action);

@@ -456,8 +456,16 @@ bool store_source_observed(const struct store *store, uint32_t source, struct in
            now.ns - owner->answered.ns <= owner->interval.ns + owner->grace.ns;
 }
 
+void store_expect(struct store *store, size_t sources)
+{
+    store->source_expected = sources;
+}
+
 bool store_warm(const struct store *store)
 {
+    if (store->source_count < store->source_expected) {
+        return false;
+    }
     for (size_t i = 0; i < store->source_count; i++) {
         if (!store->sources[i].has_answered) {
             return false;

@@ -58,8 +58,8 @@ NODISCARD enum status store_source(struct store *store, const char *name, struct
 /* The metric of a live series; lives as long as the store. */
 const char *store_series_name(const struct store *store, uint32_t series);
 
-/* Finds or makes; the id is valid until the next store_expire(). A duplicate from another source is refused (STATUS_DENIED): the first owner keeps
- * it. */
+/* Finds or makes; the id is valid until the next store_expire(). A duplicate from another source is
+ * refused (STATUS_DENIED): the first owner keeps it. */
 NODISCARD enum status store_series(struct store *store, uint32_t source, const char *name,
                                    const struct label *labels, size_t count, uint32_t *ret_series,
                                    struct error *error);
@@ -82,7 +82,9 @@ void store_answered(struct store *store, uint32_t source, struct instant time);
 void store_failed(struct store *store, uint32_t source, struct instant time);
 /* True when the source's last complete answer is recent enough at `now`. */
 bool store_source_observed(const struct store *store, uint32_t source, struct instant now);
-/* True when every source has answered at least once. */
+/* How many sources there will be; until all are known, nothing is known to be absent. */
+void store_expect(struct store *store, size_t sources);
+/* True when every source, and as many as are expected, has answered at least once. */
 bool store_warm(const struct store *store);
 
 /* Forgets series without a sample for longer than retention; their slots are used again. */

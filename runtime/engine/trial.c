@@ -134,7 +134,7 @@ static struct duration choose_length(const struct rehearsal *rehearsal)
     struct duration recorded = instant_sub(stop, trial_start());
     struct duration named = duration_seconds(last);
     if (rehearsal->recording_count == 0) {
-        return duration_seconds(last + TRIAL_MARGIN_S);
+        return duration_seconds(last + (double)TRIAL_MARGIN_S);
     }
     return recorded.ns > named.ns ? recorded : named;
 }

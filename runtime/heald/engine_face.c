@@ -409,6 +409,28 @@ static void counters(struct engine_process *process, struct page_text *page)
     }
 }
 
+static void commit_histogram(const struct commit_times *times, struct page_text *page)
+{
+    char text[2048];
+    size_t used = 0;
+    uint64_t count = 0;
+    for (size_t i = 0; i <= COMMIT_BUCKETS; i++) {
+        char bound[24] = "+Inf";
+        if (i < COMMIT_BUCKETS) {
+            snprintf(bound, sizeof bound, "%g", commit_bounds_s[i]);
+        }
+        count += times->counts[i];
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "heald_commit_seconds_bucket{le=\"%s\"} %llu\n", bound,
+                                 (unsigned long long)count);
+        CHECK(used < sizeof text);
+    }
+    metric(page, "heald_commit_seconds", "histogram",
+           "From the end of a step until all its records were journalled.",
+           "%sheald_commit_seconds_sum %.9f\nheald_commit_seconds_count %llu\n", text,
+           duration_to_seconds(times->sum), (unsigned long long)count);
+}
+
 static void gauges(struct engine_process *process, struct page_text *page)
 {
     const struct engine *engine = process->generation->engine;
@@ -434,11 +456,9 @@ static void gauges(struct engine_process *process, struct page_text *page)
            s.bytes);
     metric(page, "heald_tick_cpu_seconds", "gauge", "CPU time of the last step.",
            "heald_tick_cpu_seconds %.9f\n", duration_to_seconds(process->last_step_cpu));
-    metric(page, "heald_commit_seconds", "gauge",
-           "From the end of a tick to its records journalled, when last there were any.",
-           "heald_commit_seconds %.9f\n", duration_to_seconds(process->last_commit));
-    metric(page, "heald_commit_seconds_max", "gauge", "The longest of them.",
-           "heald_commit_seconds_max %.9f\n", duration_to_seconds(process->worst_commit));
+    commit_histogram(&process->commits, page);
+    metric(page, "heald_commit_seconds_max", "gauge", "The longest such time.",
+           "heald_commit_seconds_max %.9f\n", duration_to_seconds(process->commits.worst));
     metric(page, "heald_journal_records", "gauge", "Records in the journal.",
            "heald_journal_records %llu\n", (unsigned long long)journal_last(process->journal));
 }

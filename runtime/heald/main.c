@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/heald/grant_list.h"
 #include "runtime/heald/process.h"
 
 #define CONFIG_DEFAULT "/etc/heal/heald.yaml"
@@ -65,6 +66,14 @@ static int run(const char *path, bool only_check)
         config_report_release(&report);
         return 1;
     }
+    struct grant_list grants;
+    struct error error;
+    if (grant_list_load(&config, &grants, &error) != STATUS_OK) {
+        fprintf(stderr, "%s: error: %s\n", path, error.message);
+        config_release(&config);
+        return 1;
+    }
+    grant_list_release(&grants);
     if (only_check) {
         char *text = config_print(&config, true);
         code = fputs(text, stdout) < 0 || fflush(stdout) != 0;

@@ -14,13 +14,16 @@
 #include "runtime/act/act_host.h"
 #include "runtime/act/actor.h"
 #include "runtime/act/voice.h"
+#include "runtime/heald/grant_list.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
+#ifdef HEAL_CRASH_POINTS
+#include "tests/fault/crash_point.h"
+#endif
 
 struct actor_process {
     const struct config *config;
-    struct grant *grants;
-    const char ***envs; /* "NAME=value" of each grant */
+    struct grant_list grants;
     struct voice_channel *channels;
     struct latches *latches;
     struct act_host host;
@@ -30,49 +33,6 @@ struct actor_process {
 };
 
 /* ---- heald.yaml to what the actor loads itself ---- */
-
-static const char **grant_env(const struct config_grant *from)
-{
-    const char **env = heap_alloc((from->env_count + 1) * sizeof *env);
-    for (size_t i = 0; i < from->env_count; i++) {
-        size_t size = strlen(from->env[i].name) + strlen(from->env[i].value) + 2;
-        char *text = heap_alloc(size);
-        snprintf(text, size, "%s=%s", from->env[i].name, from->env[i].value);
-        env[i] = text;
-    }
-    return env;
-}
-
-static void load_grants(struct actor_process *process)
-{
-    const struct config *config = process->config;
-    process->grants = heap_alloc(config->grants_count * sizeof *process->grants);
-    process->envs = heap_alloc(config->grants_count * sizeof *process->envs);
-    for (size_t i = 0; i < config->grants_count; i++) {
-        const struct config_grant *from = &config->grants[i];
-        process->envs[i] = grant_env(from);
-        process->grants[i] = (struct grant){
-            .action = from->action,
-            .connector = "exec",
-            .argv = (const char *const *)from->argv.items,
-            .argv_count = from->argv.count,
-            .targets = (const char *const *)from->targets.items,
-            .target_count = from->targets.count,
-            .unattended = from->unattended,
-            .idempotent = from->idempotent,
-            .cwd = from->cwd,
-            .env = process->envs[i],
-            .env_count = from->env_count,
-            .timeout = from->timeout,
-            .memory_max_bytes = from->memory_max_bytes,
-            .output_max_bytes = from->output_max_bytes,
-        };
-        if (from->at_most.head.present) {
-            process->grants[i].at_most.count = (uint32_t)from->at_most.count;
-            process->grants[i].at_most.per = from->at_most.per;
-        }
-    }
-}
 
 static enum status load_channels(struct actor_process *process, voice_log_f *log,
                                  voice_done_f *done, struct error *error)
@@ -179,14 +139,18 @@ static int actor_loop(struct actor_process *process, int signals)
 
 static enum status actor_open(struct actor_process *process, struct error *error)
 {
-    load_grants(process);
+    TRY(grant_list_load(process->config, &process->grants, error));
     TRY(latch_open(process->config->state, &process->latches, error));
     TRY(act_host_open(process->config->state, &process->host, error));
     process->host.user = process;
     process->host.env.answer = send_answer;
     process->host.env.notify = take_notice;
+#ifdef HEAL_CRASH_POINTS
+    crash_point_open("actor");
+    process->host.env.point = crash_point;
+#endif
     TRY(load_channels(process, say_notice, notice_done, error));
-    return actor_new(process->grants, process->config->grants_count, process->latches,
+    return actor_new(process->grants.items, process->grants.count, process->latches,
                      &process->host.env, &process->actor, error);
 }
 
@@ -217,15 +181,8 @@ int process_actor_main(const struct process_start *start)
     voice_free(process->voice);
     latch_close(process->latches);
     act_host_close(&process->host);
-    for (size_t i = 0; i < start->config->grants_count; i++) {
-        for (size_t e = 0; e < start->config->grants[i].env_count; e++) {
-            free((void *)(uintptr_t)process->envs[i][e]);
-        }
-        free(process->envs[i]);
-    }
-    free(process->envs);
+    grant_list_release(&process->grants);
     free(process->channels);
-    free(process->grants);
     free(process);
     return code;
 }

@@ -21,6 +21,9 @@
 
 #include "runtime/act/message.h"
 #include "runtime/heald/log.h"
+#ifdef HEAL_CRASH_POINTS
+#    include "tests/fault/crash_point.h"
+#endif
 
 /* ---- inputs ---- */
 
@@ -41,10 +44,21 @@ struct waiting_input *engine_input_add(struct engine_process *process, enum inpu
     return waiting;
 }
 
+static void forget_unanswered(struct engine_process *process, uint64_t id)
+{
+    for (size_t i = 0; i < process->unanswered_count; i++) {
+        if (process->unanswered[i] == id) {
+            process->unanswered[i] = process->unanswered[--process->unanswered_count];
+            return;
+        }
+    }
+}
+
 static void take_message(struct engine_process *process, const struct message *message)
 {
     struct waiting_input *waiting;
     if (message->kind == MESSAGE_RESULT) {
+        forget_unanswered(process, message->id);
         waiting = engine_input_add(process, INPUT_RESULT, message->id, "actor", message->text);
         if (waiting) {
             waiting->input.outcome = message->outcome;
@@ -110,6 +124,15 @@ static void send_act(struct engine_process *process, const struct effect *effect
     };
     memcpy(message.numbers, effect->numbers, sizeof message.numbers);
     send_message(process, &message);
+    if (process->unanswered_count < ENGINE_UNANSWERED_MAX) { /* beyond: the core's deadline asks */
+        process->unanswered[process->unanswered_count++] = effect->id;
+    }
+}
+
+static void send_probe(struct engine_process *process, uint64_t id)
+{
+    send_message(process,
+                 &(struct message){.kind = MESSAGE_PROBE, .id = id, .epoch = process->epoch});
 }
 
 static void send_notice(struct engine_process *process, const struct effect *effect)
@@ -180,38 +203,49 @@ static void log_record(const struct record *record)
             record->target[0] ? " " : "", record->target, record->text);
 }
 
+static struct duration monotonic_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (struct duration){time.tv_sec * NS_PER_S + time.tv_nsec};
+}
+
+const double commit_bounds_s[COMMIT_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025,
+                                                0.005,  0.01,    0.025,  0.05,  0.1};
+
+static void note_commit(struct commit_times *times, struct duration took)
+{
+    size_t bucket = 0;
+    while (bucket < COMMIT_BUCKETS && duration_to_seconds(took) > commit_bounds_s[bucket]) {
+        bucket++;
+    }
+    times->counts[bucket]++;
+    times->sum.ns += took.ns;
+    times->worst = took.ns > times->worst.ns ? took : times->worst;
+}
+
 static void carry_out(struct engine_process *process)
 {
-    struct timespec before, after;
-    clock_gettime(CLOCK_MONOTONIC, &before);
-    size_t records = 0;
+    const struct duration before = monotonic_now();
+    struct duration durable = {0};
     for (size_t i = 0; i < process->effects.count && !process->failed;) {
         const struct effect *effect = &process->effects.items[i];
         switch (effect->kind) {
         case EFFECT_RECORD: {
             size_t next = commit(process, i);
-            for (; i < next && !process->failed; i++, records++) {
+            durable = monotonic_now();
+            for (; i < next && !process->failed; i++) {
                 log_record(&process->effects.items[i].record);
             }
             break;
         }
         case EFFECT_DISPATCH: send_act(process, effect), i++; break;
-        case EFFECT_PROBE:
-            send_message(process, &(struct message){.kind = MESSAGE_PROBE,
-                                                    .id = effect->id,
-                                                    .epoch = process->epoch});
-            i++;
-            break;
+        case EFFECT_PROBE: send_probe(process, effect->id), i++; break;
         case EFFECT_NOTIFY: send_notice(process, effect), i++; break;
         }
     }
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    if (records > 0) {
-        process->last_commit.ns =
-            (after.tv_sec - before.tv_sec) * NS_PER_S + (after.tv_nsec - before.tv_nsec);
-        if (process->last_commit.ns > process->worst_commit.ns) {
-            process->worst_commit = process->last_commit;
-        }
+    if (durable.ns != 0 && !process->failed) {
+        note_commit(&process->commits, (struct duration){durable.ns - before.ns});
     }
 }
 
@@ -321,6 +355,17 @@ enum status engine_reload(struct engine_process *process, struct error *error)
     return STATUS_OK;
 }
 
+/* The feed tells of its sources one by one. An inventory is complete only once all of them spoke:
+ * after a restart, what no source has told of yet is not gone. */
+static size_t sources_of(const struct config *config)
+{
+    size_t count = config->host.enabled;
+    for (size_t i = 0; i < config->scrape_count; i++) {
+        count += config->scrape[i].targets.count;
+    }
+    return count;
+}
+
 static enum status open_state(struct engine_process *process, struct error *error)
 {
     const struct config *config = process->start->config;
@@ -329,9 +374,14 @@ static enum status open_state(struct engine_process *process, struct error *erro
     snprintf(path, sizeof path, "%s/journal.db", config->state);
     snprintf(process->stop_path, sizeof process->stop_path, "%s/STOP", config->state);
     TRY(journal_open(path, &process->journal, error));
+#ifdef HEAL_CRASH_POINTS
+    crash_point_open("engine");
+    journal_set_point(process->journal, crash_point, NULL);
+#endif
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->epoch = restoring.epoch + 1;
     process->store = store_new(&(struct store_limits){0});
+    store_expect(process->store, sources_of(config));
     TRY(generation_load(config, process->store, process->epoch, 0, &process->generation, error));
     restoring.engine = process->generation->engine;
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
@@ -383,10 +433,15 @@ static void tick(struct engine_process *process)
     engine_face_publish(process);
 }
 
+/* A fresh actor knows only the latches of the one before: what that one did not answer is asked
+ * for at once. The old socket is closed, so no ACT on it can start any more. */
 static void hello(struct engine_process *process)
 {
     process->peer = true;
     send_message(process, &(struct message){.kind = MESSAGE_HELLO, .epoch = process->epoch});
+    for (size_t i = 0; i < process->unanswered_count; i++) {
+        send_probe(process, process->unanswered[i]);
+    }
 }
 
 /* False when the process should end. */

@@ -9,12 +9,20 @@
 #include "runtime/ingest/page.h"
 #include "runtime/store/journal.h"
 
-enum { ENGINE_INPUTS_MAX = 4096, ENGINE_WHO_BYTES = 64 };
+enum { ENGINE_INPUTS_MAX = 4096, ENGINE_WHO_BYTES = 64, ENGINE_UNANSWERED_MAX = 256 };
 
 /* An input that waits for the next step, with room for its words. */
 struct waiting_input {
     struct input input;
     char who[ENGINE_WHO_BYTES], text[TEXT_BYTES];
+};
+
+/* How long it took from the end of a step until all its records were durable: a histogram. */
+enum { COMMIT_BUCKETS = 10 };
+extern const double commit_bounds_s[COMMIT_BUCKETS];
+struct commit_times {
+    uint64_t counts[COMMIT_BUCKETS + 1]; /* not cumulative; the last has no bound */
+    struct duration sum, worst;
 };
 
 struct engine_process {
@@ -28,14 +36,16 @@ struct engine_process {
     struct effects effects;
     struct waiting_input *inputs;
     size_t input_count;
+    uint64_t unanswered[ENGINE_UNANSWERED_MAX]; /* ids of the ACTs of this life, without RESULT */
+    size_t unanswered_count;
     uint32_t epoch;
     struct instant now, started;
     bool peer, failed; /* failed: the journal takes nothing more; the process must end */
     bool stop_file;
     char stop_path[4096];
     char sandbox[SANDBOX_REPORT_BYTES];
-    struct duration last_step_cpu, last_commit; /* of the last tick */
-    struct duration worst_commit;
+    struct duration last_step_cpu; /* of the last tick */
+    struct commit_times commits;
     uint64_t reloads, reload_failures, ticks_late;
 };
 

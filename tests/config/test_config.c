@@ -53,21 +53,34 @@ static void config_reports_each_mistake_with_its_place_and_a_suggestion(void **s
         {"channels:\n  x: {}\n",
          "heald.yaml:2:6: error: the channel 'x' needs one of log and webhook\n"},
         {"channels:\n  x: {webhook: {url: 'ftp://a'}}\n", "is not a URL that starts with"},
-        {"grants: [{action: a, argv: [prog], targets: [a=b]}]\n",
+        {"grants: [{action: a, argv: [prog], targets: [a=b], at_most: {count: 3, per: 1h}}]\n",
          "the program 'prog' is not an absolute path"},
-        {"grants: [{action: a, argv: [/bin/sh, -c, x], targets: [a=b]}]\n",
+        {"grants: [{action: a, argv: [/bin/sh, -c, x], targets: [a=b], at_most: {count: 3, per: "
+         "1h}}]\n",
          "gives text to a shell"},
-        {"grants: [{action: a, argv: [/usr/bin/env, bash, -ec, x], targets: [a=b]}]\n",
+        {"grants: [{action: a, argv: [/usr/bin/env, bash, -ec, x], targets: [a=b], at_most: "
+         "{count: 3, per: 1h}}]\n",
          "gives text to a shell"},
-        {"grants: [{action: a, argv: [/bin/p, '{a'], targets: [a=b]}]\n", "has a brace"},
-        {"grants: [{action: a, argv: [/bin/p, '{}'], targets: [a=b]}]\n", "has a brace"},
-        {"grants: [{action: a, argv: [/bin/p], targets: [ab]}]\n", "'ab' is not a target"},
-        {"grants: [{action: a, argv: [/bin/p], targets: ['a=-rf']}]\n", "is not a target"},
-        {"grants: [{action: a, argv: [/bin/p], targets: []}]\n", "0 items where 1..64 are allowed"},
-        {"grants: [{action: a, argv: [/bin/p], targets: [a=b]}, {action: a, argv: [/bin/q], "
-         "targets: [a=b]}]\n",
+        {"grants: [{action: a, argv: [/bin/p, '{a'], targets: [a=b], at_most: {count: 3, per: "
+         "1h}}]\n",
+         "has a brace"},
+        {"grants: [{action: a, argv: [/bin/p, '{}'], targets: [a=b], at_most: {count: 3, per: "
+         "1h}}]\n",
+         "has a brace"},
+        {"grants: [{action: a, argv: [/bin/p], targets: [ab], at_most: {count: 3, per: 1h}}]\n",
+         "'ab' is not a target"},
+        {"grants: [{action: a, argv: [/bin/p], targets: ['a=-rf'], at_most: {count: 3, per: "
+         "1h}}]\n",
+         "is not a target"},
+        {"grants: [{action: a, argv: [/bin/p], targets: [a=b]}]\n", "the key 'at_most' is missing"},
+        {"grants: [{action: a, argv: [/bin/p], targets: [], at_most: {count: 3, per: 1h}}]\n",
+         "0 items where 1..64 are allowed"},
+        {"grants: [{action: a, argv: [/bin/p], targets: [a=b], at_most: {count: 3, per: 1h}}, "
+         "{action: a, argv: [/bin/q], "
+         "targets: [a=b], at_most: {count: 3, per: 1h}}]\n",
          "granted twice"},
-        {"grants: [{action: a, connector: shell, argv: [/bin/p], targets: [a=b]}]\n",
+        {"grants: [{action: a, connector: shell, argv: [/bin/p], targets: [a=b], at_most: {count: "
+         "3, per: 1h}}]\n",
          "'shell' is not one of exec"},
         {"scrape: [{job: a, targets: [http://h/m], interval: 1s}]\n",
          "the timeout is longer than the interval"},
@@ -135,7 +148,7 @@ static void add_scalar(struct text *text, const struct config_key *key)
     case KIND_URL: add(text, "http://u:p@h%u:1/x?q=%u#f", n, n); break;
     case KIND_LISTEN: add(text, roll(2) ? "none" : "'[::1]:%u'", n % 65536); break;
     case KIND_BOOL: add(text, "%s", roll(2) ? "true" : "false"); break;
-    case KIND_COUNT: add(text, "%u", 1 + n % 10000); break;
+    case KIND_COUNT: add(text, "%u", 1 + n % 1000); break;
     case KIND_SIZE: add(text, n % 2 ? "1MiB" : "1048576B"); break;
     case KIND_DURATION: add(text, "%us%ums", 1 + n % 9, n % 1000); break;
     case KIND_CHOICE: add(text, "%.*s", (int)strcspn(key->range, "|"), key->range); break;
@@ -204,6 +217,10 @@ static void add_part(struct text *text, enum config_part part)
             continue;
         } else if (part == PART_scrape && strcmp(key->name, "interval") == 0) {
             add(text, "interval: 1m, ");
+            continue;
+        }
+        if (part == PART_parameter && strcmp(key->name, "max") == 0) {
+            add(text, "max: 1000000000, ");
             continue;
         }
         if (wanted && key->name[0] != ':' && key->name[0] != '\0') {

@@ -214,7 +214,7 @@ static void a_true_operand_of_or_decides_although_the_other_is_unknown(void **st
         assert_true(bit(eval_watch_yes(watch), 0));
         assert_int_equal(bit(eval_watch_unknown(watch), 0), round == 1);
     }
-    assert_int_equal(eval_watch_oldest_sample(watch).ns, at(10).ns);
+    assert_int_equal(eval_watch_oldest_sample(watch, 0).ns, at(10).ns);
     world_free(&w);
 }
 

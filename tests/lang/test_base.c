@@ -1,7 +1,10 @@
 /* Words every file uses: durations print as a policy writes them, distances suggest, arenas zero
  * and align. */
+#include <math.h>
+
 #include "lang/arena.h"
 #include "lang/source.h"
+#include "lang/unit.h"
 #include "tests/unit.h"
 
 static void duration_prints_as_a_policy_writes_it(void **state)
@@ -29,6 +32,28 @@ static void edit_distance_counts_swaps_as_one(void **state)
     assert_int_equal(edit_distance("", "abc"), 3);
     assert_int_equal(edit_distance("same", "same"), 0);
     assert_int_equal(edit_distance("used", "limit"), 5);
+}
+
+static void a_quantity_prints_as_people_write_it(void **state)
+{
+    (void)state;
+    struct dimension bytes = dimension_of_unit(UNIT_BYTES, UNIT_NONE);
+    struct dimension seconds = dimension_of_unit(UNIT_SECONDS, UNIT_NONE);
+    struct dimension ratio = dimension_of_unit(UNIT_RATIO, UNIT_NONE);
+    struct dimension speed = dimension_divide(bytes, seconds);
+    const struct {
+        double value;
+        struct dimension dimension;
+        const char *text;
+    } cases[] = {{71827456, bytes, "68.5MiB"},     {512, bytes, "512B"},
+                 {0.875, ratio, "87.5%"},          {5400, seconds, "1h30m"},
+                 {1e-5, seconds, "1e-05s"},        {12.5, speed, "12.5"},
+                 {(double)INFINITY, bytes, "inf"}, {3, (struct dimension){0}, "3"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[64];
+        assert_string_equal(quantity_print(cases[i].value, cases[i].dimension, text, sizeof text),
+                            cases[i].text);
+    }
 }
 
 static void arena_alloc_gives_zeroed_aligned_memory(void **state)
@@ -67,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(duration_prints_as_a_policy_writes_it),
         cmocka_unit_test(edit_distance_counts_swaps_as_one),
+        cmocka_unit_test(a_quantity_prints_as_people_write_it),
         cmocka_unit_test(arena_alloc_gives_zeroed_aligned_memory),
         cmocka_unit_test(a_place_has_its_line_and_column_in_code_points),
     };
