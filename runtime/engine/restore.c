@@ -160,10 +160,13 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident_enter(engine, incident, STATE_OPEN);
         break;
     case RECORD_ESCALATED:
-        incident->undo_owed = false;
         incident->notices = record->rung;
         incident->unresolved_told = true;
         snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
+        if (strncmp(record->text, "unresolved for ", 15) == 0) {
+            break; /* a reminder: what is under way goes on */
+        }
+        incident->undo_owed = false;
         if (incident->state != STATE_RECOVERED) {
             incident_enter(engine, incident, STATE_HELD);
         }

@@ -365,6 +365,29 @@ static void unresolved_for_tells_a_person_once(void **state)
     world_release(&play.world);
 }
 
+static void a_reminder_told_while_an_act_runs_does_not_end_the_doubt_after_a_crash(void **state)
+{
+    (void)state;
+    struct play play;
+    play_init(&play,
+              HEAD POLICY("high", FIX,
+                          "try fix(w) verify x < 50% holds 1s within 5s else page oncall",
+                          "escalate to boss when unresolved for 2s\n"),
+              1);
+    play.silent = true;
+    play.x[0] = 0.95;
+    play_on(&play, 6);
+    assert_int_equal(play.dispatched, 1);
+    assert_int_equal(count_of(&play, RECORD_ESCALATED), 1);
+    world_restart(&play.world);
+    play_step(&play, NULL);
+    assert_non_null(world_effect(&play.world, EFFECT_PROBE));
+    play_on(&play, 12);
+    assert_int_equal(count_of(&play, RECORD_UNKNOWN), 1);
+    assert_int_equal(count_of(&play, RECORD_ESCALATED), 2); /* the reminder came once */
+    world_release(&play.world);
+}
+
 static void without_guards_grants_or_bounds_nothing_is_done(void **state)
 {
     (void)state;
@@ -399,6 +422,7 @@ int main(void)
         cmocka_unit_test(mode_ask_asks_before_every_act_and_a_late_word_is_a_no),
         cmocka_unit_test(keep_counts_the_target_as_gone_and_those_under_way_too),
         cmocka_unit_test(unresolved_for_tells_a_person_once),
+        cmocka_unit_test(a_reminder_told_while_an_act_runs_does_not_end_the_doubt_after_a_crash),
         cmocka_unit_test(without_guards_grants_or_bounds_nothing_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
