@@ -9,6 +9,7 @@
 
 #include "runtime/engine/engine.h"
 #include "runtime/engine/trial_judge.h"
+#include "runtime/engine/trial_metric.h"
 
 enum {
     TRIAL_EPOCH_S = 1704067200, /* 2024-01-01T00:00:00Z, a Monday */
@@ -163,40 +164,6 @@ static const struct pool *pool_of_signal(const struct program *view, const struc
         }
     }
     return NULL;
-}
-
-static bool expr_names_metric(const struct expr *expr, const char *name)
-{
-    if (!expr) {
-        return false;
-    }
-    switch (expr->kind) {
-    case EXPR_SELECTOR:
-        return expr->selector.name.text && strcmp(expr->selector.name.text, name) == 0;
-    case EXPR_RANGE:
-    case EXPR_SUBQUERY: return expr_names_metric(expr->range.inner, name);
-    case EXPR_AGGREGATE: return expr_names_metric(expr->aggregate.inner, name);
-    case EXPR_BINARY:
-        return expr_names_metric(expr->binary.left, name) ||
-               expr_names_metric(expr->binary.right, name);
-    case EXPR_UNARY: return expr_names_metric(expr->unary.inner, name);
-    case EXPR_PAREN: return expr_names_metric(expr->inner, name);
-    case EXPR_PERCENT_OF: return expr_names_metric(expr->percent_of.inner, name);
-    case EXPR_CALL:
-        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
-            if (expr_names_metric(a->value, name)) {
-                return true;
-            }
-        }
-        return false;
-    case EXPR_REACHES:
-        return expr_names_metric(expr->reaches.forecast, name) ||
-               expr_names_metric(expr->reaches.threshold, name);
-    case EXPR_NUMBER:
-    case EXPR_STRING:
-    case EXPR_LIST: return false;
-    }
-    return false;
 }
 
 static bool inventory_is_given(const struct rehearsal *rehearsal, const struct pool *pool)
@@ -556,6 +523,18 @@ static enum status open_streams(struct rehearsal *rehearsal, struct error *error
     return STATUS_OK;
 }
 
+/* A stream that no policy reads would let every test pass that expects nothing to happen. */
+static bool recording_is_read(const struct rehearsal *rehearsal, const struct recording *recording)
+{
+    for (size_t i = 0; i < recording->series_count; i++) {
+        const char *name = store_series_name(rehearsal->store, recording->series[i].id);
+        if (policies_name_metric(rehearsal->view.policies, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status load_streams(struct rehearsal *rehearsal, const struct trial_reader *reader,
                                 struct error *error)
 {
@@ -576,6 +555,11 @@ static enum status load_streams(struct rehearsal *rehearsal, const struct trial_
         struct instant start =
             instant_add(trial_start(), duration_seconds(given->has_at ? given->at.value : 0));
         TRY(recording_open(recording, source, start, rehearsal->step, given->path, error));
+        if (!recording_is_read(rehearsal, recording)) {
+            return error_set(error, STATUS_PROTOCOL,
+                             "%.300s: no policy of the test's file reads a metric of the stream",
+                             given->path);
+        }
     }
     return STATUS_OK;
 }

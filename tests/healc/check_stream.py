@@ -102,6 +102,7 @@ claim("the inventory is the stream's, not one made up", got[0] == 1 and "expecte
 for name, files, wanted in [
     ("a stream that is not there", {}, "s.om: No such file or directory"),
     ("a line that is no sample", {"s.om": STREAM + "x{w=\n"}, f"s.om:{STREAM.count(chr(10)) + 1}: "),
+    ("a stream that no policy reads", {"s.om": 'y{w="a"} 1 1\n'}, "s.om: no policy of the test's file reads"),
     ("a stream without samples", {"s.om": "# EOF\n"}, "s.om: the stream has no samples"),
 ]:
     got = test('given stream "s.om"\nexpect no action', files)
