@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 {
     struct bench *bench = heap_alloc(sizeof *bench);
     struct error error = {""};
-    int interval = argc == 4 ? atoi(argv[3]) : 0;
+    int interval = argc == 4 ? (int)strtol(argv[3], NULL, 10) : 0;
     if (interval < 1 || interval > 60) {
         fprintf(stderr, "usage: bench_tick POLICIES BODY INTERVAL_S\n");
         return 2;
