@@ -415,11 +415,14 @@ enum given_kind {
     GIVEN_RAMPS,   /* s ramps A -> B over D       then stays at B */
     GIVEN_MISSING, /* s is missing                the series is not in its source's answers */
     GIVEN_UNSEEN,  /* s is unseen                 its source does not answer */
-    GIVEN_APPROVAL /* approval after D | approval denied after D */
+    GIVEN_APPROVAL, /* approval after D | approval denied after D */
+    GIVEN_STREAM    /* stream "FILE": samples from a file, from the given's start on */
 };
+enum { GIVEN_PATH_BYTES_MAX = 255 };
 struct given {
     enum given_kind kind;
     struct expr *subject; /* a bare word (signal) or a selector with = matchers only (series) */
+    const char *path;     /* STREAM: beside the policy's file */
     double from, to;      /* values in base units */
     const char *from_text, *to_text;
     struct quantity over;

@@ -21,6 +21,7 @@ bool check_program(struct program *program, struct diag_list *diags,
     check_bounds(&check);
     check_tests(&check);
     check_set(&check);
+    check_later(&check);
     if (diags->errors == errors) {
         check_hash(&check);
     }

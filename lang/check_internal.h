@@ -40,6 +40,7 @@ void check_bounds(struct check *check);
 void check_contracts(struct check *check);
 void check_tests(struct check *check);
 void check_set(struct check *check);
+void check_later(struct check *check);
 void check_hash(struct check *check);
 
 /* Signals, metrics and functions of one expression. */

@@ -161,12 +161,82 @@ static void check_expect(struct check *check, const struct expect *expect)
     report_word(check, &expect->subject, outcomes);
 }
 
+/* Why a test cannot have the file, or NULL: it lies beside the policy or below, so that a folder of
+ * policies can be moved and signed as a whole. */
+static const char *stream_fault(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    size_t length = strlen(path);
+    if (length == 0 || length > GIVEN_PATH_BYTES_MAX) {
+        return "the path of a stream has between 1 and 255 bytes";
+    }
+    if (path[0] == '/') {
+        return "a stream lies beside its policy or below, not at an absolute path";
+    }
+    for (const char *part = path; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        size_t n = strcspn(part, "/");
+        if (n == 0 || (n == 2 && memcmp(part, "..", 2) == 0)) {
+            return "a stream lies beside its policy or below, and its path has neither '..' nor an "
+                   "empty part";
+        }
+    }
+    if (!dot || strchr(dot, '/') || (!same(dot, ".om") && !same(dot, ".csv"))) {
+        return "a stream is a file of OpenMetrics text (.om) or of values (.csv)";
+    }
+    return NULL;
+}
+
+static void check_stream(struct check *check, const struct given *given)
+{
+    const char *fault = stream_fault(given->path);
+    if (fault) {
+        struct diag *d = diag_add(check->diags, DIAG_TEST_STREAM, given->span, "%s", fault);
+        diag_help(d, "write the path from the policy's own folder, such as \"leak.om\"");
+    }
+}
+
+static const struct given *find_given(const struct test *test, enum given_kind kind)
+{
+    const struct given *given = test->givens;
+    while (given && given->kind != kind) {
+        given = given->next;
+    }
+    return given;
+}
+
+/* A signal's givens stand in for its expression from the first tick on, so one that begins only
+ * after an action would hide what the stream says until then. */
+static void check_signal_over_stream(struct check *check, const struct test *test,
+                                     const struct given *given)
+{
+    const char *name = expr_word(given->subject) ? given->subject->selector.name.text : NULL;
+    bool hides = given->after_action && name && find_signal(check, name);
+    for (const struct given *g = test->givens; g && hides; g = g->next) {
+        bool from_start = g->subject && !g->after_action && !g->has_at && expr_word(g->subject) &&
+                          same(g->subject->selector.name.text, name);
+        hides = !from_start;
+    }
+    if (hides) {
+        struct diag *d =
+            diag_add(check->diags, DIAG_TEST_STREAM, given->span,
+                     "'%s' is a signal: its given would hide the stream from the start", name);
+        diag_help(d, "name the series of the stream that changes after '%s'", given->action.text);
+    }
+}
+
 static void check_test(struct check *check, const struct test *test)
 {
     static const char *const none[] = {NULL};
+    bool streamed = find_given(test, GIVEN_STREAM) != NULL;
     for (const struct given *g = test->givens; g; g = g->next) {
-        if (g->kind != GIVEN_APPROVAL && g->subject) {
+        if (g->kind == GIVEN_STREAM) {
+            check_stream(check, g);
+        } else if (g->kind != GIVEN_APPROVAL && g->subject) {
             check_given_subject(check, g);
+            if (streamed) {
+                check_signal_over_stream(check, test, g);
+            }
         }
         if (g->after_action && !find_action(check, g->action.text)) {
             report_word(check, &g->action, none);

@@ -167,9 +167,9 @@ static void print_call(struct printer *p, const struct act_call *call)
 }
 
 /* Word of one clause, "tier gold"; what is a struct name with the clause's word in print. */
-#define PRINT_NAME(function, word)                                         \
-    static void function(struct printer *p, const void *what)              \
-    {                                                                      \
+#define PRINT_NAME(function, word)                                        \
+    static void function(struct printer *p, const void *what)             \
+    {                                                                     \
         out_add(&p->text, word " %s", ((const struct name *)what)->text); \
     }
 PRINT_NAME(print_tier, "tier")
@@ -299,7 +299,7 @@ static void print_limit(struct printer *p, const void *what)
     switch (limit->kind) {
     case LIMIT_AT_MOST:
         out_add(&p->text, "at most %s %s %s per %s", limit->amount.text,
-                 limit->any ? "actions on any" : "of", limit->subject.text, limit->per.text);
+                limit->any ? "actions on any" : "of", limit->subject.text, limit->per.text);
         break;
     case LIMIT_BETWEEN:
         out_add(&p->text, "between %s of any %s", limit->amount.text, limit->subject.text);
@@ -382,7 +382,7 @@ static void print_rung(struct printer *p, const void *what)
     print_call(p, &rung->call);
     if (rung->approve) {
         out_add(&p->text, " approve by %s within %s", rung->approver.text,
-                 rung->approve_within.text);
+                rung->approve_within.text);
     }
     if (rung->has_verify) {
         p->indent += 2 * PRINT_INDENT;
@@ -517,15 +517,18 @@ static void print_given(struct printer *p, const void *what)
     case GIVEN_IS: out_add(&p->text, " is %s", given->from_text); break;
     case GIVEN_RAMPS:
         out_add(&p->text, " ramps %s -> %s over %s", given->from_text, given->to_text,
-                 given->over.text);
+                given->over.text);
         break;
     case GIVEN_MISSING: out_add(&p->text, " is missing"); break;
     case GIVEN_UNSEEN: out_add(&p->text, " is unseen"); break;
+    case GIVEN_STREAM:
+        out_add(&p->text, "stream ");
+        out_string(&p->text, given->path);
+        break;
     case GIVEN_APPROVAL: out_add(&p->text, "approval%s", given->denied ? " denied" : ""); break;
     }
     if (given->has_at) {
-        out_add(&p->text, " %s %s", given->kind == GIVEN_APPROVAL ? "after" : "at",
-                 given->at.text);
+        out_add(&p->text, " %s %s", given->kind == GIVEN_APPROVAL ? "after" : "at", given->at.text);
     }
 }
 
@@ -597,7 +600,7 @@ static void print_channel(struct printer *p, const struct channel *channel)
 static void print_metric(struct printer *p, const struct metric *metric)
 {
     out_add(&p->text, "metric %s %s%s", metric->name.text, metric->unit.text,
-             metric->counter ? " counter" : "");
+            metric->counter ? " counter" : "");
     if (metric->has_labels) {
         out_add(&p->text, " by ");
         out_labels(&p->text, metric->labels);

@@ -8,11 +8,43 @@
 #include "compiler/healc/option.h"
 #include "lang/check.h"
 #include "lang/parser.h"
+#include "runtime/data/data.h"
 #include "runtime/engine/trial.h"
+
+enum { STREAM_PATH_BYTES = 4096 };
+enum output { OUTPUT_FAILURES, OUTPUT_ALL, OUTPUT_DECISIONS };
 
 struct tally {
     size_t passed, failed;
 };
+
+/* The file of `given stream`, beside the policy that gives it. */
+static enum status load_stream(void *context, const struct given *given, struct store *store,
+                               uint32_t source, struct recording *recording, struct error *error)
+{
+    const struct position place = sources_position(context, given->span.start);
+    const char *slash = strrchr(place.source->path, '/');
+    char path[STREAM_PATH_BYTES];
+    int n = snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - place.source->path) + 1 : 0,
+                     place.source->path, given->path);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        return error_set(error, STATUS_LIMIT, "the path of a stream is longer than %d bytes",
+                         STREAM_PATH_BYTES - 1);
+    }
+    struct data data = {0};
+    bool fits = true;
+    enum status status = data_read(&data, store, source, path, NULL, error);
+    for (size_t i = 0; status == STATUS_OK && fits && i < data.count; i++) {
+        fits = recording_add(recording, data.samples[i].time, data.samples[i].series,
+                             data.samples[i].value);
+    }
+    data_release(&data);
+    if (!fits) {
+        return error_set(error, STATUS_LIMIT, "%.300s: more than %d samples", path,
+                         RECORDING_SAMPLES_MAX);
+    }
+    return status;
+}
 
 static void print_timeline(const struct trial *trial)
 {
@@ -26,12 +58,13 @@ static void print_timeline(const struct trial *trial)
 }
 
 static bool run_test(struct program *program, const struct sources *sources,
-                     const struct test *test, bool verbose, struct tally *tally)
+                     const struct test *test, enum output output, struct tally *tally)
 {
+    const struct trial_reader reader = {(void *)(uintptr_t)sources, load_stream};
     struct trial trial = {0};
     struct error error;
     struct position place = sources_position(sources, test->span.start);
-    if (trial_run(program, test, &trial, &error) != STATUS_OK) {
+    if (trial_run(program, test, &reader, &trial, &error) != STATUS_OK) {
         printf("FAIL %s:%zu: %s\n    %s\n", place.source->path, place.line, test->title,
                error.message);
         tally->failed++;
@@ -41,7 +74,10 @@ static bool run_test(struct program *program, const struct sources *sources,
     bool passed = trial.failure_count == 0;
     tally->passed += passed;
     tally->failed += !passed;
-    if (!passed || verbose) {
+    if (output == OUTPUT_DECISIONS) {
+        printf("test \"%s\"\n", test->title);
+        print_timeline(&trial);
+    } else if (!passed || output == OUTPUT_ALL) {
         printf("%s %s:%zu: %s\n", passed ? "ok  " : "FAIL", place.source->path, place.line,
                test->title);
         print_timeline(&trial);
@@ -54,7 +90,7 @@ static bool run_test(struct program *program, const struct sources *sources,
     return passed;
 }
 
-static int run_tests(const struct paths *paths, const regex_t *regex, bool verbose)
+static int run_tests(const struct paths *paths, const regex_t *regex, enum output output)
 {
     struct arena arena = {0};
     struct sources sources = {0};
@@ -70,13 +106,15 @@ static int run_tests(const struct paths *paths, const regex_t *regex, bool verbo
     } else {
         for (const struct test *test = program->tests; test; test = test->next) {
             if (regexec(regex, test->title, 0, NULL, 0) == 0) {
-                run_test(program, &sources, test, verbose, &tally);
+                run_test(program, &sources, test, output, &tally);
             }
         }
         if (tally.passed + tally.failed == 0) {
             fprintf(stderr, "healc test: there is no such test\n");
         }
-        printf("%zu passed, %zu failed\n", tally.passed, tally.failed);
+        if (output != OUTPUT_DECISIONS) {
+            printf("%zu passed, %zu failed\n", tally.passed, tally.failed);
+        }
         code = tally.failed == 0 && tally.passed > 0 ? HEALC_OK : HEALC_FINDINGS;
     }
     sources_release(&sources);
@@ -89,17 +127,19 @@ int command_test(int argc, char **argv)
     static const struct option options[] = {
         {"run", required_argument, NULL, 'r'},
         {"verbose", no_argument, NULL, 'v'},
+        {"decisions", no_argument, NULL, 'd'},
         {NULL, 0, NULL, 0},
     };
     const char *pattern = "";
-    bool verbose = false;
+    enum output output = OUTPUT_FAILURES;
     struct paths paths = {0};
     struct error error;
     regex_t regex;
     for (int c; (c = getopt_long(argc, argv, "r:v", options, NULL)) != -1;) {
         switch (c) {
         case 'r': pattern = optarg; break;
-        case 'v': verbose = true; break;
+        case 'v': output = OUTPUT_ALL; break;
+        case 'd': output = OUTPUT_DECISIONS; break;
         default: return HEALC_FAILED;
         }
     }
@@ -112,7 +152,7 @@ int command_test(int argc, char **argv)
     if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
         return option_fail("test", "'%s' is not a regular expression", pattern);
     }
-    int code = run_tests(&paths, &regex, verbose);
+    int code = run_tests(&paths, &regex, output);
     regfree(&regex);
     paths_release(&paths);
     return code;

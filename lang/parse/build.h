@@ -134,6 +134,7 @@ struct act_call *build_act_call(struct parser *parser, struct span span, struct 
 
 void build_test(struct parser *parser, const struct expr *title, const struct quantity *length);
 void build_given(struct parser *parser, enum given_kind kind, struct expr *subject);
+void build_given_stream(struct parser *parser, const struct expr *path);
 void build_given_is(struct parser *parser, struct expr *subject, struct quantity value);
 void build_given_ramps(struct parser *parser, struct expr *subject, struct quantity from,
                        struct quantity to, struct quantity over);

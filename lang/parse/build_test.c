@@ -36,6 +36,12 @@ void build_given(struct parser *parser, enum given_kind kind, struct expr *subje
     }
 }
 
+void build_given_stream(struct parser *parser, const struct expr *path)
+{
+    build_given(parser, GIVEN_STREAM, NULL);
+    parser->given->path = path->string.value;
+}
+
 void build_given_is(struct parser *parser, struct expr *subject, struct quantity value)
 {
     build_given(parser, GIVEN_IS, subject);

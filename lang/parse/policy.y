@@ -73,7 +73,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_ESCALATE "escalate" K_UNRESOLVED "unresolved" K_REACHES "reaches" K_WITH "with"
 %token <name> K_GIVEN "given" K_EXPECT "expect" K_AFTER "after" K_BEFORE "before" K_IS "is"
 %token <name> K_RAMPS "ramps" K_OVER "over" K_UNSEEN "unseen" K_APPROVAL "approval"
-%token <name> K_DENIED "denied" K_NO "no" K_TIMES "times" K_REFUSED "a clause of later versions"
+%token <name> K_DENIED "denied" K_STREAM "stream" K_NO "no" K_TIMES "times" K_REFUSED "a clause of later versions"
 %token <name> K_AND "and" K_OR "or" K_UNLESS "unless" K_ATAN2 "atan2" K_BOOL "bool" K_BY "by"
 %token <name> K_WITHOUT "without" K_ON "on" K_IGNORING "ignoring" K_GROUP_LEFT "group_left"
 %token <name> K_GROUP_RIGHT "group_right" K_OFFSET "offset" K_START "start" K_END "end"
@@ -335,6 +335,7 @@ given_at: given                               { build_given_end(P, @$); }
 given: given_shape
     | K_AFTER any given_shape                 { build_given_after(P, $2); }
     | approval
+    | K_STREAM POLICY_STRING                  { build_given_stream(P, $2); }
     ;
 given_shape: subject K_IS quantity            { build_given_is(P, $1, $3); }
     | subject K_IS K_MISSING                  { build_given(P, GIVEN_MISSING, $1); }
@@ -518,7 +519,7 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_EVERY | K_MISSING | K_STALE | K_HOLD | K_NOTIFY | K_AS | K_PROMETHEUS | K_APPROVE | K_HOLDS
     | K_PAGE | K_DOUBLING | K_TO | K_UNRESOLVED | K_REACHES | K_WITH | K_BEFORE | K_IS
     | K_RAMPS | K_OVER | K_UNSEEN | K_APPROVAL | K_DENIED | K_TIMES | K_REFUSED | K_START
-    | K_END
+    | K_END | K_STREAM
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -2,6 +2,7 @@
  * way. */
 #include "runtime/engine/engine.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,11 @@
 const char *const mode_texts[3] = {
     [MODE_SHADOW] = "shadow", [MODE_ASK] = "ask", [MODE_ACT] = "act"};
 
-enum {
-    BLIND_AFTER_DEFAULT_S = 900,
-    NOTICE_RETRY_S = 60,
-    NOTICE_RETRY_MAX_S = 3600,
-    ENGINE_NOTICE_BIT = 63 /* ids of pages that belong to no incident */
-};
+#define BLIND_AFTER_DEFAULT_S 900.0
+#define NOTICE_RETRY_S        60.0
+#define NOTICE_RETRY_MAX_S    3600.0
+
+enum { ENGINE_NOTICE_BIT = 63 }; /* ids of pages that belong to no incident */
 
 /* ---- effects ---- */
 
@@ -82,10 +82,9 @@ static void send_notices(struct engine *engine, struct effects *effects)
         if (notice->next.ns > engine->now.ns) {
             continue;
         }
-        unsigned shift = notice->tries < 6 ? notice->tries : 6;
-        double wait = (double)NOTICE_RETRY_S * (double)(1u << shift);
-        notice->next = instant_add(
-            engine->now, duration_seconds(wait < NOTICE_RETRY_MAX_S ? wait : NOTICE_RETRY_MAX_S));
+        int shift = notice->tries < 6 ? (int)notice->tries : 6;
+        double wait = fmin(ldexp(NOTICE_RETRY_S, shift), NOTICE_RETRY_MAX_S);
+        notice->next = instant_add(engine->now, duration_seconds(wait));
         notice->tries++;
         struct effect *effect = engine_effect(effects, EFFECT_NOTIFY);
         effect->id = notice->id;

@@ -64,7 +64,7 @@ struct incident {
     uint32_t notices; /* sent so far */
     bool approved, probed, unresolved_told, bound_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
-    bool undo_owed;   /* the action did not help, and its undo has not run yet */
+    bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     uint64_t program_hash;
     uint64_t reason; /* hash of the last recorded refusal */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
@@ -157,8 +157,11 @@ void incident_answer(struct engine *engine, struct incident *incident, bool appr
                      const struct input *input, struct effects *effects);
 
 /* guard.c */
+/* outer: for an undo, the call it takes back; else NULL. False when target or numbers are not
+ * known. */
 NODISCARD bool plan_make(const struct engine *engine, const struct incident *incident,
-                         const struct act_call *call, struct plan *ret_plan);
+                         const struct act_call *call, const struct act_call *outer,
+                         struct plan *ret_plan);
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret_reason, size_t size);
 void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan);

@@ -185,6 +185,9 @@ static struct kernel_window window_read(struct eval_node *node, size_t slot)
         eval->samples = heap_alloc(eval->scratch_capacity * sizeof *eval->samples);
     }
     window.count = ring_window(ring, window.start_ms, end, eval->times_ms, eval->samples);
+    if (slot + 1 < node->count) {
+        ring_prefetch(node_ring(node->in[0], slot + 1), window.count + 1);
+    }
     window.times_ms = eval->times_ms;
     window.values = eval->samples;
     return window;

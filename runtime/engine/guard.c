@@ -61,25 +61,17 @@ static void plan_find_grant(const struct engine *engine, struct plan *plan)
     }
 }
 
-/* What an argument says; in an undo, a parameter of the action stands for what the action was
- * given.
- */
-static const struct expr *argument_value(const struct incident *incident,
-                                         const struct act_call *call,
-                                         const struct argument *argument)
+/* What an undo passes on: the value its action was called with for the parameter of that name. */
+static const struct expr *outer_value(const struct act_call *outer, const struct expr *value)
 {
-    const struct policy_run *run = incident->run;
-    const struct rung *rung = incident->rung < run->rung_count ? run->rungs[incident->rung] : NULL;
-    const struct expr *value = argument->value;
-    if (!rung || rung->kind != RUNG_ACT || rung->call.resolved->undo != call ||
-        value->kind != EXPR_SELECTOR || !value->selector.name.text) {
+    if (!outer || value->kind != EXPR_SELECTOR || !value->selector.name.text) {
         return value;
     }
-    const struct argument *given = rung->call.arguments;
-    for (const struct parameter *p = rung->call.resolved->parameters; p && given;
-         p = p->next, given = given->next) {
-        if (strcmp(p->name.text, value->selector.name.text) == 0) {
-            return given->value;
+    const struct parameter *parameter = outer->resolved->parameters;
+    const struct argument *argument = outer->arguments;
+    for (; parameter && argument; parameter = parameter->next, argument = argument->next) {
+        if (strcmp(parameter->name.text, value->selector.name.text) == 0) {
+            return argument->value;
         }
     }
     return value;
@@ -105,18 +97,18 @@ static bool plan_target(const struct incident *incident, const struct expr *valu
 }
 
 bool plan_make(const struct engine *engine, const struct incident *incident,
-               const struct act_call *call, struct plan *ret_plan)
+               const struct act_call *call, const struct act_call *outer, struct plan *ret_plan)
 {
-    struct plan plan = {.action = call->resolved, .call = call};
+    struct plan plan = {.action = call->resolved, .call = call, .undo = outer != NULL};
     CHECK(plan.action != NULL);
-    if (!call->arguments ||
-        !plan_target(incident, argument_value(incident, call, call->arguments), &plan)) {
+    const struct argument *argument = call->arguments;
+    if (!argument || !plan_target(incident, outer_value(outer, argument->value), &plan)) {
         return false;
     }
-    for (const struct argument *a = call->arguments->next; a; a = a->next) {
+    for (const struct argument *a = argument->next; a; a = a->next) {
         double value;
         if (plan.number_count == ENGINE_NUMBERS_MAX ||
-            !constant_of(argument_value(incident, call, a), &value) || !isfinite(value)) {
+            !constant_of(outer_value(outer, a->value), &value) || !isfinite(value)) {
             return false;
         }
         plan.numbers[plan.number_count++] = value;
@@ -275,20 +267,28 @@ static bool keep_denies(struct engine *engine, const struct limit *limit, const 
     return true;
 }
 
-/* between A and B of a numeric parameter. */
+/* True when the guard's unit measures what the parameter takes; a guard without one speaks of plain
+ * numbers. */
+static bool between_concerns(const struct limit *limit, const struct parameter *parameter)
+{
+    enum unit unit = unit_find(parameter->type.text, strlen(parameter->type.text));
+    if (limit->unit == UNIT_NONE || unit == UNIT_NONE) {
+        return limit->unit == unit;
+    }
+    return unit_infos[limit->unit].base == unit_infos[unit].base;
+}
+
+/* between A and B of a numeric parameter; all values are in base units. */
 static bool between_denies(const struct limit *limit, const struct plan *plan, char *reason,
                            size_t size)
 {
     const struct parameter *parameter = plan->action->parameters;
     for (uint32_t i = 0; i < plan->number_count; i++) {
         parameter = parameter ? parameter->next : NULL;
-        bool measured =
-            parameter && limit->unit != UNIT_NONE &&
-            unit_find(parameter->type.text, strlen(parameter->type.text)) == limit->unit;
-        if (measured && !(plan->numbers[i] >= limit->low && plan->numbers[i] <= limit->high)) {
-            snprintf(reason, size, "between %.15g and %.15g %s of any %s: %.15g is outside",
-                     limit->low, limit->high, unit_infos[limit->unit].text, limit->subject.text,
-                     plan->numbers[i]);
+        if (parameter && between_concerns(limit, parameter) &&
+            !(plan->numbers[i] >= limit->low && plan->numbers[i] <= limit->high)) {
+            snprintf(reason, size, "between %s of any %s: %.15g is outside", limit->amount.text,
+                     limit->subject.text, plan->numbers[i]);
             return true;
         }
     }

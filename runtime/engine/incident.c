@@ -215,7 +215,7 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
     double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
-    incident->deadline = after_seconds(engine, timeout + RESULT_GRACE_S);
+    incident->deadline = after_seconds(engine, timeout + (double)RESULT_GRACE_S);
     plan_spend(engine, incident, plan);
     engine->counters.dispatched++;
     engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",
@@ -268,7 +268,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
 {
     struct plan plan;
     char reason[TEXT_BYTES];
-    if (!plan_make(engine, incident, &rung->call, &plan)) {
+    if (!plan_make(engine, incident, &rung->call, NULL, &plan)) {
         incident_hold(engine, incident, effects, "the action's target or numbers are not known");
         return;
     }
@@ -306,7 +306,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, reason);
         return;
     }
-    bool attended = plan.action->irreversible && !plan.unattended;
+    bool attended = (plan.action->irreversible || plan.action->replaces.text) && !plan.unattended;
     bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended;
     if (needs_word && !incident->approved) {
         ask(engine, incident, rung, &plan,
@@ -418,12 +418,18 @@ static void undo_or_next(struct engine *engine, struct incident *incident, struc
         next_rung(engine, incident);
         return;
     }
-    if (!plan_make(engine, incident, undo, &plan)) {
+    if (!plan_make(engine, incident, undo, &rung->call, &plan)) {
         incident_hold(engine, incident, effects, "the undo's target or numbers are not known");
         return;
     }
-    plan.undo = true;
-    if (plan_refusal(engine, incident, &plan, reason, sizeof reason) != REFUSAL_NONE) {
+    enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
+    if (refusal == REFUSAL_WAIT) { /* stopped, or the inventory is not seen yet: it stays owed */
+        refuse(engine, incident, effects, reason);
+        incident->undo_owed = true;
+        incident->state = STATE_WAITING;
+        return;
+    }
+    if (refusal != REFUSAL_NONE) {
         refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
         return;
@@ -549,11 +555,10 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
         step_orphan(engine, incident, effects);
         return;
     }
-    if (incident->undo_owed && incident->slot != SLOT_NONE) { /* before anything else */
-        if (eval_entities_complete(incident->run->pool->entities)) {
-            incident->undo_owed = false;
-            undo_or_next(engine, incident, effects);
-        }
+    if (incident->undo_owed) {
+        incident->undo_owed = false;
+        undo_or_next(engine, incident, effects);
+        step_unresolved(engine, incident, effects);
         return;
     }
     if (step_clear(engine, incident, effects)) {

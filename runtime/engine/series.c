@@ -367,6 +367,12 @@ bool store_series_live(const struct store *store, uint32_t id)
     return id < store->series_count && store->series[id].labels != NULL;
 }
 
+const char *store_series_name(const struct store *store, uint32_t id)
+{
+    CHECK(store_series_live(store, id));
+    return store->series[id].name;
+}
+
 /* ---- samples ---- */
 
 static void series_push(struct store *store, uint32_t id, int64_t time_ms, double value)

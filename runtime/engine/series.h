@@ -55,6 +55,9 @@ NODISCARD enum status store_source(struct store *store, const char *name, struct
                                    struct duration grace, uint32_t *ret_source,
                                    struct error *error);
 
+/* The metric of a live series; lives as long as the store. */
+const char *store_series_name(const struct store *store, uint32_t series);
+
 /* Finds or makes; the id is valid until the next store_expire(). A duplicate from another source is
  * refused (STATUS_DENIED): the first owner keeps it. */
 NODISCARD enum status store_series(struct store *store, uint32_t source, const char *name,

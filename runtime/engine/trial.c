@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "runtime/engine/engine.h"
+#include "runtime/engine/trial_judge.h"
+#include "runtime/engine/trial_metric.h"
 
 enum {
     TRIAL_EPOCH_S = 1704067200, /* 2024-01-01T00:00:00Z, a Monday */
@@ -27,6 +29,7 @@ struct stream {
     const struct given *shapes[TRIAL_NAMES_MAX];
     size_t shape_count;
     uint32_t source, series;
+    struct recording *recording; /* NULL, or the recorded stream whose series this is */
 };
 
 struct pool_swap { /* what a made-up inventory replaces while the test runs */
@@ -41,6 +44,8 @@ struct rehearsal {
     struct store *store;
     struct stream *streams;
     size_t stream_count;
+    struct recording recordings[TRIAL_STREAMS_MAX];
+    size_t recording_count;
     struct engine_override overrides[TRIAL_NAMES_MAX];
     size_t override_count;
     struct pool_swap swaps[TRIAL_NAMES_MAX];
@@ -106,9 +111,11 @@ static struct duration choose_step(const struct program *view)
     return duration_seconds(step == 0 ? 15 : step);
 }
 
-static struct duration choose_length(const struct test *test)
+static struct duration choose_length(const struct rehearsal *rehearsal)
 {
+    const struct test *test = rehearsal->test;
     double last = 0;
+    struct instant stop = trial_start();
     if (test->has_length) {
         return duration_seconds(test->length.value);
     }
@@ -121,7 +128,16 @@ static struct duration choose_length(const struct test *test)
         last = expect->has_before && expect->before.value > last ? expect->before.value : last;
         last = expect->has_after && expect->after.value > last ? expect->after.value : last;
     }
-    return duration_seconds(last + TRIAL_MARGIN_S);
+    for (size_t i = 0; i < rehearsal->recording_count; i++) {
+        struct instant end = recording_end(&rehearsal->recordings[i]);
+        stop = end.ns > stop.ns ? end : stop;
+    }
+    struct duration recorded = instant_sub(stop, trial_start());
+    struct duration named = duration_seconds(last);
+    if (rehearsal->recording_count == 0) {
+        return duration_seconds(last + (double)TRIAL_MARGIN_S);
+    }
+    return recorded.ns > named.ns ? recorded : named;
 }
 
 /* ---- givens to streams ---- */
@@ -150,46 +166,21 @@ static const struct pool *pool_of_signal(const struct program *view, const struc
     return NULL;
 }
 
-static bool expr_names_metric(const struct expr *expr, const char *name)
-{
-    if (!expr) {
-        return false;
-    }
-    switch (expr->kind) {
-    case EXPR_SELECTOR:
-        return expr->selector.name.text && strcmp(expr->selector.name.text, name) == 0;
-    case EXPR_RANGE:
-    case EXPR_SUBQUERY: return expr_names_metric(expr->range.inner, name);
-    case EXPR_AGGREGATE: return expr_names_metric(expr->aggregate.inner, name);
-    case EXPR_BINARY:
-        return expr_names_metric(expr->binary.left, name) ||
-               expr_names_metric(expr->binary.right, name);
-    case EXPR_UNARY: return expr_names_metric(expr->unary.inner, name);
-    case EXPR_PAREN: return expr_names_metric(expr->inner, name);
-    case EXPR_PERCENT_OF: return expr_names_metric(expr->percent_of.inner, name);
-    case EXPR_CALL:
-        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
-            if (expr_names_metric(a->value, name)) {
-                return true;
-            }
-        }
-        return false;
-    case EXPR_REACHES:
-        return expr_names_metric(expr->reaches.forecast, name) ||
-               expr_names_metric(expr->reaches.threshold, name);
-    case EXPR_NUMBER:
-    case EXPR_STRING:
-    case EXPR_LIST: return false;
-    }
-    return false;
-}
-
 static bool inventory_is_given(const struct rehearsal *rehearsal, const struct pool *pool)
 {
     for (const struct given *given = rehearsal->test->givens; given; given = given->next) {
         if (given->subject && given->subject->kind == EXPR_SELECTOR &&
             expr_names_metric(pool->expr, given->subject->selector.name.text)) {
             return true;
+        }
+    }
+    for (size_t i = 0; i < rehearsal->recording_count; i++) {
+        const struct recording *recording = &rehearsal->recordings[i];
+        for (size_t s = 0; s < recording->series_count; s++) {
+            const char *name = store_series_name(rehearsal->store, recording->series[s].id);
+            if (expr_names_metric(pool->expr, name)) {
+                return true;
+            }
         }
     }
     return false;
@@ -443,11 +434,41 @@ static const struct given *shape_at(const struct rehearsal *rehearsal, const str
     return best;
 }
 
+static double shape_value(const struct given *shape, struct duration elapsed)
+{
+    if (shape->kind != GIVEN_RAMPS) {
+        return shape->from;
+    }
+    double part = shape->over.value > 0 ? duration_to_seconds(elapsed) / shape->over.value : 1;
+    return shape->from + (shape->to - shape->from) * fmin(part, 1);
+}
+
+/* A given of a series that a recording has: the recording plays the rest and answers. */
+static void feed_recorded(struct rehearsal *rehearsal, struct stream *stream)
+{
+    struct instant start = {0};
+    const struct given *shape = shape_at(rehearsal, stream, rehearsal->now, &start);
+    if (!shape) {
+        return;
+    }
+    recording_mute(stream->recording, stream->series);
+    if (shape->kind == GIVEN_UNSEEN) {
+        recording_silence(stream->recording);
+    } else if (shape->kind != GIVEN_MISSING) {
+        double value = shape_value(shape, instant_sub(rehearsal->now, start));
+        (void)store_append(rehearsal->store, stream->series, rehearsal->now, rehearsal->now, value);
+    }
+}
+
 static void feed_stream(struct rehearsal *rehearsal, struct stream *stream)
 {
     struct instant start = {0};
     const struct given *shape = shape_at(rehearsal, stream, rehearsal->now, &start);
     double value = 1;
+    if (stream->recording) {
+        feed_recorded(rehearsal, stream);
+        return;
+    }
     if (stream->shape_count > 0 && (!shape || shape->kind == GIVEN_MISSING)) {
         store_answered(rehearsal->store, stream->source, rehearsal->now);
         return;
@@ -457,15 +478,36 @@ static void feed_stream(struct rehearsal *rehearsal, struct stream *stream)
         return;
     }
     if (shape) {
-        double elapsed = duration_to_seconds(instant_sub(rehearsal->now, start));
-        double part = shape->kind == GIVEN_RAMPS && shape->over.value > 0
-                          ? fmin(elapsed / shape->over.value, 1)
-                          : 1;
-        value = shape->kind == GIVEN_RAMPS ? shape->from + (shape->to - shape->from) * part
-                                           : shape->from;
+        value = shape_value(shape, instant_sub(rehearsal->now, start));
     }
     (void)store_append(rehearsal->store, stream->series, rehearsal->now, rehearsal->now, value);
     store_answered(rehearsal->store, stream->source, rehearsal->now);
+}
+
+/* The recording that has the series of the stream, if one has. */
+static struct recording *recording_of(struct rehearsal *rehearsal, struct stream *stream)
+{
+    struct error ignored;
+    for (size_t i = 0; i < rehearsal->recording_count; i++) {
+        struct recording *recording = &rehearsal->recordings[i];
+        if (store_series(rehearsal->store, recording->source, stream->metric, stream->labels,
+                         stream->label_count, &stream->series, &ignored) == STATUS_OK) {
+            return recording;
+        }
+    }
+    return NULL;
+}
+
+static enum status open_stream(struct rehearsal *rehearsal, struct stream *stream,
+                               struct error *error)
+{
+    enum status status = store_series(rehearsal->store, stream->source, stream->metric,
+                                      stream->labels, stream->label_count, &stream->series, error);
+    if (status == STATUS_DENIED) { /* another source has it, and only recordings share series */
+        stream->recording = recording_of(rehearsal, stream);
+        return stream->recording ? STATUS_OK : status;
+    }
+    return status;
 }
 
 static enum status open_streams(struct rehearsal *rehearsal, struct error *error)
@@ -476,8 +518,48 @@ static enum status open_streams(struct rehearsal *rehearsal, struct error *error
         snprintf(name, sizeof name, "given-%zu", i);
         TRY(store_source(rehearsal->store, name, rehearsal->step, rehearsal->step, &stream->source,
                          error));
-        TRY(store_series(rehearsal->store, stream->source, stream->metric, stream->labels,
-                         stream->label_count, &stream->series, error));
+        TRY(open_stream(rehearsal, stream, error));
+    }
+    return STATUS_OK;
+}
+
+/* A stream that no policy reads would let every test pass that expects nothing to happen. */
+static bool recording_is_read(const struct rehearsal *rehearsal, const struct recording *recording)
+{
+    for (size_t i = 0; i < recording->series_count; i++) {
+        const char *name = store_series_name(rehearsal->store, recording->series[i].id);
+        if (policies_name_metric(rehearsal->view.policies, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status load_streams(struct rehearsal *rehearsal, const struct trial_reader *reader,
+                                struct error *error)
+{
+    for (const struct given *given = rehearsal->test->givens; given; given = given->next) {
+        char name[64];
+        uint32_t source;
+        if (given->kind != GIVEN_STREAM) {
+            continue;
+        }
+        if (!reader || rehearsal->recording_count == TRIAL_STREAMS_MAX) {
+            return error_set(error, STATUS_LIMIT, "the test gives more than %d streams",
+                             reader ? TRIAL_STREAMS_MAX : 0);
+        }
+        struct recording *recording = &rehearsal->recordings[rehearsal->recording_count++];
+        snprintf(name, sizeof name, "stream-%zu", rehearsal->recording_count);
+        TRY(store_source(rehearsal->store, name, rehearsal->step, rehearsal->step, &source, error));
+        TRY(reader->load(reader->context, given, rehearsal->store, source, recording, error));
+        struct instant start =
+            instant_add(trial_start(), duration_seconds(given->has_at ? given->at.value : 0));
+        TRY(recording_open(recording, source, start, rehearsal->step, given->path, error));
+        if (!recording_is_read(rehearsal, recording)) {
+            return error_set(error, STATUS_PROTOCOL,
+                             "%.300s: no policy of the test's file reads a metric of the stream",
+                             given->path);
+        }
     }
     return STATUS_OK;
 }
@@ -585,81 +667,6 @@ static void give_answers(struct rehearsal *rehearsal)
     }
 }
 
-/* ---- expectations ---- */
-
-static enum record_kind outcome_kind(const char *word)
-{
-    static const struct {
-        const char *word;
-        enum record_kind kind;
-    } words[] = {
-        {"incident", RECORD_OPENED}, {"escalation", RECORD_ESCALATED},
-        {"approval", RECORD_ASKED},  {"verified", RECORD_VERIFIED},
-        {"resolved", RECORD_CLOSED}, {"refused", RECORD_REFUSED},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcmp(words[i].word, word) == 0) {
-            return words[i].kind;
-        }
-    }
-    return RECORD_KINDS;
-}
-
-static bool event_matches(const struct trial_event *event, const struct expect *expect)
-{
-    const char *word = expect->subject.text;
-    bool outcome = expect->kind == EXPECT_OUTCOME || expect->kind == EXPECT_NO_OUTCOME;
-    if (outcome ? event->kind != outcome_kind(word)
-                : event->kind != RECORD_DISPATCHED ||
-                      (strcmp(word, "action") != 0 && strcmp(word, event->action) != 0)) {
-        return false;
-    }
-    if (expect->on && !strstr(event->target, expect->on)) {
-        return false;
-    }
-    double at = duration_to_seconds(event->at);
-    return !(expect->has_before && at >= expect->before.value) &&
-           !(expect->has_after && at < expect->after.value);
-}
-
-static void judge(struct trial *trial, const struct expect *expect)
-{
-    size_t count = 0;
-    const struct trial_event *first = NULL;
-    for (size_t i = 0; i < trial->event_count; i++) {
-        if (event_matches(&trial->events[i], expect)) {
-            first = first ? first : &trial->events[i];
-            count++;
-        }
-    }
-    bool none = expect->kind == EXPECT_NO_ACTION || expect->kind == EXPECT_NO_OUTCOME;
-    bool holds =
-        none ? count == 0 : (expect->has_times ? (double)count <= expect->times : count > 0);
-    if (holds) {
-        return;
-    }
-    ARRAY_RESERVE(trial->failures, trial->failure_count, trial->failure_capacity);
-    struct trial_failure *failure = &trial->failures[trial->failure_count++];
-    failure->expect = expect;
-    char at[64] = "";
-    if (first) {
-        duration_print(first->at, at, sizeof at);
-    }
-    if (none) {
-        snprintf(failure->text, sizeof failure->text, "expected no %s, but it came at %s: %.300s",
-                 expect->subject.text, at, first->text);
-    } else if (expect->has_times) {
-        snprintf(failure->text, sizeof failure->text, "expected %s at most %.0f times: %zu came",
-                 expect->subject.text, expect->times, count);
-    } else {
-        snprintf(failure->text, sizeof failure->text, "expected %s%s%s%s%s%s%s: it did not come",
-                 expect->subject.text, expect->on ? " on " : "", expect->on ? expect->on : "",
-                 expect->has_before ? " before " : "",
-                 expect->has_before ? expect->before.text : "", expect->has_after ? " after " : "",
-                 expect->has_after ? expect->after.text : "");
-    }
-}
-
 /* ---- the run ---- */
 
 static enum status rehearse(struct rehearsal *rehearsal, struct trial *trial, struct error *error)
@@ -684,6 +691,9 @@ static enum status rehearse(struct rehearsal *rehearsal, struct trial *trial, st
         for (size_t i = 0; i < rehearsal->stream_count; i++) {
             feed_stream(rehearsal, &rehearsal->streams[i]);
         }
+        for (size_t i = 0; i < rehearsal->recording_count; i++) {
+            recording_play(&rehearsal->recordings[i], rehearsal->store, rehearsal->now);
+        }
         give_answers(rehearsal);
         effects.count = 0;
         engine_step(engine, rehearsal->now, rehearsal->inputs, rehearsal->input_count, &effects);
@@ -697,10 +707,12 @@ static enum status rehearse(struct rehearsal *rehearsal, struct trial *trial, st
 }
 
 static enum status prepare(struct rehearsal *rehearsal, struct program *program,
-                           struct error *error)
+                           const struct trial_reader *reader, struct error *error)
 {
     choose_policies(rehearsal, program);
     rehearsal->step = choose_step(&rehearsal->view);
+    rehearsal->now = trial_start();
+    TRY(load_streams(rehearsal, reader, error));
     for (const struct given *given = rehearsal->test->givens; given; given = given->next) {
         if (!add_given(rehearsal, given)) {
             return error_set(error, STATUS_LIMIT, "the test gives more than %d series",
@@ -716,16 +728,17 @@ static enum status prepare(struct rehearsal *rehearsal, struct program *program,
     return open_streams(rehearsal, error);
 }
 
-enum status trial_run(struct program *program, const struct test *test, struct trial *ret_trial,
+enum status trial_run(struct program *program, const struct test *test,
+                      const struct trial_reader *reader, struct trial *ret_trial,
                       struct error *error)
 {
     struct rehearsal *rehearsal = heap_alloc(sizeof *rehearsal);
     rehearsal->test = test;
     rehearsal->store = store_new(&(struct store_limits){.series_max = TRIAL_SERIES_MAX});
     rehearsal->streams = heap_alloc(TRIAL_SERIES_MAX * sizeof *rehearsal->streams);
-    ret_trial->length = choose_length(test);
-    enum status status = prepare(rehearsal, program, error);
+    enum status status = prepare(rehearsal, program, reader, error);
     if (status == STATUS_OK) {
+        ret_trial->length = choose_length(rehearsal);
         status = rehearse(rehearsal, ret_trial, error);
     }
     for (size_t i = 0; i < rehearsal->swap_count; i++) {
@@ -734,7 +747,10 @@ enum status trial_run(struct program *program, const struct test *test, struct t
     }
     for (const struct expect *expect = test->expects; status == STATUS_OK && expect;
          expect = expect->next) {
-        judge(ret_trial, expect);
+        trial_judge(ret_trial, expect);
+    }
+    for (size_t i = 0; i < rehearsal->recording_count; i++) {
+        recording_release(&rehearsal->recordings[i]);
     }
     store_free(rehearsal->store);
     arena_release(&rehearsal->arena);

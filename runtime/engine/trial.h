@@ -8,14 +8,20 @@
  * The policies of the test's own file run, in mode act, with every action granted. The givens
  * become samples: a signal's givens stand in for its expression, a selector's givens are a series.
  * A pool whose inventory no given names has one entity for each label tuple the givens write, or
- * one called KEY-1. Actions succeed at the next tick; `after ACTION` shapes begin then. */
+ * one called KEY-1. Actions succeed at the next tick; `after ACTION` shapes begin then.
+ *
+ * A stream given by a test is read by the caller, for the core opens no file. Its first sample is
+ * at the given's start. A series given besides takes the place of the stream's once its shape has
+ * begun: its samples, its absence, or (unseen) the silence of the whole stream. A test without a
+ * length ends with its longest stream. */
 #ifndef HEAL_RUNTIME_ENGINE_TRIAL_H
 #define HEAL_RUNTIME_ENGINE_TRIAL_H
 
 #include "lang/ast.h"
 #include "runtime/engine/record.h"
+#include "runtime/engine/recording.h"
 
-enum { TRIAL_EVENTS_MAX = 100000, TRIAL_TICKS_MAX = 2000000 };
+enum { TRIAL_STREAMS_MAX = 16, TRIAL_EVENTS_MAX = 100000, TRIAL_TICKS_MAX = 2000000 };
 
 struct trial_event {
     struct duration at; /* since the test began */
@@ -35,9 +41,18 @@ struct trial {
     size_t ticks;
 };
 
+/* How the samples of `given stream` come: load() makes the series in the store, as the source's,
+ * and adds the samples to the recording. */
+struct trial_reader {
+    void *context;
+    enum status (*load)(void *context, const struct given *given, struct store *store,
+                        uint32_t source, struct recording *recording, struct error *error);
+};
+
 /* STATUS_OK when it ran, whether or not the expectations held. */
 NODISCARD enum status trial_run(struct program *program, const struct test *test,
-                                struct trial *ret_trial, struct error *error);
+                                const struct trial_reader *reader, struct trial *ret_trial,
+                                struct error *error);
 void trial_release(struct trial *trial);
 
 #endif

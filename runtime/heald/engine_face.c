@@ -147,7 +147,9 @@ static json_t *answer_status(struct engine_process *process, const struct contro
     json_object_set_new(answer, "epoch", json_integer(process->epoch));
     json_object_set_new(answer, "serial", json_integer((json_int_t)process->generation->serial));
     json_object_set_new(answer, "mode_counts", modes_json(engine));
-    json_object_set_new(answer, "stopped", json_boolean(engine_stopped(engine)));
+    json_object_set_new(
+        answer, "stopped",
+        json_boolean(engine_stopped(engine) || access(process->stop_path, F_OK) == 0));
     json_object_set_new(answer, "evaluator", json_string("reference"));
     json_object_set_new(answer, "tick_ms",
                         json_integer(process->start->config->tick.ns / NS_PER_MS));
@@ -199,18 +201,19 @@ static json_t *answer_incidents(struct engine_process *process,
     struct error error;
     const struct engine *engine = process->generation->engine;
     json_t *incidents = json_array();
-    if (json_is_true(json_object_get(request->args, "all"))) {
-        struct closed_list list = {incidents, process};
-        if (journal_scan(process->journal, 1, 0, collect_closed, &list, &error) != STATUS_OK) {
-            json_decref(incidents);
-            return control_error(CONTROL_NEGATIVE, "%s", error.message);
-        }
-    }
     for (size_t i = 0;
          i < engine_incident_count(engine) && json_array_size(incidents) < INCIDENTS_ANSWER_MAX;
          i++) {
         struct incident_view view = engine_incident(engine, i);
         json_array_append_new(incidents, incident_json(&view));
+    }
+    if (json_is_true(json_object_get(request->args, "all")) &&
+        json_array_size(incidents) < INCIDENTS_ANSWER_MAX) {
+        struct closed_list list = {incidents, process};
+        if (journal_scan(process->journal, 1, 0, collect_closed, &list, &error) != STATUS_OK) {
+            json_decref(incidents);
+            return control_error(CONTROL_NEGATIVE, "%s", error.message);
+        }
     }
     return json_pack("{s:o}", "incidents", incidents);
 }
@@ -409,6 +412,28 @@ static void counters(struct engine_process *process, struct page_text *page)
     }
 }
 
+static void commit_histogram(const struct commit_times *times, struct page_text *page)
+{
+    char text[2048];
+    size_t used = 0;
+    uint64_t count = 0;
+    for (size_t i = 0; i <= COMMIT_BUCKETS; i++) {
+        char bound[24] = "+Inf";
+        if (i < COMMIT_BUCKETS) {
+            snprintf(bound, sizeof bound, "%g", commit_bounds_s[i]);
+        }
+        count += times->counts[i];
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "heald_commit_seconds_bucket{le=\"%s\"} %llu\n", bound,
+                                 (unsigned long long)count);
+        CHECK(used < sizeof text);
+    }
+    metric(page, "heald_commit_seconds", "histogram",
+           "From the end of a step until all its records were journalled.",
+           "%sheald_commit_seconds_sum %.9f\nheald_commit_seconds_count %llu\n", text,
+           duration_to_seconds(times->sum), (unsigned long long)count);
+}
+
 static void gauges(struct engine_process *process, struct page_text *page)
 {
     const struct engine *engine = process->generation->engine;
@@ -434,11 +459,9 @@ static void gauges(struct engine_process *process, struct page_text *page)
            s.bytes);
     metric(page, "heald_tick_cpu_seconds", "gauge", "CPU time of the last step.",
            "heald_tick_cpu_seconds %.9f\n", duration_to_seconds(process->last_step_cpu));
-    metric(page, "heald_commit_seconds", "gauge",
-           "From the end of a tick to its records journalled, when last there were any.",
-           "heald_commit_seconds %.9f\n", duration_to_seconds(process->last_commit));
-    metric(page, "heald_commit_seconds_max", "gauge", "The longest of them.",
-           "heald_commit_seconds_max %.9f\n", duration_to_seconds(process->worst_commit));
+    commit_histogram(&process->commits, page);
+    metric(page, "heald_commit_seconds_max", "gauge", "The longest such time.",
+           "heald_commit_seconds_max %.9f\n", duration_to_seconds(process->commits.worst));
     metric(page, "heald_journal_records", "gauge", "Records in the journal.",
            "heald_journal_records %llu\n", (unsigned long long)journal_last(process->journal));
 }

@@ -15,11 +15,18 @@ enum { EXIT_USAGE = 2, OPTION_ROLE = 256, OPTION_PROBE, OPTION_VERSION };
 static void usage(FILE *out)
 {
     fputs("usage: heald [-c FILE] [-n]\n"
+          "\n"
+          "Watches metrics, and does what signed policies say and the configuration grants. Runs "
+          "in the\n"
+          "foreground and logs to standard error; ends in order on SIGTERM, reloads policies on "
+          "SIGHUP.\n"
+          "\n"
           "  -c FILE               configuration (default " CONFIG_DEFAULT ")\n"
-          "  -n                    check it, print what holds, and end\n"
+          "  -n                    check it, print it with every default, and end\n"
           "  --sandbox-probe ROLE  try what parent, ingest, engine or actor must not do\n"
           "  --version             print the version\n"
           "  -h, --help            this text\n"
+          "\n"
           "exit codes: 0 ended in order, 1 could not start or was forced to end, 2 wrong use\n",
           out);
 }

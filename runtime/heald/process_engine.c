@@ -203,17 +203,38 @@ static void log_record(const struct record *record)
             record->target[0] ? " " : "", record->target, record->text);
 }
 
+static struct duration monotonic_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (struct duration){time.tv_sec * NS_PER_S + time.tv_nsec};
+}
+
+const double commit_bounds_s[COMMIT_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025,
+                                                0.005,  0.01,    0.025,  0.05,  0.1};
+
+static void note_commit(struct commit_times *times, struct duration took)
+{
+    size_t bucket = 0;
+    while (bucket < COMMIT_BUCKETS && duration_to_seconds(took) > commit_bounds_s[bucket]) {
+        bucket++;
+    }
+    times->counts[bucket]++;
+    times->sum.ns += took.ns;
+    times->worst = took.ns > times->worst.ns ? took : times->worst;
+}
+
 static void carry_out(struct engine_process *process)
 {
-    struct timespec before, after;
-    clock_gettime(CLOCK_MONOTONIC, &before);
-    size_t records = 0;
+    const struct duration before = monotonic_now();
+    struct duration durable = {0};
     for (size_t i = 0; i < process->effects.count && !process->failed;) {
         const struct effect *effect = &process->effects.items[i];
         switch (effect->kind) {
         case EFFECT_RECORD: {
             size_t next = commit(process, i);
-            for (; i < next && !process->failed; i++, records++) {
+            durable = monotonic_now();
+            for (; i < next && !process->failed; i++) {
                 log_record(&process->effects.items[i].record);
             }
             break;
@@ -223,13 +244,8 @@ static void carry_out(struct engine_process *process)
         case EFFECT_NOTIFY: send_notice(process, effect), i++; break;
         }
     }
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    if (records > 0) {
-        process->last_commit.ns =
-            (after.tv_sec - before.tv_sec) * NS_PER_S + (after.tv_nsec - before.tv_nsec);
-        if (process->last_commit.ns > process->worst_commit.ns) {
-            process->worst_commit = process->last_commit;
-        }
+    if (durable.ns != 0 && !process->failed) {
+        note_commit(&process->commits, (struct duration){durable.ns - before.ns});
     }
 }
 
@@ -420,6 +436,7 @@ static void tick(struct engine_process *process)
     process->last_step_cpu = (struct duration){cpu_now().ns - cpu.ns};
     carry_out(process);
     engine_face_publish(process);
+    journal_rest(process->journal);
 }
 
 /* A fresh actor knows only the latches of the one before: what that one did not answer is asked

@@ -17,6 +17,14 @@ struct waiting_input {
     char who[ENGINE_WHO_BYTES], text[TEXT_BYTES];
 };
 
+/* How long it took from the end of a step until all its records were durable: a histogram. */
+enum { COMMIT_BUCKETS = 10 };
+extern const double commit_bounds_s[COMMIT_BUCKETS];
+struct commit_times {
+    uint64_t counts[COMMIT_BUCKETS + 1]; /* not cumulative; the last has no bound */
+    struct duration sum, worst;
+};
+
 struct engine_process {
     const struct process_start *start;
     struct store *store;
@@ -38,8 +46,8 @@ struct engine_process {
     bool stop_file;
     char stop_path[4096];
     char sandbox[SANDBOX_REPORT_BYTES];
-    struct duration last_step_cpu, last_commit; /* of the last tick */
-    struct duration worst_commit;
+    struct duration last_step_cpu; /* of the last tick */
+    struct commit_times commits;
     uint64_t reloads, reload_failures, ticks_late;
 };
 

@@ -196,7 +196,7 @@ static bool show_health(struct listener *listener, bool *ret_ready)
     }
     struct instant now = listener->clock.now(listener->clock.ctx);
     double age = duration_to_seconds(instant_sub(now, head.heartbeat));
-    if (age >= LISTENER_FRESH_S || age < -LISTENER_FRESH_S) {
+    if (age >= (double)LISTENER_FRESH_S || age < -LISTENER_FRESH_S) {
         text_print(body, "the engine last reported %.1f s ago\n", age);
         return false;
     }

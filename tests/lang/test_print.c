@@ -163,6 +163,8 @@ static void item(void)
     case 7:
         put("test \"t\" for 1h { given a is 3 usd/h, b{c='d'} ramps 1GiB -> -2 over 1h at 5m");
         gap();
+        put("given stream 'rec/a \"b\".om' at 5m, stream is 3, stream \"c.csv\" ");
+        gap();
         put("expect no act, act on \"x\" before 1h at most 3 times given approval denied after 3m "
             "}");
         break;
