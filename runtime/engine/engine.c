@@ -508,8 +508,13 @@ static void step_unseen(struct engine *engine, struct policy_run *run, struct ef
                              : BLIND_AFTER_DEFAULT_S;
     char text[TEXT_BYTES], age[64];
     duration_print(instant_sub(engine->now, run->unknown_since), age, sizeof age);
-    snprintf(text, sizeof text, "policy %s cannot see: %zu of its targets unknown for %s",
-             policy->name.text, run->unknown_count, age);
+    if (run->unknown_count > 0) {
+        snprintf(text, sizeof text, "policy %s cannot see: %zu of its targets unknown for %s",
+                 policy->name.text, run->unknown_count, age);
+    } else {
+        snprintf(text, sizeof text, "policy %s cannot see its targets' inventory for %s",
+                 policy->name.text, age);
+    }
     if (policy->on_missing.kind == MISSING_NOTIFY && !run->missing_told && seconds > 0) {
         run->missing_told = true;
         policy_notice(engine, run, policy->on_missing.channel.text, text, effects);
