@@ -373,7 +373,12 @@ static enum status open_state(struct engine_process *process, struct error *erro
     struct restoring restoring = {0};
     snprintf(path, sizeof path, "%s/journal.db", config->state);
     snprintf(process->stop_path, sizeof process->stop_path, "%s/STOP", config->state);
-    TRY(journal_open(path, &process->journal, error));
+    enum status status = journal_open(path, &process->journal, error);
+    if (status == STATUS_PROTOCOL) {
+        log_say(LOG_ERROR, "nothing is done with a journal that does not verify; a person may run "
+                           "heald --repair-journal");
+    }
+    TRY(status);
 #ifdef HEAL_CRASH_POINTS
     crash_point_open("engine");
     journal_set_point(process->journal, crash_point, NULL);

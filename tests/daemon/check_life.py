@@ -67,10 +67,10 @@ def claim_a_denied_action_is_held_and_a_person_is_told(folder):
 
 
 def claim_an_approval_that_does_not_come_in_time_is_held(folder):
-    policy = POLICY.replace("try fix(service)", "try fix(service) approve by oncall within 1s")
+    policy = POLICY.replace("try fix(service)", "try fix(service) approve by oncall within 10s")
     with World(folder, {"app.heal": PREAMBLE + policy}) as world:
         incident = asked(world)
-        until(lambda: world.records("escalated"), 10)
+        until(lambda: world.records("escalated"), 20)
         assert "no approval in time" in world.records("denied")[0]["text"]
         code, _, err = world.healctl("approve", incident)
         assert code == 1 and "held" in err, (code, err)
@@ -199,7 +199,7 @@ def claim_a_folder_that_is_not_right_is_refused_and_the_policies_before_go_on(fo
         assert world.healctl("reload")[0] == 0
         back()
         refused("older")
-        assert world.metric("heald_reload_failures_total") >= 5
+        until(lambda: world.metric("heald_reload_failures_total") >= 5)
         acts(world)
 
 
@@ -321,7 +321,7 @@ def claim_what_is_not_signed_does_not_start(folder):
         for name in os.listdir(world.policies):
             if not name.endswith(".heal"):
                 (world.policies / name).unlink()
-        not_started(world, "manifest")
+        not_started(world, "MANIFEST")
 
 
 def claim_a_guard_file_that_is_not_there_is_named(folder):
@@ -425,9 +425,7 @@ def claim_a_full_disk_acts_on_nothing_and_says_so(folder):
 # ---- pages ----
 
 def claim_a_page_reaches_a_webhook_that_was_down(folder):
-    policy = POLICY.replace("try fix(service) verify bad < 0.5 holds 200ms within 3s\n    else page", "page") \
-        if False else POLICY
-    with World(folder, {"app.heal": PREAMBLE + policy}, mode="ask") as world:
+    with World(folder, mode="ask") as world:
         world.webhook.status = 503
         asked(world)
         until(lambda: world.webhook.refused, 10)
