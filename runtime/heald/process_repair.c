@@ -25,6 +25,35 @@ static enum status give_back(const char *path, const struct stat *owner, struct 
     return STATUS_OK;
 }
 
+/* The highest epoch the actor has seen; 0: none, or it cannot be read. */
+static uint32_t actor_epoch(const struct config *config)
+{
+    char path[JOURNAL_PATH_BYTES];
+    unsigned epoch = 0;
+    snprintf(path, sizeof path, "%s/actions/EPOCH", config->state);
+    FILE *file = fopen(path, "re");
+    if (file) {
+        epoch = fscanf(file, "%u", &epoch) == 1 ? epoch : 0;
+        fclose(file);
+    }
+    return epoch;
+}
+
+/* The lost records may have been whole lives of the engine, whose ids the actor knows: the next
+ * life must come after them. */
+static enum status note_epoch(const struct config *config, const char *path, struct instant now,
+                              struct error *error)
+{
+    struct journal *journal = NULL;
+    struct record record = {.time = now, .kind = RECORD_STARTED, .epoch = actor_epoch(config)};
+    snprintf(record.text, sizeof record.text, "repaired; the actor has seen epoch %" PRIu32,
+             record.epoch);
+    TRY(journal_open(path, &journal, error));
+    enum status status = journal_append(journal, &record, 1, error);
+    journal_close(journal);
+    return status;
+}
+
 static enum status repair(const struct config *config, struct journal_repair *ret,
                           struct error *error)
 {
@@ -44,6 +73,9 @@ static enum status repair(const struct config *config, struct journal_repair *re
     TRY(process_state_open(config, &lock_fd, error));
     umask(077);
     enum status status = journal_repair(path, clock_now(&clock), ret, error);
+    if (status == STATUS_OK && ret->damaged) {
+        status = note_epoch(config, path, clock_now(&clock), error);
+    }
     if (status == STATUS_OK) {
         status = give_back(path, &owner, error);
     }

@@ -370,15 +370,32 @@ def claim_a_damaged_journal_refuses_and_a_person_repairs_it(folder):
         aside = re.search(r"(/\S+\.damaged-\d+)", got.stdout)
         assert aside and pathlib.Path(aside.group(1)).read_bytes() == bytes(raw)
         kept = journal_rows(path)
-        assert [r["text"] for r in kept[:-1]] == [r["text"] for r in rows[:len(kept) - 1]]
-        assert "repaired" in kept[-1]["text"]
+        assert [r["text"] for r in kept[:-2]] == [r["text"] for r in rows[:len(kept) - 2]]
+        assert "repaired" in kept[-1]["text"] and kept[-1]["epoch"] == 1
         world.start()
         until(world.observed)
+        acts(world, "b")
         again = subprocess.run([program("heald"), "--repair-journal", "-c", str(world.yaml)], capture_output=True, text=True)
         assert again.returncode == 1 and "another heald" in again.stderr, again
         world.stop()
         whole = subprocess.run([program("heald"), "--repair-journal", "-c", str(world.yaml)], capture_output=True, text=True)
         assert whole.returncode == 0 and "whole" in whole.stdout, whole
+
+
+def claim_a_journal_that_was_taken_away_starts_a_later_life(folder):
+    with World(folder) as world:
+        until(world.observed)
+        acts(world, "a")
+        world.stop()
+        world.start()
+        world.stop()
+        for path in world.state.glob("journal.db*"):
+            path.unlink()
+        world.start()
+        until(lambda: world.status()["epoch"] == 3)
+        until(world.observed)
+        acts(world, "b")
+        assert not world.records("refused"), world.records()
 
 
 def claim_a_journal_that_lost_its_end_refuses(folder):
