@@ -76,13 +76,27 @@ static const char *folder_of(const char *path, char ret[CONFIG_TEXT_MAX])
     return ret;
 }
 
+/* A folder of policies is best swapped whole, by a rename: then the new one is another folder, and
+ * the one around it must be readable. Never the root. */
+static const char *folder_above(const char *path, char ret[CONFIG_TEXT_MAX])
+{
+    folder_of(path, ret);
+    return ret[0] == '/' && ret[1] != '\0' ? ret : path;
+}
+
 enum status process_cage(const struct process_start *start, char ret[SANDBOX_REPORT_BYTES],
                          struct error *error)
 {
     const struct config *config = start->config;
     const char *reads[SANDBOX_PATHS_MAX];
     static char folders[SANDBOX_PATHS_MAX][CONFIG_TEXT_MAX];
-    const char *const engine_reads[] = {config->policies, config->trusted_key, "/etc", "/usr"};
+    char above_policies[CONFIG_TEXT_MAX], above_key[CONFIG_TEXT_MAX];
+    const char *const engine_reads[] = {config->policies,
+                                        config->trusted_key,
+                                        "/etc",
+                                        "/usr",
+                                        folder_above(config->policies, above_policies),
+                                        folder_above(config->trusted_key, above_key)};
     const char *writes[] = {config->state};
     struct sandbox sandbox = {.read_paths = reads};
     switch (start->role) {

@@ -25,6 +25,9 @@
 #    include "tests/fault/crash_point.h"
 #endif
 
+static void append_own(struct engine_process *process, enum record_kind kind, const char *text);
+static void hello(struct engine_process *process);
+
 /* ---- inputs ---- */
 
 struct waiting_input *engine_input_add(struct engine_process *process, enum input_kind kind,
@@ -54,6 +57,23 @@ static void forget_unanswered(struct engine_process *process, uint64_t id)
     }
 }
 
+/* The actor has seen a later life than this journal knows of: the journal was put back or taken
+ * away. This life becomes the next one, or nothing it asks for would ever be done, and no id is
+ * used twice. */
+static void outlive(struct engine_process *process, uint32_t seen)
+{
+    char text[TEXT_BYTES];
+    if (seen <= process->epoch || seen == UINT32_MAX) {
+        return;
+    }
+    log_say(LOG_WARN, "the actor has seen epoch %u, the journal only %u", seen, process->epoch);
+    process->epoch = seen + 1;
+    process->generation->host.epoch = process->epoch;
+    snprintf(text, sizeof text, "epoch %u, boot %s", process->epoch, process->start->clock.boot);
+    append_own(process, RECORD_STARTED, text);
+    hello(process);
+}
+
 static void take_message(struct engine_process *process, const struct message *message)
 {
     struct waiting_input *waiting;
@@ -64,6 +84,8 @@ static void take_message(struct engine_process *process, const struct message *m
             waiting->input.outcome = message->outcome;
             waiting->input.ended = instant_add(message->ended, process->skew);
         }
+    } else if (message->kind == MESSAGE_HELLO) {
+        outlive(process, message->epoch);
     } else if (message->kind == MESSAGE_NOTIFIED) {
         waiting = engine_input_add(process, INPUT_NOTIFIED, message->id, "actor", message->text);
         if (waiting) {
@@ -373,7 +395,12 @@ static enum status open_state(struct engine_process *process, struct error *erro
     struct restoring restoring = {0};
     snprintf(path, sizeof path, "%s/journal.db", config->state);
     snprintf(process->stop_path, sizeof process->stop_path, "%s/STOP", config->state);
-    TRY(journal_open(path, &process->journal, error));
+    enum status status = journal_open(path, &process->journal, error);
+    if (status == STATUS_PROTOCOL) {
+        log_say(LOG_ERROR, "nothing is done with a journal that does not verify; a person may run "
+                           "heald --repair-journal");
+    }
+    TRY(status);
 #ifdef HEAL_CRASH_POINTS
     crash_point_open("engine");
     journal_set_point(process->journal, crash_point, NULL);

@@ -322,9 +322,9 @@ def claim_a_wall_clock_that_stepped_between_runs_neither_freezes_nor_acts_twice(
             until(world.observed)
             ticks = world.metric("heald_ticks_total")
             until(lambda: world.metric("heald_ticks_total") > ticks + 5)
+            world.bad["b"] = 1
             if name == "back":
                 assert "behind the journal" in world.said()
-                world.bad["b"] = 1
                 until(lambda: world.records("refused", target="service=b"), 10)
                 assert len(world.effects()) == 1, world.lines()
             else:
