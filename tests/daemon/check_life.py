@@ -453,6 +453,15 @@ def claim_a_page_reaches_a_webhook_that_was_down(folder):
         assert body["policy"] == "app" and "service=a" in json.dumps(body), body
 
 
+def claim_a_webhook_that_hangs_is_given_up_after_its_timeout_and_tried_again(folder):
+    with World(folder, mode="ask") as world:
+        world.webhook.pause_s = 8
+        asked(world)
+        until(lambda: world.webhook.refused >= 2, 5)
+        world.webhook.pause_s = 0
+        until(lambda: world.webhook.posts, 15)
+
+
 # ---- readiness and metrics ----
 
 def claim_metrics_are_what_promtool_takes(folder):
