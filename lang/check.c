@@ -122,33 +122,6 @@ void policy_exprs(const struct policy *policy, expr_visit_f *visit, void *contex
     }
 }
 
-const struct expr *expr_strip(const struct expr *expr)
-{
-    while (expr->kind == EXPR_PAREN) {
-        expr = expr->inner;
-    }
-    return expr;
-}
-
-bool expr_constant(const struct expr *expr, double *ret_value)
-{
-    expr = expr_strip(expr);
-    double sign = 1;
-    while (expr->kind == EXPR_UNARY || expr->kind == EXPR_PAREN) {
-        if (expr->kind == EXPR_UNARY) {
-            sign = expr->unary.minus ? -sign : sign;
-            expr = expr->unary.inner;
-        } else {
-            expr = expr->inner;
-        }
-    }
-    if (expr->kind != EXPR_NUMBER) {
-        return false;
-    }
-    *ret_value = sign * expr->number.value;
-    return true;
-}
-
 bool expr_bare(const struct expr *expr)
 {
     switch (expr->kind) {

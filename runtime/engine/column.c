@@ -157,30 +157,6 @@ static size_t drop_stale(int64_t *times, double *values, size_t count)
     return n;
 }
 
-void ring_prefetch(const struct ring *ring, size_t count)
-{
-    enum { LINE = 64 };
-    uint32_t n = count < ring->count ? (uint32_t)count : ring->count;
-    if (n == 0) {
-        return;
-    }
-    uint32_t at = ring_at(ring, ring->count - n);
-    uint32_t first = ring->capacity - at < n ? ring->capacity - at : n;
-    const double *values = ring_values(ring);
-    for (uint32_t i = 0; i < first; i += LINE / sizeof *ring->offset_ms) {
-        __builtin_prefetch(ring->offset_ms + at + i, 0, 2);
-    }
-    for (uint32_t i = 0; i < first; i += LINE / sizeof *values) {
-        __builtin_prefetch(values + at + i, 0, 2);
-    }
-    for (uint32_t i = 0; i < n - first; i += LINE / sizeof *ring->offset_ms) {
-        __builtin_prefetch(ring->offset_ms + i, 0, 2);
-    }
-    for (uint32_t i = 0; i < n - first; i += LINE / sizeof *values) {
-        __builtin_prefetch(values + i, 0, 2);
-    }
-}
-
 size_t ring_window(const struct ring *ring, int64_t start_ms, int64_t end_ms, int64_t *times,
                    double *values)
 {

@@ -62,9 +62,6 @@ uint32_t ring_until(const struct ring *ring, int64_t time_ms);
  * ring->count each); returns how many. */
 size_t ring_window(const struct ring *ring, int64_t start_ms, int64_t end_ms, int64_t *times,
                    double *values);
-/* Asks the machine for the newest `count` samples ahead of a ring_window(): windows of thousands of
- * series are read from memory, not from a cache. */
-void ring_prefetch(const struct ring *ring, size_t count);
 /* Newest sample at or before time_ms and after time_ms - lookback_ms; false when there is none or
  * it is a stale marker. */
 bool ring_instant(const struct ring *ring, int64_t time_ms, int64_t lookback_ms, double *ret_value,

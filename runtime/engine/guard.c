@@ -10,31 +10,6 @@
 #include "lang/print.h"
 #include "runtime/engine/engine_internal.h"
 
-static bool constant_of(const struct expr *expr, double *ret)
-{
-    switch (expr->kind) {
-    case EXPR_NUMBER: *ret = expr->number.value; return true;
-    case EXPR_PAREN: return constant_of(expr->inner, ret);
-    case EXPR_UNARY:
-        if (!constant_of(expr->unary.inner, ret)) {
-            return false;
-        }
-        *ret = expr->unary.minus ? -*ret : *ret;
-        return true;
-    case EXPR_STRING:
-    case EXPR_SELECTOR:
-    case EXPR_RANGE:
-    case EXPR_SUBQUERY:
-    case EXPR_CALL:
-    case EXPR_AGGREGATE:
-    case EXPR_BINARY:
-    case EXPR_PERCENT_OF:
-    case EXPR_REACHES:
-    case EXPR_LIST: return false;
-    }
-    return false;
-}
-
 /* The grant that names this action and this target. */
 static void plan_find_grant(const struct engine *engine, struct plan *plan)
 {
@@ -108,7 +83,7 @@ bool plan_make(const struct engine *engine, const struct incident *incident,
     for (const struct argument *a = argument->next; a; a = a->next) {
         double value;
         if (plan.number_count == ENGINE_NUMBERS_MAX ||
-            !constant_of(outer_value(outer, a->value), &value) || !isfinite(value)) {
+            !expr_constant(outer_value(outer, a->value), &value) || !isfinite(value)) {
             return false;
         }
         plan.numbers[plan.number_count++] = value;

@@ -326,7 +326,7 @@ static enum truth when_truth(const struct incident *incident)
     if (incident->slot == SLOT_NONE || !run->when) {
         return TRUTH_UNKNOWN;
     }
-    return engine_truth(run->when, eval_entities_live(run->pool->entities), incident->slot);
+    return policy_truth(run, run->when, incident->slot);
 }
 
 static void step_open(struct engine *engine, struct incident *incident, struct effects *effects)
@@ -499,7 +499,7 @@ static bool step_clear(struct engine *engine, struct incident *incident, struct 
     }
     enum truth clear = TRUTH_FALSE;
     if (run->clear) {
-        clear = engine_truth(run->clear, live, incident->slot);
+        clear = policy_truth(run, run->clear, incident->slot);
     } else if (when_truth(incident) == TRUTH_FALSE) {
         clear = TRUTH_TRUE;
     }

@@ -528,6 +528,9 @@ void store_expire(struct store *store, struct instant now)
         int64_t keep = store->metrics[series->metric].retention_ms;
         keep = keep > store->retention_ms ? keep : store->retention_ms;
         keep = keep > store->lookback_ms ? keep : store->lookback_ms;
+        if (!store_source_observed(store, series->source, now)) {
+            keep = keep > STORE_SILENT_KEEP_MS ? keep : STORE_SILENT_KEEP_MS;
+        }
         if (series->last_ms < instant_to_ms(now) - keep) {
             series_died(store, id);
         }

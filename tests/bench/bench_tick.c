@@ -157,8 +157,9 @@ int main(int argc, char **argv)
 {
     struct bench *bench = heap_alloc(sizeof *bench);
     struct error error = {""};
-    int interval = argc == 4 ? atoi(argv[3]) : 0;
-    if (interval < 1 || interval > 60) {
+    long interval_s = argc == 4 ? strtol(argv[3], NULL, 10) : 0;
+    int interval = interval_s >= 1 && interval_s <= 60 ? (int)interval_s : 0;
+    if (interval == 0) {
         fprintf(stderr, "usage: bench_tick POLICIES BODY INTERVAL_S\n");
         return 2;
     }

@@ -187,7 +187,10 @@ class Exporter:
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(text)
+                try:
+                    self.wfile.write(text)
+                except OSError:
+                    self.close_connection = True  # too late for the one who asked
 
             def log_message(self, *_):
                 pass

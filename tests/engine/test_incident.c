@@ -431,6 +431,30 @@ static void a_reminder_told_while_an_act_runs_does_not_end_the_doubt_after_a_cra
     world_release(&play.world);
 }
 
+static void as_prometheus_membership_alone_decides_and_nothing_acts(void **state)
+{
+    (void)state;
+    struct world world;
+    double x[1] = {0.95};
+    bool unseen[1] = {true};
+    for (int as = 0; as < 2; as++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 HEAD "policy told for each w in ws every 1s {\n  when x > 90%% for 5s\n"
+                      "  on missing %s\n  escalate to oncall\n}\n",
+                 as ? "as prometheus" : "hold");
+        world_init(&world, text, 1);
+        world_step(&world, x, NULL, NULL, 0);
+        for (int i = 0; i < 20;
+             i++) { /* its source is silent, but the sample is within the lookback */
+            world_step(&world, x, unseen, NULL, 0);
+        }
+        assert_int_equal(world_count(&world, RECORD_OPENED), as);
+        assert_int_equal(world_count(&world, RECORD_DISPATCHED), 0);
+        world_release(&world);
+    }
+}
+
 static void without_guards_grants_or_bounds_nothing_is_done(void **state)
 {
     (void)state;
@@ -467,6 +491,7 @@ int main(void)
         cmocka_unit_test(keep_counts_the_target_as_gone_and_those_under_way_too),
         cmocka_unit_test(unresolved_for_tells_a_person_once),
         cmocka_unit_test(a_reminder_told_while_an_act_runs_does_not_end_the_doubt_after_a_crash),
+        cmocka_unit_test(as_prometheus_membership_alone_decides_and_nothing_acts),
         cmocka_unit_test(without_guards_grants_or_bounds_nothing_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

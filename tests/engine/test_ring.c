@@ -59,7 +59,6 @@ static void a_window_is_what_a_search_from_the_front_finds(void **state)
             if (i % (KEPT_MAX / WINDOW_ROUNDS) == 0) {
                 int64_t end = now - (int64_t)(next(&seed) % 900000) + 60000;
                 window_matches(&ring, &list, end - (int64_t)(next(&seed) % 700000), end);
-                ring_prefetch(&ring, next(&seed) % 2000);
             }
         }
         ring_release(&ring);
