@@ -22,7 +22,8 @@ enum voice_kind { VOICE_LOG, VOICE_WEBHOOK };
 struct voice_channel {
     const char *name; /* goes into texts; the URL never does, it may hold a secret */
     enum voice_kind kind;
-    const char *url; /* of a webhook: http or https */
+    const char *url;         /* of a webhook: http or https */
+    struct duration timeout; /* of one try; 0: that of the limits */
 };
 
 struct voice_limits {

@@ -105,7 +105,8 @@ static void job_done(struct voice *voice, struct job *job, bool delivered)
 static bool set_up(CURL *easy, struct voice *voice, struct job *job)
 {
     const char *url = voice->channels[job->channel].url;
-    long timeout_ms = (long)(voice->limits.attempt.ns / NS_PER_MS);
+    struct duration own = voice->channels[job->channel].timeout;
+    long timeout_ms = (long)((own.ns > 0 ? own : voice->limits.attempt).ns / NS_PER_MS);
     int bad = 0;
     bad |= curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK;
     bad |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;

@@ -45,6 +45,7 @@ static enum status load_channels(struct actor_process *process, voice_log_f *log
         process->channels[i].name = from->name;
         process->channels[i].kind = from->webhook.head.present ? VOICE_WEBHOOK : VOICE_LOG;
         process->channels[i].url = from->webhook.url;
+        process->channels[i].timeout = from->webhook.timeout;
     }
     return voice_new(process->channels, config->channels_count, NULL, log, done, process,
                      &process->voice, error);

@@ -201,7 +201,9 @@ static bool show_health(struct listener *listener, bool *ret_ready)
         return false;
     }
     *ret_ready = head.ready;
-    text_print(body, head.ready ? "ready\n" : "not ready\n");
+    if (listener->health.size == 0) {
+        text_print(body, head.ready ? "ready\n" : "not ready\n");
+    }
     text_add(body, listener->health.bytes ? listener->health.bytes : "", listener->health.size);
     return true;
 }

@@ -112,6 +112,7 @@ class Webhook:
         self.posts = []
         self.status = 204
         self.refused = 0
+        self.pause_s = 0
         hook = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -120,6 +121,10 @@ class Webhook:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if hook.pause_s:
+                    hook.refused += 1
+                    time.sleep(hook.pause_s)
+                    return
                 if hook.status < 300:
                     hook.posts.append((self.headers["Idempotency-Key"], json.loads(body)))
                 else:

@@ -203,7 +203,7 @@ def check_listener(answers):
               tool.stdout + tool.stderr)
     else:
         print("promtool is not installed: its claim is skipped")
-    claim("alive", answers["GET", "/livez"] == (200, "ready\nall well\n"), answers["GET", "/livez"])
+    claim("alive", answers["GET", "/livez"] == (200, "all well\n"), answers["GET", "/livez"])
     claim("ready", answers["GET", "/readyz"][0] == 200)
     claim("HEAD has no body", answers["HEAD", "/livez"] == (200, ""))
     claim("POST is refused", answers["POST", "/metrics"][0] == 405, answers["POST", "/metrics"])
