@@ -443,6 +443,9 @@ static void step_verifying(struct engine *engine, struct incident *incident,
     struct policy_run *run = incident->run;
     const struct rung *rung = run->rungs[incident->rung];
     struct eval_watch *watch = run->verify[incident->rung];
+    if (incident->deadline.ns == 0) { /* from the first look on, also after a restart */
+        incident->deadline = after_seconds(engine, rung->verify_within.value);
+    }
     enum truth truth =
         incident->slot == SLOT_NONE
             ? TRUTH_UNKNOWN
@@ -638,8 +641,6 @@ void incident_result(struct engine *engine, struct incident *incident, const str
             next_rung(engine, incident);
         } else { /* it was ended half way: only an observation tells */
             incident_enter(engine, incident, STATE_VERIFYING);
-            incident->deadline =
-                after_seconds(engine, incident->run->rungs[incident->rung]->verify_within.value);
         }
         break;
     case OUTCOME_SUCCEEDED:
@@ -648,8 +649,6 @@ void incident_result(struct engine *engine, struct incident *incident, const str
             next_rung(engine, incident);
         } else {
             incident_enter(engine, incident, STATE_VERIFYING);
-            incident->deadline =
-                after_seconds(engine, incident->run->rungs[incident->rung]->verify_within.value);
         }
         break;
     }

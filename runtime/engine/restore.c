@@ -97,17 +97,6 @@ static void restore_notice(struct engine *engine, const struct record *record)
     }
 }
 
-/* The verify starts anew: what was seen before the crash is not known. */
-static void restore_verifying(struct engine *engine, struct incident *incident)
-{
-    const struct policy_run *run = incident->run;
-    incident_enter(engine, incident, STATE_VERIFYING);
-    if (run && incident->rung < run->rung_count && run->rungs[incident->rung]->kind == RUNG_ACT) {
-        incident->deadline = instant_add(
-            engine->now, duration_seconds(run->rungs[incident->rung]->verify_within.value));
-    }
-}
-
 static void restore_incident(struct engine *engine, struct incident *incident,
                              const struct record *record, bool undo)
 {
@@ -136,7 +125,8 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_TIMED_OUT:
         incident->ended = record->time;
         if (incident->state != STATE_UNDOING) {
-            restore_verifying(engine, incident);
+            incident_enter(engine, incident,
+                           STATE_VERIFYING); /* its time starts at the first step */
         } else if (record->kind == RECORD_SUCCEEDED) {
             incident->rung = record->rung + 1;
             incident_enter(engine, incident, STATE_OPEN);

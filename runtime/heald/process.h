@@ -66,6 +66,8 @@ extern const char *const process_role_texts[PROCESS_ROLES];
  */
 NODISCARD enum status process_cage(const struct process_start *start,
                                    char ret[SANDBOX_REPORT_BYTES], struct error *error);
+/* A signalfd of SIGTERM and SIGINT, and of SIGHUP where a reload is understood; -1 with errno. */
+int process_signals(bool reload);
 /* Tells the parent that this child works. */
 void process_ready(void);
 /* Waits for a fresh peer and puts it into PROCESS_FD_PEER. STATUS_LIMIT: none came in time;

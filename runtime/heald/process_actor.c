@@ -168,11 +168,7 @@ int process_actor_main(const struct process_start *start)
     struct actor_process *process = heap_alloc(sizeof *process);
     struct error error;
     char report[SANDBOX_REPORT_BYTES];
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGINT);
-    int signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+    int signals = process_signals(false);
     if (signals < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         log_say(LOG_ERROR, "cannot start: %s", strerror(errno));
         return 1;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -136,6 +137,18 @@ enum status process_cage(const struct process_start *start, char ret[SANDBOX_REP
         log_say(LOG_INFO, "%.*s", (int)strcspn(line, "\n"), line);
     }
     return STATUS_OK;
+}
+
+int process_signals(bool reload)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (reload) {
+        sigaddset(&signals, SIGHUP);
+    }
+    return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 void process_ready(void)

@@ -554,14 +554,9 @@ int process_engine_main(const struct process_start *start)
 {
     struct engine_process *process = heap_alloc(sizeof *process);
     struct error error;
-    sigset_t mask;
     process->start = start;
     process->inputs = heap_alloc(ENGINE_INPUTS_MAX * sizeof *process->inputs);
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGINT);
-    sigaddset(&mask, SIGHUP);
-    int signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+    int signals = process_signals(true);
     int timer = timer_of(start->config->tick);
     if (signals < 0 || timer < 0) {
         log_say(LOG_ERROR, "cannot start: %s", strerror(errno));

@@ -132,11 +132,7 @@ int process_ingest_main(const struct process_start *start)
     struct ingest ingest = {.config = start->config};
     struct error error;
     char report[SANDBOX_REPORT_BYTES];
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGINT);
-    int signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+    int signals = process_signals(false);
     if (signals < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         log_say(LOG_ERROR, "cannot start: %s", strerror(errno));
         return 1;

@@ -23,15 +23,6 @@ static struct {
     const struct process_start *start;
 } engine;
 
-static int signals_open(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* Whether to go on. */
 static bool signal_taken(int fd)
 {
@@ -103,7 +94,7 @@ static json_t *answer(const struct control_request *request, void *ctx)
 int process_engine_main(const struct process_start *start)
 {
     struct error error;
-    int signal_fd = signals_open();
+    int signal_fd = process_signals(true);
     bool go = true;
     struct control *control = control_new(PROCESS_FD_CONTROL, &error);
     engine.start = start;
@@ -136,7 +127,7 @@ int process_engine_main(const struct process_start *start)
 int process_actor_main(const struct process_start *start)
 {
     struct error error;
-    int signal_fd = signals_open();
+    int signal_fd = process_signals(true);
     bool go = cage(start);
     while (go) {
         char bytes[16];
@@ -156,7 +147,7 @@ int process_actor_main(const struct process_start *start)
 
 int process_ingest_main(const struct process_start *start)
 {
-    int signal_fd = signals_open();
+    int signal_fd = process_signals(true);
     bool go = cage(start);
     while (go) {
         struct pollfd fds[] = {{signal_fd, POLLIN, 0}, {PROCESS_FD_PARENT, 0, 0}};
