@@ -31,7 +31,7 @@ static struct incident *incident_of(struct engine *engine, uint64_t id)
     return NULL;
 }
 
-static struct incident *restore_open(struct engine *engine, const struct record *record)
+static void restore_open(struct engine *engine, const struct record *record)
 {
     struct policy_run *run = policy_run_of(engine, record->policy, record->program_hash);
     struct incident *incident = incident_new(engine, run, SLOT_NONE, record->incident);
@@ -41,7 +41,6 @@ static struct incident *restore_open(struct engine *engine, const struct record 
     snprintf(incident->target, sizeof incident->target, "%s", record->target);
     snprintf(incident->type, sizeof incident->type, "%s", record->type);
     snprintf(incident->text, sizeof incident->text, "%s", record->text);
-    return incident;
 }
 
 /* Cooldown and effect window as they were when the action was dispatched or judged. */
@@ -218,7 +217,7 @@ void engine_restore(struct engine *engine, const struct record *record)
     }
     struct incident *incident = incident_of(engine, record->incident);
     if (!incident && record->kind == RECORD_OPENED) {
-        incident = restore_open(engine, record);
+        restore_open(engine, record);
     } else if (incident && record->kind == RECORD_CLOSED) {
         incident_remove(engine, incident);
     } else if (incident) {

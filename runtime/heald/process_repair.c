@@ -85,7 +85,7 @@ static enum status repair(const struct config *config, struct journal_repair *re
 
 int process_repair_main(const struct config *config)
 {
-    struct journal_repair done;
+    struct journal_repair done = {0};
     struct error error;
     if (repair(config, &done, &error) != STATUS_OK) {
         fprintf(stderr, "heald: the journal was not repaired: %s\n", error.message);
