@@ -17,9 +17,9 @@ const char *const bundle_cpu_words[BUNDLE_CPUS] = {"v2", "v3", "v4", "native"};
 /* The least bytes an item can have in a file, for the counts that a reader believes. */
 enum {
     POLICY_BYTES_MIN = 128,
-    ACTION_BYTES_MIN = 72,
+    ACTION_BYTES_MIN = 69,
     SOURCE_BYTES_MIN = 60,
-    OBJECT_BYTES_MIN = 72,
+    OBJECT_BYTES_MIN = 71,
     PARAMETER_BYTES_MIN = 5,
     NAME_BYTES_MIN = 2,
 };
@@ -68,15 +68,23 @@ static void refuse_order(struct cbor *cbor, const char *what, const char *name)
                 name);
 }
 
+/* A name that somebody gave: never empty. */
+static void code_name(struct cbor *cbor, const char **name)
+{
+    cbor_text(cbor, name, BUNDLE_TEXT_BYTES_MAX);
+    if (cbor_good(cbor) && (*name)[0] == '\0') {
+        cbor_refuse(cbor, STATUS_PROTOCOL, "an empty name");
+    }
+}
+
 /* Names, each once, in order. */
 static void code_names(struct cbor *cbor, const char ***names, size_t *count, size_t max,
                        const char *what)
 {
     *names = cbor_items(cbor, *names, count, max, NAME_BYTES_MIN, sizeof(**names));
     for (size_t i = 0; i < *count && cbor_good(cbor); i++) {
-        cbor_text(cbor, &(*names)[i], BUNDLE_TEXT_BYTES_MAX);
-        if (cbor_good(cbor) &&
-            ((*names)[i][0] == '\0' || (i > 0 && strcmp((*names)[i - 1], (*names)[i]) >= 0))) {
+        code_name(cbor, &(*names)[i]);
+        if (cbor_good(cbor) && i > 0 && strcmp((*names)[i - 1], (*names)[i]) >= 0) {
             refuse_order(cbor, what, (*names)[i]);
         }
     }
@@ -90,7 +98,7 @@ static void code_action(struct cbor *cbor, struct bundle_action *action)
     cbor_key(cbor, "via");
     cbor_text(cbor, &action->connector, BUNDLE_TEXT_BYTES_MAX);
     cbor_key(cbor, "name");
-    cbor_text(cbor, &action->name, BUNDLE_TEXT_BYTES_MAX);
+    code_name(cbor, &action->name);
     cbor_key(cbor, "undo");
     cbor_text(cbor, &action->undo, BUNDLE_TEXT_BYTES_MAX);
     cbor_key(cbor, "idempotent");
@@ -101,8 +109,8 @@ static void code_action(struct cbor *cbor, struct bundle_action *action)
                    PARAMETER_BYTES_MIN, sizeof(*action->parameters));
     for (size_t i = 0; i < action->parameter_count && cbor_good(cbor); i++) {
         cbor_array(cbor, 2);
-        cbor_text(cbor, &action->parameters[i].name, BUNDLE_TEXT_BYTES_MAX);
-        cbor_text(cbor, &action->parameters[i].type, BUNDLE_TEXT_BYTES_MAX);
+        code_name(cbor, &action->parameters[i].name);
+        code_name(cbor, &action->parameters[i].type);
     }
     cbor_key(cbor, "timeout_ns");
     cbor_uint(cbor, &action->timeout_ns, INT64_MAX);
@@ -131,7 +139,7 @@ static void code_policy(struct cbor *cbor, struct bundle_policy *policy)
     cbor_key(cbor, "hash");
     cbor_uint(cbor, &policy->hash, UINT64_MAX);
     cbor_key(cbor, "name");
-    cbor_text(cbor, &policy->name, BUNDLE_TEXT_BYTES_MAX);
+    code_name(cbor, &policy->name);
     cbor_key(cbor, "text");
     cbor_bytes(cbor, policy->text_hash, sizeof(policy->text_hash));
     cbor_key(cbor, "actions");

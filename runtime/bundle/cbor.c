@@ -232,7 +232,7 @@ static bool double_to_half(double value, uint16_t *ret)
         return false;
     }
     double fraction = frexp(value, &exponent); /* in [0.5, 1) */
-    bool tiny = exponent < -13;
+    bool tiny = value < 0x1p-14;               /* below the normal ones; zero too */
     double scaled = tiny ? ldexp(value, 24) : ldexp(fraction, 11);
     if (scaled != floor(scaled)) {
         return false;

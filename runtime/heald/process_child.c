@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/bundle/bundle.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
 #include "runtime/heald/process_message.h"
@@ -76,13 +77,21 @@ static const char *folder_of(const char *path, char ret[CONFIG_TEXT_MAX])
     return ret;
 }
 
+/* A bundle too is replaced, and its signature stands beside it. Of a bundle in / only itself. */
+static const char *policies_read(const char *path)
+{
+    static char folder[CONFIG_TEXT_MAX];
+    return bundle_path(path) && strcmp(folder_of(path, folder), "/") != 0 ? folder : path;
+}
+
 enum status process_cage(const struct process_start *start, char ret[SANDBOX_REPORT_BYTES],
                          struct error *error)
 {
     const struct config *config = start->config;
     const char *reads[SANDBOX_PATHS_MAX];
     static char folders[SANDBOX_PATHS_MAX][CONFIG_TEXT_MAX];
-    const char *const engine_reads[] = {config->policies, config->trusted_key, "/etc", "/usr"};
+    const char *const engine_reads[] = {policies_read(config->policies), config->trusted_key,
+                                        "/etc", "/usr"};
     const char *writes[] = {config->state};
     struct sandbox sandbox = {.read_paths = reads};
     switch (start->role) {
