@@ -4,9 +4,9 @@
  *     ... into a bundle ...
  *     code_objects_free(objects, count);
  *
- * Only compiler/emit_* and compiler/jit.c know LLVM; this header does not. An object holds kernels, each named
- * k_HASH by the hash of its operator (operator, inputs, parameters, ABI), so equal operators of all policies
- * are one kernel. */
+ * Only compiler/emit_* and compiler/jit.c know LLVM; this header does not. An object holds kernels,
+ * each named k_HASH by the hash of its operator (operator, inputs, parameters, ABI), so equal
+ * operators of all policies are one kernel. */
 #ifndef HEAL_COMPILER_CODE_H
 #define HEAL_COMPILER_CODE_H
 

@@ -57,3 +57,24 @@ bool policy_acts(const struct policy *policy)
     }
     return false;
 }
+
+const struct expr *expr_strip(const struct expr *expr)
+{
+    while (expr->kind == EXPR_PAREN) {
+        expr = expr->inner;
+    }
+    return expr;
+}
+
+bool expr_constant(const struct expr *expr, double *ret_value)
+{
+    double sign = 1;
+    for (expr = expr_strip(expr); expr->kind == EXPR_UNARY; expr = expr_strip(expr->unary.inner)) {
+        sign = expr->unary.minus ? -sign : sign;
+    }
+    if (expr->kind != EXPR_NUMBER) {
+        return false;
+    }
+    *ret_value = sign * expr->number.value;
+    return true;
+}

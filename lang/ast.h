@@ -411,10 +411,10 @@ struct policy {
 
 /* given SUBJECT ... ; several shapes for one subject apply one after another in time */
 enum given_kind {
-    GIVEN_IS,      /* s is V                      from the given's start on */
-    GIVEN_RAMPS,   /* s ramps A -> B over D       then stays at B */
-    GIVEN_MISSING, /* s is missing                the series is not in its source's answers */
-    GIVEN_UNSEEN,  /* s is unseen                 its source does not answer */
+    GIVEN_IS,       /* s is V                      from the given's start on */
+    GIVEN_RAMPS,    /* s ramps A -> B over D       then stays at B */
+    GIVEN_MISSING,  /* s is missing                the series is not in its source's answers */
+    GIVEN_UNSEEN,   /* s is unseen                 its source does not answer */
     GIVEN_APPROVAL, /* approval after D | approval denied after D */
     GIVEN_STREAM    /* stream "FILE": samples from a file, from the given's start on */
 };
@@ -526,6 +526,10 @@ struct program {
     struct test *tests;
     uint64_t hash; /* set by the checks */
 };
+
+const struct expr *expr_strip(const struct expr *expr); /* without parentheses */
+/* A number known now, such as 5, -1, (90%); false when it is not one. */
+bool expr_constant(const struct expr *expr, double *ret_value);
 
 /* True when the policy has a heal block with an action: it needs all that law 5 asks for. */
 bool policy_acts(const struct policy *policy);

@@ -21,6 +21,7 @@ bool check_program(struct program *program, struct diag_list *diags,
     check_bounds(&check);
     check_tests(&check);
     check_set(&check);
+    check_later(&check);
     if (diags->errors == errors) {
         check_hash(&check);
     }
@@ -119,33 +120,6 @@ void policy_exprs(const struct policy *policy, expr_visit_f *visit, void *contex
             visit_some(rung->verify.expr, visit, context);
         }
     }
-}
-
-const struct expr *expr_strip(const struct expr *expr)
-{
-    while (expr->kind == EXPR_PAREN) {
-        expr = expr->inner;
-    }
-    return expr;
-}
-
-bool expr_constant(const struct expr *expr, double *ret_value)
-{
-    expr = expr_strip(expr);
-    double sign = 1;
-    while (expr->kind == EXPR_UNARY || expr->kind == EXPR_PAREN) {
-        if (expr->kind == EXPR_UNARY) {
-            sign = expr->unary.minus ? -sign : sign;
-            expr = expr->unary.inner;
-        } else {
-            expr = expr->inner;
-        }
-    }
-    if (expr->kind != EXPR_NUMBER) {
-        return false;
-    }
-    *ret_value = sign * expr->number.value;
-    return true;
 }
 
 bool expr_bare(const struct expr *expr)

@@ -40,6 +40,7 @@ void check_bounds(struct check *check);
 void check_contracts(struct check *check);
 void check_tests(struct check *check);
 void check_set(struct check *check);
+void check_later(struct check *check);
 void check_hash(struct check *check);
 
 /* Signals, metrics and functions of one expression. */
@@ -64,9 +65,6 @@ void expr_children(struct expr *expr, expr_visit_f *visit, void *context);
 /* Calls visit for each condition, signal and argument expression of a policy, in source order. */
 void policy_exprs(const struct policy *policy, expr_visit_f *visit, void *context);
 
-const struct expr *expr_strip(const struct expr *expr); /* without parentheses */
-/* A number known now, such as 5, -1, (90%); false when it is not one. */
-bool expr_constant(const struct expr *expr, double *ret_value);
 bool expr_bare(const struct expr *expr); /* numbers without a unit only */
 /* The text of a bare word (a selector without braces or modifiers), or NULL. */
 const char *expr_word(const struct expr *expr);

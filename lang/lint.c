@@ -94,9 +94,27 @@ static void visit_mention(struct expr *expr, void *context)
     expr_children(expr, visit_mention, context);
 }
 
+static bool expects_action_of(const struct test *test, const struct policy *policy)
+{
+    for (const struct expect *e = test->expects; e; e = e->next) {
+        for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+            for (const struct rung *r = heal->rungs; r; r = r->next) {
+                if (r->kind == RUNG_ACT && same(r->call.action.text, e->subject.text)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+/* What a stream gives stands in its file; what the test expects says whom it is for. */
 static bool test_is_of(const struct test *test, const struct policy *policy)
 {
     for (const struct given *g = test->givens; g; g = g->next) {
+        if (g->kind == GIVEN_STREAM && expects_action_of(test, policy)) {
+            return true;
+        }
         const char *name =
             g->subject && g->subject->kind == EXPR_SELECTOR ? g->subject->selector.name.text : NULL;
         struct mention m = {.word = name};

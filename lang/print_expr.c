@@ -208,7 +208,7 @@ void out_expr(struct out *text, const struct expr *expr)
     case EXPR_SUBQUERY:
         out_expr(text, expr->range.inner);
         out_add(text, "[%s:%s]", expr->range.range_text,
-                 expr->range.step_text ? expr->range.step_text : "");
+                expr->range.step_text ? expr->range.step_text : "");
         break;
     case EXPR_CALL:
         out_add(text, "%s(", expr->call.name.text);

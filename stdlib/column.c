@@ -43,13 +43,13 @@ KERNEL_CLONES bool kernel_present(const int64_t *newest_ms, size_t n, int64_t af
     return future != 0;
 }
 
-/* One loop an operator: the operator is chosen once, outside. */
-#define COMPARE_LOOP(op)                             \
-    for (size_t i = 0; i < part; i++) {              \
-        double a = x[i * x_step], b = y[i * y_step]; \
-        is_true[i] = (uint8_t)(a op b);              \
-        is_nan[i] = (uint8_t)((a != a) | (b != b));  \
-    }                                                \
+/* One loop an operator: the operator is chosen once, outside. a - a is NaN for NaN and infinity. */
+#define COMPARE_LOOP(op)                                        \
+    for (size_t i = 0; i < part; i++) {                         \
+        double a = x[i * x_step], b = y[i * y_step];            \
+        is_true[i] = (uint8_t)(a op b);                         \
+        is_nan[i] = (uint8_t)(((a - a) != 0) | ((b - b) != 0)); \
+    }                                                           \
     break
 
 static inline __attribute__((always_inline)) void compare_part(enum kernel_compare op,

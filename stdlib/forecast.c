@@ -70,7 +70,11 @@ double kernel_student_cdf(double t, double freedom)
     return t > 0 ? 1 - tail : tail;
 }
 
-static bool all_finite(const struct kernel_window *w)
+enum { BLOCK = 128 };
+/* Into each clone of the kernel, so that all of it has the clone's lanes. */
+#define INLINED static inline __attribute__((always_inline))
+
+INLINED bool all_finite(const struct kernel_window *w)
 {
     bool ok = true;
     for (size_t i = 0; i < w->count; i++) {
@@ -79,45 +83,96 @@ static bool all_finite(const struct kernel_window *w)
     return ok;
 }
 
-/* Lag-1 autocorrelation of the residuals within [0, RHO_MAX], and their sum of squares. */
-static double residuals(const struct kernel_window *w, double mean_x, double mean_y, double slope,
-                        double *ret_squares)
+/* Seconds from the window's end of samples [from, from + BLOCK), as many as there are. */
+INLINED size_t block_times(const struct kernel_window *w, size_t from, double *ret)
 {
-    double squares = 0, products = 0, before = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        double x = (double)(w->times_ms[i] - w->end_ms) / 1e3;
-        double e = (w->values[i] - mean_y) - slope * (x - mean_x);
-        squares += e * e;
-        products += i > 0 ? e * before : 0;
-        before = e;
+    size_t n = w->count - from < BLOCK ? w->count - from : BLOCK;
+    if (w->end_ms - w->start_ms <= INT32_MAX) { /* narrow enough for a conversion by lanes */
+        for (size_t i = 0; i < n; i++) {
+            ret[i] = (double)(int32_t)(w->times_ms[from + i] - w->end_ms) / 1e3;
+        }
+        return n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        ret[i] = (double)(w->times_ms[from + i] - w->end_ms) / 1e3;
+    }
+    return n;
+}
+
+struct line {
+    double mean_x, mean_y, sxx, slope;
+};
+
+INLINED void line_means(const struct kernel_window *w, struct line *line)
+{
+    const double n = (double)w->count;
+    double x[BLOCK], y[BLOCK], mean_x = 0, mean_y = 0;
+    for (size_t from = 0; from < w->count; from += BLOCK) {
+        size_t part = block_times(w, from, x);
+        for (size_t i = 0; i < part; i++) {
+            x[i] = x[i] / n;
+            y[i] = w->values[from + i] / n;
+        }
+        for (size_t i = 0; i < part; i++) {
+            mean_x += x[i];
+            mean_y += y[i];
+        }
+    }
+    line->mean_x = mean_x;
+    line->mean_y = mean_y;
+}
+
+INLINED void line_slope(const struct kernel_window *w, struct line *line)
+{
+    double x[BLOCK], sxx = 0, sxy = 0;
+    for (size_t from = 0; from < w->count; from += BLOCK) {
+        size_t part = block_times(w, from, x);
+        for (size_t i = 0; i < part; i++) {
+            double dx = x[i] - line->mean_x;
+            sxx += dx * dx;
+            sxy += dx * (w->values[from + i] - line->mean_y);
+        }
+    }
+    line->sxx = sxx;
+    line->slope = sxy / sxx;
+}
+
+/* Lag-1 autocorrelation of the residuals within [0, RHO_MAX], and their sum of squares. */
+INLINED double residuals(const struct kernel_window *w, const struct line *line,
+                         double *ret_squares)
+{
+    double e[BLOCK], squares = 0, products = 0, before = 0;
+    for (size_t from = 0; from < w->count; from += BLOCK) {
+        size_t part = block_times(w, from, e);
+        for (size_t i = 0; i < part; i++) {
+            e[i] = (w->values[from + i] - line->mean_y) - line->slope * (e[i] - line->mean_x);
+        }
+        for (size_t i = 0; i < part; i++) {
+            squares += e[i] * e[i];
+            products += from + i > 0 ? e[i] * before : 0;
+            before = e[i];
+        }
     }
     *ret_squares = squares;
     double rho = squares > 0 ? products / squares : 0;
     return rho < 0 ? 0 : rho > RHO_MAX ? RHO_MAX : rho;
 }
 
-bool kernel_forecast(const struct kernel_window *w, struct kernel_forecast *ret)
+KERNEL_CLONES bool kernel_forecast(const struct kernel_window *w, struct kernel_forecast *ret)
 {
     if (w->count < KERNEL_FORECAST_SAMPLES_MIN || !all_finite(w) ||
         (w->times_ms[w->count - 1] - w->times_ms[0]) * KERNEL_FORECAST_SPAN_PART <
             w->end_ms - w->start_ms) {
         return false;
     }
-    double n = (double)w->count, mean_x = 0, mean_y = 0, sxx = 0, sxy = 0, squares;
-    for (size_t i = 0; i < w->count; i++) {
-        mean_x += (double)(w->times_ms[i] - w->end_ms) / 1e3 / n;
-        mean_y += w->values[i] / n;
-    }
-    for (size_t i = 0; i < w->count; i++) {
-        double dx = (double)(w->times_ms[i] - w->end_ms) / 1e3 - mean_x;
-        sxx += dx * dx;
-        sxy += dx * (w->values[i] - mean_y);
-    }
-    double slope = sxy / sxx;
-    double rho = residuals(w, mean_x, mean_y, slope, &squares);
-    double ahead = w->argument - mean_x;
-    double variance = squares / (n - 2) * (1 + 1 / n + ahead * ahead / sxx);
-    *ret = (struct kernel_forecast){.value = mean_y + slope * ahead,
+    struct line line;
+    double n = (double)w->count, squares;
+    line_means(w, &line);
+    line_slope(w, &line);
+    double rho = residuals(w, &line, &squares);
+    double ahead = w->argument - line.mean_x;
+    double variance = squares / (n - 2) * (1 + 1 / n + ahead * ahead / line.sxx);
+    *ret = (struct kernel_forecast){.value = line.mean_y + line.slope * ahead,
                                     .scale = sqrt(variance * (1 + rho) / (1 - rho)),
                                     .freedom = n - 2,
                                     .newest = w->values[w->count - 1]};

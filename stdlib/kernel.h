@@ -50,7 +50,7 @@ bool kernel_present(const int64_t *newest_ms, size_t n, int64_t after_ms, int64_
 
 enum kernel_compare { COMPARE_EQ, COMPARE_NE, COMPARE_LE, COMPARE_LT, COMPARE_GE, COMPARE_GT };
 /* Bits of x[i] op y[i]; a y_step of 0 compares all with y[0], the same for x_step. nan: bits where
- * a side is NaN. */
+ * a side is NaN or infinite: a share of nothing tells nothing. */
 void kernel_compare(enum kernel_compare op, const double *x, size_t x_step, const double *y,
                     size_t y_step, size_t n, uint64_t *ret_true, uint64_t *ret_nan);
 

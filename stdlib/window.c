@@ -141,29 +141,51 @@ static bool all_equal(const struct kernel_window *w)
     return true;
 }
 
+/* Four compensated sums side by side, a lane each: kernel_sum_add() on every lane, without
+ * branches. */
+typedef double lanes __attribute__((vector_size(32)));
+typedef int64_t lane_bits __attribute__((vector_size(32)));
+struct lane_sums {
+    lanes sum, error;
+};
+#define LANES_PICK(mask, a, b) ((lanes)(((mask) & (lane_bits)(a)) | (~(mask) & (lane_bits)(b))))
+
+static inline __attribute__((always_inline)) void lanes_add(struct lane_sums *sums,
+                                                            const lanes *value)
+{
+    const lane_bits magnitude = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+    const lanes infinite = {INFINITY, INFINITY, INFINITY, INFINITY};
+    lanes total = sums->sum + *value;
+    lane_bits sum_larger =
+        (lanes)((lane_bits)sums->sum & magnitude) >= (lanes)((lane_bits)*value & magnitude);
+    lanes large = LANES_PICK(sum_larger, sums->sum, *value);
+    lanes small = LANES_PICK(sum_larger, *value, sums->sum);
+    lane_bits finite = (lanes)((lane_bits)total & magnitude) != infinite;
+    sums->error = (lanes)(finite & (lane_bits)(sums->error + ((large - total) + small)));
+    sums->sum = total;
+}
+
 /* Least squares with x in seconds from zero_ms; a constant is exact. */
-static void line_fit(const struct kernel_window *w, int64_t zero_ms, double *ret_slope,
-                     double *ret_intercept)
+KERNEL_CLONES static void line_fit(const struct kernel_window *w, int64_t zero_ms,
+                                   double *ret_slope, double *ret_intercept)
 {
     if (all_equal(w)) {
         *ret_slope = isinf(w->values[0]) ? NAN : 0;
         *ret_intercept = isinf(w->values[0]) ? NAN : w->values[0];
         return;
     }
-    struct kernel_sum x = {0}, y = {0}, xy = {0}, xx = {0};
+    struct lane_sums sums = {{0}, {0}}; /* x, y, xy, xx */
     for (size_t i = 0; i < w->count; i++) {
-        double at = seconds(w->times_ms[i] - zero_ms);
-        kernel_sum_add(&x, at);
-        kernel_sum_add(&y, w->values[i]);
-        kernel_sum_add(&xy, at * w->values[i]);
-        kernel_sum_add(&xx, at * at);
+        double at = seconds(w->times_ms[i] - zero_ms), y = w->values[i];
+        const lanes value = {at, y, at * y, at * at};
+        lanes_add(&sums, &value);
     }
+    const lanes total = sums.sum + sums.error;
     double n = (double)w->count;
-    double sum_x = x.sum + x.error, sum_y = y.sum + y.error;
-    double covariance = xy.sum + xy.error - sum_x * sum_y / n;
-    double variance = xx.sum + xx.error - sum_x * sum_x / n;
+    double covariance = total[2] - total[0] * total[1] / n;
+    double variance = total[3] - total[0] * total[0] / n;
     *ret_slope = covariance / variance;
-    *ret_intercept = sum_y / n - *ret_slope * sum_x / n;
+    *ret_intercept = total[1] / n - *ret_slope * total[0] / n;
 }
 
 bool kernel_deriv(const struct kernel_window *w, double *ret)

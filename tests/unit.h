@@ -1,4 +1,5 @@
-/* cmocka with the headers it wants before it, in their order. Include this first in every unit test. */
+/* cmocka with the headers it wants before it, in their order. Include this first in every unit
+ * test. */
 #ifndef HEAL_TESTS_UNIT_H
 #define HEAL_TESTS_UNIT_H
 

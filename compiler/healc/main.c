@@ -9,7 +9,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 static const struct command commands[] = {
-#define COMMAND(name, usage, summary) {#name, summary, command_##name},
+#define COMMAND(name, usage, summary, details) {#name, summary, command_##name},
 #include "compiler/healc/command.def"
 #undef COMMAND
 };

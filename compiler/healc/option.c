@@ -1,6 +1,7 @@
 /* Options and paths that the verbs of healc share. */
 #include "compiler/healc/option.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -51,9 +52,10 @@ int option_fail(const char *verb, const char *fmt, ...)
 
 void option_usage(const char *verb, FILE *out)
 {
-#define COMMAND(name, usage, summary)                                       \
-    if (strcmp(verb, #name) == 0) {                                         \
-        fprintf(out, "Usage: healc %s %s\n\n%s.\n", #name, usage, summary); \
+#define COMMAND(name, usage, summary, details)                                 \
+    if (strcmp(verb, #name) == 0) {                                            \
+        fprintf(out, "Usage: healc %s %s\n\n%c%s.\n\n%s", #name, usage,        \
+                toupper((unsigned char)(summary)[0]), (summary) + 1, details); \
     }
 #include "compiler/healc/command.def"
 #undef COMMAND

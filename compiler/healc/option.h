@@ -6,7 +6,7 @@
 
 enum healc_exit { HEALC_OK, HEALC_FINDINGS, HEALC_FAILED, HEALC_INTERNAL };
 
-#define COMMAND(name, usage, summary) int command_##name(int argc, char **argv);
+#define COMMAND(name, usage, summary, details) int command_##name(int argc, char **argv);
 #include "compiler/healc/command.def"
 #undef COMMAND
 

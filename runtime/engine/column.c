@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "stdlib/kernel.h"
+
 enum { RING_CAPACITY_FIRST = 4, RING_CAPACITY_MAX = 1 << 24, TABLE_CAPACITY_FIRST = 16 };
 
 /* ---- rings ---- */
@@ -86,11 +88,32 @@ int ring_append(struct ring *ring, int64_t time_ms, double value, int64_t retent
     return gained;
 }
 
+/* Samples mostly come at an even pace, so that the search starts where the time should be. */
+static uint32_t ring_guess(const struct ring *ring, int64_t time_ms, int64_t oldest, int64_t newest)
+{
+    double part = (double)(time_ms - oldest) / (double)(newest - oldest);
+    return (uint32_t)(part * (double)(ring->count - 1));
+}
+
 uint32_t ring_until(const struct ring *ring, int64_t time_ms)
 {
     uint32_t low = 0, high = ring->count;
-    if (high == 0 || ring_time(ring, high - 1) <= time_ms) {
-        return high;
+    if (high == 0) {
+        return 0;
+    }
+    int64_t oldest = ring_time(ring, 0), newest = ring_time(ring, high - 1);
+    if (newest <= time_ms || oldest > time_ms) {
+        return newest <= time_ms ? high : 0;
+    }
+    uint32_t guess = ring_guess(ring, time_ms, oldest, newest);
+    for (uint32_t step = 1; low < high && step < ring->count; step *= 2) {
+        if (ring_time(ring, guess) <= time_ms) {
+            low = guess + 1;
+            guess = high - low > step ? low + step - 1 : high - 1;
+        } else {
+            high = guess;
+            guess = high - low > step ? high - step : low;
+        }
     }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -103,22 +126,54 @@ uint32_t ring_until(const struct ring *ring, int64_t time_ms)
     return low;
 }
 
+/* Samples [from, from + n) of the block, which do not wrap. True when one is a stale marker. */
+KERNEL_CLONES static bool ring_copy(const struct ring *ring, uint32_t from, uint32_t n,
+                                    int64_t *restrict times, double *restrict values)
+{
+    const int64_t base = ring->base_ms;
+    const uint32_t *restrict offsets = ring->offset_ms + from;
+    const double *restrict samples = ring_values(ring) + from;
+    uint64_t stale = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        times[i] = base + offsets[i];
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &samples[i], sizeof bits);
+        stale |= bits == STALE_BITS;
+        values[i] = samples[i];
+    }
+    return stale != 0;
+}
+
+static size_t drop_stale(int64_t *times, double *values, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        times[n] = times[i];
+        values[n] = values[i];
+        n += !is_stale(values[i]);
+    }
+    return n;
+}
+
 size_t ring_window(const struct ring *ring, int64_t start_ms, int64_t end_ms, int64_t *times,
                    double *values)
 {
     if (ring->count == 0) {
         return 0;
     }
-    const double *from = ring_values(ring);
-    uint32_t end = ring_until(ring, end_ms);
-    size_t n = 0;
-    for (uint32_t i = ring_until(ring, start_ms); i < end; i++) {
-        uint32_t at = ring_at(ring, i);
-        times[n] = ring->base_ms + ring->offset_ms[at];
-        values[n] = from[at];
-        n += !is_stale(from[at]);
+    uint32_t end = ring_until(ring, end_ms), begin = ring_until(ring, start_ms);
+    if (begin >= end) {
+        return 0;
     }
-    return n;
+    uint32_t n = end - begin, at = ring_at(ring, begin);
+    uint32_t first = ring->capacity - at < n ? ring->capacity - at : n;
+    bool stale = ring_copy(ring, at, first, times, values);
+    if (first < n) {
+        stale |= ring_copy(ring, 0, n - first, times + first, values + first);
+    }
+    return stale ? drop_stale(times, values, n) : n;
 }
 
 bool ring_instant(const struct ring *ring, int64_t time_ms, int64_t lookback_ms, double *ret_value,

@@ -85,8 +85,9 @@ struct series {
     const char *name;               /* interned */
     const struct label_set *labels; /* NULL: a free place */
     uint32_t metric, source;
-    uint64_t epoch;  /* of the source's answer that gave the newest sample */
-    int64_t last_ms; /* newest sample or marker */
+    uint32_t holders; /* callers that keep its id */
+    uint64_t epoch;   /* of the source's answer that gave the newest sample */
+    int64_t last_ms;  /* newest sample or marker */
     struct ring ring;
 };
 struct store_metric {

@@ -93,6 +93,13 @@ static void send_notices(struct engine *engine, struct effects *effects)
     }
 }
 
+void engine_page_again(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        engine->notices[i].next = (struct instant){0};
+    }
+}
+
 static void notified(struct engine *engine, const struct input *input, struct effects *effects)
 {
     for (size_t i = 0; i < engine->notice_count; i++) {
@@ -210,6 +217,7 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
     run->hold = policy->when.has_for  ? duration_seconds(policy->when.hold.value)
                 : policy_acts(policy) ? (struct duration){2 * run->every.ns}
                                       : (struct duration){0};
+    run->as_prometheus = policy->on_missing.kind == MISSING_PROMETHEUS && !policy_acts(policy);
     run->clear_hold =
         policy->clear.has_for ? duration_seconds(policy->clear.hold.value) : (struct duration){0};
     run->pool = pool_run_new(engine, policy->resolved, run->every, error);
@@ -310,6 +318,15 @@ enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, si
         return TRUTH_UNKNOWN;
     }
     return bit(eval_watch_yes(watch), slot) ? TRUTH_TRUE : TRUTH_FALSE;
+}
+
+enum truth policy_truth(const struct policy_run *run, const struct eval_watch *watch, size_t slot)
+{
+    const uint64_t *live = eval_entities_live(run->pool->entities);
+    if (run->as_prometheus && bit(live, slot)) {
+        return bit(eval_watch_yes(watch), slot) ? TRUTH_TRUE : TRUTH_FALSE;
+    }
+    return engine_truth(watch, live, slot);
 }
 
 /* Names that may stand in an argv: anything else in a label is data that is never acted on. */
@@ -419,8 +436,9 @@ static void step_slots(struct engine *engine, struct policy_run *run, struct eff
     const uint64_t *unknown = eval_watch_unknown(run->when);
     size_t words = (run->slots + 63) / 64, unknown_count = 0, opened = 0;
     for (size_t w = 0; w < words; w++) {
-        uint64_t fires = yes[w] & ~unknown[w] & live[w];
-        unknown_count += (size_t)__builtin_popcountll(unknown[w] & live[w]);
+        uint64_t unseen = run->as_prometheus ? 0 : unknown[w];
+        uint64_t fires = yes[w] & ~unseen & live[w];
+        unknown_count += (size_t)__builtin_popcountll(unseen & live[w]);
         for (uint64_t bits = fires | run->busy[w]; bits; bits &= bits - 1) {
             size_t slot = w * 64 + (size_t)__builtin_ctzll(bits);
             step_slot(engine, run, slot, fires >> (slot % 64) & 1, &opened, effects);
@@ -474,7 +492,8 @@ static void policy_notice(struct engine *engine, struct policy_run *run, const c
 static void step_unseen(struct engine *engine, struct policy_run *run, struct effects *effects)
 {
     const struct policy *policy = run->policy;
-    bool seen = run->unknown_count == 0 && eval_entities_complete(run->pool->entities);
+    bool seen = run->as_prometheus ||
+                (run->unknown_count == 0 && eval_entities_complete(run->pool->entities));
     if (seen) {
         run->unknown_since = (struct instant){0};
         run->missing_told = run->stale_told = run->blind_told = false;
@@ -489,8 +508,13 @@ static void step_unseen(struct engine *engine, struct policy_run *run, struct ef
                              : BLIND_AFTER_DEFAULT_S;
     char text[TEXT_BYTES], age[64];
     duration_print(instant_sub(engine->now, run->unknown_since), age, sizeof age);
-    snprintf(text, sizeof text, "policy %s cannot see: %zu of its targets unknown for %s",
-             policy->name.text, run->unknown_count, age);
+    if (run->unknown_count > 0) {
+        snprintf(text, sizeof text, "policy %s cannot see: %zu of its targets unknown for %s",
+                 policy->name.text, run->unknown_count, age);
+    } else {
+        snprintf(text, sizeof text, "policy %s cannot see its targets' inventory for %s",
+                 policy->name.text, age);
+    }
     if (policy->on_missing.kind == MISSING_NOTIFY && !run->missing_told && seconds > 0) {
         run->missing_told = true;
         policy_notice(engine, run, policy->on_missing.channel.text, text, effects);

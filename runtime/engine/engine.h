@@ -111,6 +111,10 @@ void engine_restore(struct engine *engine, const struct record *record);
 void engine_step(struct engine *engine, struct instant now, const struct input *inputs,
                  size_t count, struct effects *effects);
 
+/* The one who delivers pages is a new one: those not yet delivered go out again at the next step.
+ */
+void engine_page_again(struct engine *engine);
+
 /* Answers of INPUT_APPROVE and INPUT_DENY are seen in the effects; this asks beforehand. */
 bool engine_awaits_approval(const struct engine *engine, uint64_t incident);
 

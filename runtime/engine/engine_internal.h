@@ -35,6 +35,7 @@ struct policy_run {
     const struct rung *rungs[RUNGS_MAX];
     size_t rung_count, signal_count;
     struct duration every, hold, clear_hold;
+    bool as_prometheus;  /* on missing as prometheus: membership alone decides */
     bool ran;            /* evaluated at this step */
     struct instant last; /* ns 0: never */
     size_t open;         /* incidents */
@@ -134,6 +135,8 @@ struct effect *engine_effect(struct effects *effects, enum effect_kind kind);
 void engine_record(struct engine *engine, struct effects *effects, enum record_kind kind,
                    const struct incident *incident, const char *fmt, ...) PRINTF_LIKE(5, 6);
 enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, size_t slot);
+/* The truth of one of the policy's own conditions. */
+enum truth policy_truth(const struct policy_run *run, const struct eval_watch *watch, size_t slot);
 void engine_notify(struct engine *engine, struct effects *effects, const struct record *record,
                    const char *channel, uint64_t id);
 bool engine_policy_resize(struct policy_run *run);

@@ -300,20 +300,6 @@ static const struct expr *argument_named(const struct expr *call, const char *na
     return NULL;
 }
 
-static bool constant(const struct expr *expr, double *ret)
-{
-    expr = strip_parens(expr);
-    if (expr && expr->kind == EXPR_UNARY && constant(expr->unary.inner, ret)) {
-        *ret = expr->unary.minus ? -*ret : *ret;
-        return true;
-    }
-    if (expr && expr->kind == EXPR_NUMBER) {
-        *ret = expr->number.value;
-        return true;
-    }
-    return false;
-}
-
 static kernel_window_f *window_of(enum builtin builtin)
 {
     switch ((int)builtin) {
@@ -367,7 +353,7 @@ static struct eval_node *add_average(struct adding *a, const struct expr *call, 
 {
     const struct expr *x = argument_at(call, 0), *alpha = argument_named(call, "alpha");
     alpha = alpha ? alpha : argument_at(call, 1);
-    if (!x || !alpha || !constant(alpha, &p->number) || !(p->number > 0 && p->number <= 1)) {
+    if (!x || !alpha || !expr_constant(alpha, &p->number) || !(p->number > 0 && p->number <= 1)) {
         return wrong(a, call->call.name.text, "() needs alpha: a constant in (0, 1]");
     }
     struct eval_node *inner = add(a, x);
@@ -383,11 +369,11 @@ static struct eval_node *add_forecast(struct adding *a, const struct expr *call)
     if (argument_named(call, "season")) {
         return refuse(a, "season: of forecast()", "");
     }
-    if (!x || !in || !constant(in, &p.number) || !(p.number > 0)) {
+    if (!x || !in || !expr_constant(in, &p.number) || !(p.number > 0)) {
         return wrong(a, "forecast() needs in: a constant duration above 0", "");
     }
     back = LOOKBACK_HORIZONS * p.number;
-    if (lookback && (!constant(lookback, &back) || !(back > 0))) {
+    if (lookback && (!expr_constant(lookback, &back) || !(back > 0))) {
         return wrong(a, "lookback: of forecast() is a constant duration above 0", "");
     }
     p.range = duration_seconds(back);
@@ -487,11 +473,11 @@ static bool add_zscore_compare(struct adding *a, const struct expr *expr, struct
     if (operator_infos[expr->binary.op].kind != OPERATOR_COMPARE) {
         return false;
     }
-    if (is_zscore(left) && constant(right, &p.bound)) {
+    if (is_zscore(left) && expr_constant(right, &p.bound)) {
         *ret = add_average(a, left, NODE_ZSCORE_COMPARE, &p);
         return true;
     }
-    if (is_zscore(right) && constant(left, &p.bound)) {
+    if (is_zscore(right) && expr_constant(left, &p.bound)) {
         p.op = mirrored(p.op);
         *ret = add_average(a, right, NODE_ZSCORE_COMPARE, &p);
         return true;
@@ -534,7 +520,7 @@ static bool chance_condition(struct adding *a, const struct expr *expr, struct n
         const struct expr *condition = strip_parens(arg->value);
         if (condition->kind != EXPR_BINARY ||
             (condition->binary.op != OPERATOR_GE && condition->binary.op != OPERATOR_GT) ||
-            !constant(condition->binary.right, &p->bound)) {
+            !expr_constant(condition->binary.right, &p->bound)) {
             wrong(a, "the condition of reaches is chance >= P% or chance > P%", "");
             return false;
         }

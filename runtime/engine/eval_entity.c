@@ -164,7 +164,10 @@ static void live_collect(struct eval_entities *e)
 {
     const struct eval_node *node = e->node;
     const size_t words = BIT_WORDS(e->count);
-    if (e->map_same && words > 0) {
+    if (words == 0) {
+        return; /* no entity was ever there, and no memory for one */
+    }
+    if (e->map_same) {
         memcpy(e->live, node->present, words * sizeof *e->live);
         return;
     }

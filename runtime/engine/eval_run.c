@@ -63,9 +63,10 @@ static void select_unknown(const struct eval_node *select, int64_t horizon_ms, u
         return;
     }
     for (size_t i = 0; i < select->count; i++) {
-        uint32_t id = select->left[i];
-        if (!eval->observed[store->series[id].source] &&
-            store->time_ms[id] > eval->now_ms - horizon_ms) {
+        uint32_t id = select->left[i], from = store->series[id].source;
+        const struct store_source *source = &store->sources[from];
+        int64_t seen_ms = source->has_answered ? instant_to_ms(source->answered) : eval->now_ms;
+        if (!eval->observed[from] && store->time_ms[id] > seen_ms - horizon_ms) {
             bit_set(ret, i);
         }
     }

@@ -10,31 +10,6 @@
 #include "lang/print.h"
 #include "runtime/engine/engine_internal.h"
 
-static bool constant_of(const struct expr *expr, double *ret)
-{
-    switch (expr->kind) {
-    case EXPR_NUMBER: *ret = expr->number.value; return true;
-    case EXPR_PAREN: return constant_of(expr->inner, ret);
-    case EXPR_UNARY:
-        if (!constant_of(expr->unary.inner, ret)) {
-            return false;
-        }
-        *ret = expr->unary.minus ? -*ret : *ret;
-        return true;
-    case EXPR_STRING:
-    case EXPR_SELECTOR:
-    case EXPR_RANGE:
-    case EXPR_SUBQUERY:
-    case EXPR_CALL:
-    case EXPR_AGGREGATE:
-    case EXPR_BINARY:
-    case EXPR_PERCENT_OF:
-    case EXPR_REACHES:
-    case EXPR_LIST: return false;
-    }
-    return false;
-}
-
 /* The grant that names this action and this target. */
 static void plan_find_grant(const struct engine *engine, struct plan *plan)
 {
@@ -108,7 +83,7 @@ bool plan_make(const struct engine *engine, const struct incident *incident,
     for (const struct argument *a = argument->next; a; a = a->next) {
         double value;
         if (plan.number_count == ENGINE_NUMBERS_MAX ||
-            !constant_of(outer_value(outer, a->value), &value) || !isfinite(value)) {
+            !expr_constant(outer_value(outer, a->value), &value) || !isfinite(value)) {
             return false;
         }
         plan.numbers[plan.number_count++] = value;
@@ -267,20 +242,28 @@ static bool keep_denies(struct engine *engine, const struct limit *limit, const 
     return true;
 }
 
-/* between A and B of a numeric parameter. */
+/* True when the guard's unit measures what the parameter takes; a guard without one speaks of plain
+ * numbers. */
+static bool between_concerns(const struct limit *limit, const struct parameter *parameter)
+{
+    enum unit unit = unit_find(parameter->type.text, strlen(parameter->type.text));
+    if (limit->unit == UNIT_NONE || unit == UNIT_NONE) {
+        return limit->unit == unit;
+    }
+    return unit_infos[limit->unit].base == unit_infos[unit].base;
+}
+
+/* between A and B of a numeric parameter; all values are in base units. */
 static bool between_denies(const struct limit *limit, const struct plan *plan, char *reason,
                            size_t size)
 {
     const struct parameter *parameter = plan->action->parameters;
     for (uint32_t i = 0; i < plan->number_count; i++) {
         parameter = parameter ? parameter->next : NULL;
-        bool measured =
-            parameter && limit->unit != UNIT_NONE &&
-            unit_find(parameter->type.text, strlen(parameter->type.text)) == limit->unit;
-        if (measured && !(plan->numbers[i] >= limit->low && plan->numbers[i] <= limit->high)) {
-            snprintf(reason, size, "between %.15g and %.15g %s of any %s: %.15g is outside",
-                     limit->low, limit->high, unit_infos[limit->unit].text, limit->subject.text,
-                     plan->numbers[i]);
+        if (parameter && between_concerns(limit, parameter) &&
+            !(plan->numbers[i] >= limit->low && plan->numbers[i] <= limit->high)) {
+            snprintf(reason, size, "between %s of any %s: %.15g is outside", limit->amount.text,
+                     limit->subject.text, plan->numbers[i]);
             return true;
         }
     }

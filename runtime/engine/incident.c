@@ -306,7 +306,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, reason);
         return;
     }
-    bool attended = plan.action->irreversible && !plan.unattended;
+    bool attended = (plan.action->irreversible || plan.action->replaces.text) && !plan.unattended;
     bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended;
     if (needs_word && !incident->approved) {
         ask(engine, incident, rung, &plan,
@@ -326,7 +326,7 @@ static enum truth when_truth(const struct incident *incident)
     if (incident->slot == SLOT_NONE || !run->when) {
         return TRUTH_UNKNOWN;
     }
-    return engine_truth(run->when, eval_entities_live(run->pool->entities), incident->slot);
+    return policy_truth(run, run->when, incident->slot);
 }
 
 static void step_open(struct engine *engine, struct incident *incident, struct effects *effects)
@@ -499,7 +499,7 @@ static bool step_clear(struct engine *engine, struct incident *incident, struct 
     }
     enum truth clear = TRUTH_FALSE;
     if (run->clear) {
-        clear = engine_truth(run->clear, live, incident->slot);
+        clear = policy_truth(run, run->clear, incident->slot);
     } else if (when_truth(incident) == TRUTH_FALSE) {
         clear = TRUTH_TRUE;
     }
@@ -626,7 +626,8 @@ void incident_result(struct engine *engine, struct incident *incident, const str
         incident_hold(engine, incident, effects, "the actor refused the action");
         break;
     case OUTCOME_NEVER_STARTED:
-        incident_enter(engine, incident, undoing ? STATE_HELD : STATE_OPEN);
+        incident->undo_owed = undoing;
+        incident_enter(engine, incident, STATE_OPEN);
         break;
     case OUTCOME_FAILED:
     case OUTCOME_TIMED_OUT:

@@ -97,15 +97,14 @@ static void restore_notice(struct engine *engine, const struct record *record)
     }
 }
 
-static void restore_deadline(struct engine *engine, struct incident *incident,
-                             enum incident_state state)
+/* The verify starts anew: what was seen before the crash is not known. */
+static void restore_verifying(struct engine *engine, struct incident *incident)
 {
-    incident_enter(engine, incident, state);
-    if (state == STATE_VERIFYING && incident->run && incident->rung < incident->run->rung_count &&
-        incident->run->rungs[incident->rung]->kind == RUNG_ACT) {
+    const struct policy_run *run = incident->run;
+    incident_enter(engine, incident, STATE_VERIFYING);
+    if (run && incident->rung < run->rung_count && run->rungs[incident->rung]->kind == RUNG_ACT) {
         incident->deadline = instant_add(
-            engine->now,
-            duration_seconds(incident->run->rungs[incident->rung]->verify_within.value));
+            engine->now, duration_seconds(run->rungs[incident->rung]->verify_within.value));
     }
 }
 
@@ -118,13 +117,14 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         break; /* approvals do not outlive the engine that asked */
     case RECORD_INTENT:
         incident->intent_only = true;
-        incident->undo_owed = false;
+        incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
     case RECORD_DISPATCHED:
         incident->intent_only = false;
+        incident->undo_owed = false;
         incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
         restore_memory(engine, incident, record);
         break;
@@ -135,14 +135,22 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_SUCCEEDED:
     case RECORD_TIMED_OUT:
         incident->ended = record->time;
-        restore_deadline(engine, incident,
-                         incident->state == STATE_UNDOING ? STATE_UNDOING : STATE_VERIFYING);
+        if (incident->state != STATE_UNDOING) {
+            restore_verifying(engine, incident);
+        } else if (record->kind == RECORD_SUCCEEDED) {
+            incident->rung = record->rung + 1;
+            incident_enter(engine, incident, STATE_OPEN);
+        } else {
+            incident_enter(engine, incident, STATE_HELD);
+        }
         break;
     case RECORD_FAILED:
         incident->rung = record->rung;
         if (strncmp(record->text, "never started", 13) != 0) {
             restore_memory(engine, incident, record);
             incident->rung++;
+        } else {
+            incident->undo_owed = incident->state == STATE_UNDOING;
         }
         incident_enter(engine, incident, STATE_OPEN);
         break;
@@ -160,10 +168,13 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident_enter(engine, incident, STATE_OPEN);
         break;
     case RECORD_ESCALATED:
-        incident->undo_owed = false;
         incident->notices = record->rung;
         incident->unresolved_told = true;
         snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
+        if (strncmp(record->text, "unresolved for ", 15) == 0) {
+            break; /* a reminder: what is under way goes on */
+        }
+        incident->undo_owed = false;
         if (incident->state != STATE_RECOVERED) {
             incident_enter(engine, incident, STATE_HELD);
         }

@@ -506,16 +506,31 @@ static void series_died(struct store *store, uint32_t id)
     store->stats.died++;
 }
 
+void store_hold(struct store *store, uint32_t id)
+{
+    CHECK(store_series_live(store, id) && store->series[id].holders < UINT32_MAX);
+    store->series[id].holders++;
+}
+
+void store_let_go(struct store *store, uint32_t id)
+{
+    CHECK(store_series_live(store, id) && store->series[id].holders > 0);
+    store->series[id].holders--;
+}
+
 void store_expire(struct store *store, struct instant now)
 {
     for (uint32_t id = 0; id < store->series_count; id++) {
         const struct series *series = &store->series[id];
-        if (!series->labels) {
+        if (!series->labels || series->holders > 0) {
             continue;
         }
         int64_t keep = store->metrics[series->metric].retention_ms;
         keep = keep > store->retention_ms ? keep : store->retention_ms;
         keep = keep > store->lookback_ms ? keep : store->lookback_ms;
+        if (!store_source_observed(store, series->source, now)) {
+            keep = keep > STORE_SILENT_KEEP_MS ? keep : STORE_SILENT_KEEP_MS;
+        }
         if (series->last_ms < instant_to_ms(now) - keep) {
             series_died(store, id);
         }

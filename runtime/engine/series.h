@@ -18,7 +18,8 @@ enum {
     STORE_SERIES_MAX = 2000000,
     STORE_LABELS_MAX = 64,        /* of one series */
     STORE_LABEL_BYTES_MAX = 1024, /* of one name or value */
-    STORE_SOURCES_MAX = 4096
+    STORE_SOURCES_MAX = 4096,
+    STORE_SILENT_KEEP_MS = 86400000 /* series of a silent source are remembered, as unknown */
 };
 
 struct label {
@@ -50,7 +51,8 @@ void store_free(struct store *store);
 const struct label_set *store_intern(struct store *store, const struct label *labels, size_t count);
 
 /* A source is a scrape target or a host collector. It must answer every `interval`, at the latest
- * `grace` after it is due; else every series it gave within the lookback is unobserved. */
+ * `grace` after it is due; else every series it gave within the lookback before its last answer is
+ * unobserved until it answers again. */
 NODISCARD enum status store_source(struct store *store, const char *name, struct duration interval,
                                    struct duration grace, uint32_t *ret_source,
                                    struct error *error);
@@ -87,7 +89,12 @@ void store_expect(struct store *store, size_t sources);
 /* True when every source, and as many as are expected, has answered at least once. */
 bool store_warm(const struct store *store);
 
-/* Forgets series without a sample for longer than retention; their slots are used again. */
+/* While a series is held, its id stays valid, however old its samples grow. */
+void store_hold(struct store *store, uint32_t series);
+void store_let_go(struct store *store, uint32_t series);
+
+/* Forgets series without a sample for longer than retention (STORE_SILENT_KEEP_MS where the source
+ * is silent), unless they are held; their slots are used again. */
 void store_expire(struct store *store, struct instant now);
 
 struct store_stats {

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "runtime/engine/engine.h"
+#include "runtime/engine/trial_judge.h"
+#include "runtime/engine/trial_metric.h"
 
 enum {
     TRIAL_EPOCH_S = 1704067200, /* 2024-01-01T00:00:00Z, a Monday */
@@ -162,40 +164,6 @@ static const struct pool *pool_of_signal(const struct program *view, const struc
         }
     }
     return NULL;
-}
-
-static bool expr_names_metric(const struct expr *expr, const char *name)
-{
-    if (!expr) {
-        return false;
-    }
-    switch (expr->kind) {
-    case EXPR_SELECTOR:
-        return expr->selector.name.text && strcmp(expr->selector.name.text, name) == 0;
-    case EXPR_RANGE:
-    case EXPR_SUBQUERY: return expr_names_metric(expr->range.inner, name);
-    case EXPR_AGGREGATE: return expr_names_metric(expr->aggregate.inner, name);
-    case EXPR_BINARY:
-        return expr_names_metric(expr->binary.left, name) ||
-               expr_names_metric(expr->binary.right, name);
-    case EXPR_UNARY: return expr_names_metric(expr->unary.inner, name);
-    case EXPR_PAREN: return expr_names_metric(expr->inner, name);
-    case EXPR_PERCENT_OF: return expr_names_metric(expr->percent_of.inner, name);
-    case EXPR_CALL:
-        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
-            if (expr_names_metric(a->value, name)) {
-                return true;
-            }
-        }
-        return false;
-    case EXPR_REACHES:
-        return expr_names_metric(expr->reaches.forecast, name) ||
-               expr_names_metric(expr->reaches.threshold, name);
-    case EXPR_NUMBER:
-    case EXPR_STRING:
-    case EXPR_LIST: return false;
-    }
-    return false;
 }
 
 static bool inventory_is_given(const struct rehearsal *rehearsal, const struct pool *pool)
@@ -555,6 +523,18 @@ static enum status open_streams(struct rehearsal *rehearsal, struct error *error
     return STATUS_OK;
 }
 
+/* A stream that no policy reads would let every test pass that expects nothing to happen. */
+static bool recording_is_read(const struct rehearsal *rehearsal, const struct recording *recording)
+{
+    for (size_t i = 0; i < recording->series_count; i++) {
+        const char *name = store_series_name(rehearsal->store, recording->series[i].id);
+        if (policies_name_metric(rehearsal->view.policies, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status load_streams(struct rehearsal *rehearsal, const struct trial_reader *reader,
                                 struct error *error)
 {
@@ -575,6 +555,11 @@ static enum status load_streams(struct rehearsal *rehearsal, const struct trial_
         struct instant start =
             instant_add(trial_start(), duration_seconds(given->has_at ? given->at.value : 0));
         TRY(recording_open(recording, source, start, rehearsal->step, given->path, error));
+        if (!recording_is_read(rehearsal, recording)) {
+            return error_set(error, STATUS_PROTOCOL,
+                             "%.300s: no policy of the test's file reads a metric of the stream",
+                             given->path);
+        }
     }
     return STATUS_OK;
 }
@@ -682,83 +667,6 @@ static void give_answers(struct rehearsal *rehearsal)
     }
 }
 
-/* ---- expectations ---- */
-
-static enum record_kind outcome_kind(const char *word)
-{
-    static const struct {
-        const char *word;
-        enum record_kind kind;
-    } words[] = {
-        {"incident", RECORD_OPENED}, {"escalation", RECORD_ESCALATED},
-        {"approval", RECORD_ASKED},  {"verified", RECORD_VERIFIED},
-        {"resolved", RECORD_CLOSED}, {"refused", RECORD_REFUSED},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcmp(words[i].word, word) == 0) {
-            return words[i].kind;
-        }
-    }
-    return RECORD_KINDS;
-}
-
-static bool event_matches(const struct trial_event *event, const struct expect *expect)
-{
-    const char *word = expect->subject.text;
-    bool outcome = expect->kind == EXPECT_OUTCOME || expect->kind == EXPECT_NO_OUTCOME;
-    if (outcome ? event->kind != outcome_kind(word)
-                : event->kind != RECORD_DISPATCHED ||
-                      (strcmp(word, "action") != 0 && strcmp(word, event->action) != 0)) {
-        return false;
-    }
-    /* The target of an incident, or of the action where the two differ: a service. */
-    bool acted = event->kind == RECORD_DISPATCHED && expect->on && strstr(event->text, expect->on);
-    if (expect->on && !acted && !strstr(event->target, expect->on)) {
-        return false;
-    }
-    double at = duration_to_seconds(event->at);
-    return !(expect->has_before && at >= expect->before.value) &&
-           !(expect->has_after && at < expect->after.value);
-}
-
-static void judge(struct trial *trial, const struct expect *expect)
-{
-    size_t count = 0;
-    const struct trial_event *first = NULL;
-    for (size_t i = 0; i < trial->event_count; i++) {
-        if (event_matches(&trial->events[i], expect)) {
-            first = first ? first : &trial->events[i];
-            count++;
-        }
-    }
-    bool none = expect->kind == EXPECT_NO_ACTION || expect->kind == EXPECT_NO_OUTCOME;
-    bool holds =
-        none ? count == 0 : (expect->has_times ? (double)count <= expect->times : count > 0);
-    if (holds) {
-        return;
-    }
-    ARRAY_RESERVE(trial->failures, trial->failure_count, trial->failure_capacity);
-    struct trial_failure *failure = &trial->failures[trial->failure_count++];
-    failure->expect = expect;
-    char at[64] = "";
-    if (first) {
-        duration_print(first->at, at, sizeof at);
-    }
-    if (none) {
-        snprintf(failure->text, sizeof failure->text, "expected no %s, but it came at %s: %.300s",
-                 expect->subject.text, at, first->text);
-    } else if (expect->has_times) {
-        snprintf(failure->text, sizeof failure->text, "expected %s at most %.0f times: %zu came",
-                 expect->subject.text, expect->times, count);
-    } else {
-        snprintf(failure->text, sizeof failure->text, "expected %s%s%s%s%s%s%s: it did not come",
-                 expect->subject.text, expect->on ? " on " : "", expect->on ? expect->on : "",
-                 expect->has_before ? " before " : "",
-                 expect->has_before ? expect->before.text : "", expect->has_after ? " after " : "",
-                 expect->has_after ? expect->after.text : "");
-    }
-}
-
 /* ---- the run ---- */
 
 static enum status rehearse(struct rehearsal *rehearsal, struct trial *trial, struct error *error)
@@ -839,7 +747,7 @@ enum status trial_run(struct program *program, const struct test *test,
     }
     for (const struct expect *expect = test->expects; status == STATUS_OK && expect;
          expect = expect->next) {
-        judge(ret_trial, expect);
+        trial_judge(ret_trial, expect);
     }
     for (size_t i = 0; i < rehearsal->recording_count; i++) {
         recording_release(&rehearsal->recordings[i]);

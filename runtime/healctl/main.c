@@ -22,11 +22,11 @@ static const struct command {
 
 static void usage(FILE *out)
 {
-    fputs("usage: healctl [options] COMMAND\n", out);
+    fputs("usage: healctl [options] COMMAND\n\nAsks heald over its control socket.\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         fprintf(out, "  %-9s %-3s %s\n", commands[i].text, commands[i].argument, commands[i].help);
     }
-    fputs("options:\n"
+    fputs("\noptions:\n"
           "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
           "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
           "  --state FOLDER   state folder, for stop without heald\n"
@@ -36,6 +36,13 @@ static void usage(FILE *out)
           "  --why TEXT       stop, deny: the reason that is kept\n"
           "  --timeout S      seconds to wait for an answer (default 5)\n"
           "  --version, -h, --help\n"
+          "\n"
+          "examples:\n"
+          "  healctl status\n"
+          "  healctl explain 7\n"
+          "  healctl deny 7 --why 'not during the sale'\n"
+          "  healctl stop --why 'I am on it'\n"
+          "\n"
           "exit codes: 0 yes, 1 no (not well, nothing to approve), 2 wrong use, 3 heald does not "
           "answer,\n"
           "  4 no such thing, 5 not allowed\n",

@@ -147,7 +147,9 @@ static json_t *answer_status(struct engine_process *process, const struct contro
     json_object_set_new(answer, "epoch", json_integer(process->epoch));
     json_object_set_new(answer, "serial", json_integer((json_int_t)process->generation->serial));
     json_object_set_new(answer, "mode_counts", modes_json(engine));
-    json_object_set_new(answer, "stopped", json_boolean(engine_stopped(engine)));
+    json_object_set_new(
+        answer, "stopped",
+        json_boolean(engine_stopped(engine) || access(process->stop_path, F_OK) == 0));
     json_object_set_new(answer, "evaluator", json_string("reference"));
     json_object_set_new(answer, "tick_ms",
                         json_integer(process->start->config->tick.ns / NS_PER_MS));
@@ -199,18 +201,19 @@ static json_t *answer_incidents(struct engine_process *process,
     struct error error;
     const struct engine *engine = process->generation->engine;
     json_t *incidents = json_array();
-    if (json_is_true(json_object_get(request->args, "all"))) {
-        struct closed_list list = {incidents, process};
-        if (journal_scan(process->journal, 1, 0, collect_closed, &list, &error) != STATUS_OK) {
-            json_decref(incidents);
-            return control_error(CONTROL_NEGATIVE, "%s", error.message);
-        }
-    }
     for (size_t i = 0;
          i < engine_incident_count(engine) && json_array_size(incidents) < INCIDENTS_ANSWER_MAX;
          i++) {
         struct incident_view view = engine_incident(engine, i);
         json_array_append_new(incidents, incident_json(&view));
+    }
+    if (json_is_true(json_object_get(request->args, "all")) &&
+        json_array_size(incidents) < INCIDENTS_ANSWER_MAX) {
+        struct closed_list list = {incidents, process};
+        if (journal_scan(process->journal, 1, 0, collect_closed, &list, &error) != STATUS_OK) {
+            json_decref(incidents);
+            return control_error(CONTROL_NEGATIVE, "%s", error.message);
+        }
     }
     return json_pack("{s:o}", "incidents", incidents);
 }
@@ -467,7 +470,7 @@ void engine_face_publish(struct engine_process *process)
 {
     struct page_text page = {.bytes = heap_alloc(METRICS_BYTES)};
     struct page_head head = {.ready = store_warm(process->store) && process->peer,
-                             .heartbeat = process->now};
+                             .heartbeat = {process->now.ns - process->skew.ns}};
     const char *health = !process->peer                ? "the actor is gone\n"
                          : !store_warm(process->store) ? "a source has not answered yet\n"
                          : engine_stopped(process->generation->engine) ? "ready; stopped\n"

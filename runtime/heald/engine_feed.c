@@ -38,6 +38,16 @@ static void take_source(struct engine_feed *feed, const struct feed_record *reco
     }
 }
 
+/* A number is free or another series' now. As long as ingest may send samples under it, the store
+ * keeps its series, even if the source is silent for longer than samples are kept. */
+static void let_go(struct engine_feed *feed, uint32_t number)
+{
+    if (number < feed->series_capacity && feed->series[number] != UINT32_MAX) {
+        store_let_go(feed->store, feed->series[number]);
+        feed->series[number] = UINT32_MAX;
+    }
+}
+
 static void take_series(struct engine_feed *feed, const struct feed_record *record)
 {
     struct error error;
@@ -52,13 +62,15 @@ static void take_series(struct engine_feed *feed, const struct feed_record *reco
                (capacity - feed->series_capacity) * sizeof *feed->series);
         feed->series_capacity = capacity;
     }
-    feed->series[record->series] = UINT32_MAX;
+    let_go(feed, record->series);
     if (!source->known ||
         store_series(feed->store, source->store_id, record->text, record->labels,
                      record->label_count, &feed->series[record->series], &error) != STATUS_OK) {
         feed->series[record->series] = UINT32_MAX;
         feed->refused++;
+        return;
     }
+    store_hold(feed->store, feed->series[record->series]);
 }
 
 static uint32_t series_of(const struct engine_feed *feed, uint32_t number)
@@ -106,11 +118,7 @@ static void take(struct engine_feed *feed, const struct feed_record *record, str
         break;
     case FEED_ANSWERED:
     case FEED_FAILED: take_answer(feed, record); break;
-    case FEED_FORGET:
-        if (record->series < feed->series_capacity) {
-            feed->series[record->series] = UINT32_MAX;
-        }
-        break;
+    case FEED_FORGET: let_go(feed, record->series); break;
     case FEED_LOST: feed->lost += record->count; break;
     case FEED_NONE:
     case FEED_RESYNC: break;
@@ -153,6 +161,7 @@ void engine_feed_drain(struct engine_feed *feed, int fd, struct instant now)
             break;
         }
         feed->records++;
+        record.time = instant_add(record.time, feed->skew);
         take(feed, &record, now);
     }
 }

@@ -150,6 +150,21 @@ static enum status check_modes(const struct config *config, const struct program
     return STATUS_OK;
 }
 
+/* A grant may be wider than the policies of the day, but it may also be a slip of the pen. */
+static void warn_of_grants(const struct config *config, const struct program *program)
+{
+    for (size_t i = 0; i < config->grants_count; i++) {
+        bool found = false;
+        for (const struct action *a = program->actions; a; a = a->next) {
+            found = found || strcmp(a->name.text, config->grants[i].action) == 0;
+        }
+        if (!found) {
+            log_say(LOG_WARN, "heald.yaml grants '%s', which is no action of the policies",
+                    config->grants[i].action);
+        }
+    }
+}
+
 static enum status build(struct generation *generation, const struct config *config,
                          struct store *store, const struct signed_texts *texts, uint32_t epoch,
                          struct error *error)
@@ -160,6 +175,7 @@ static enum status build(struct generation *generation, const struct config *con
     TRY(check_guards(config, texts, generation, error));
     TRY(check_channels(config, generation->program, error));
     TRY(check_modes(config, generation->program, error));
+    warn_of_grants(config, generation->program);
     generation->engine = engine_new(generation->program, store, &generation->host, error);
     return generation->engine ? STATUS_OK : STATUS_LIMIT;
 }

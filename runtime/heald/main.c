@@ -10,16 +10,26 @@
 
 #define CONFIG_DEFAULT "/etc/heal/heald.yaml"
 
-enum { EXIT_USAGE = 2, OPTION_ROLE = 256, OPTION_PROBE, OPTION_VERSION };
+enum { EXIT_USAGE = 2, OPTION_ROLE = 256, OPTION_PROBE, OPTION_REPAIR, OPTION_VERSION };
+
+enum task { TASK_RUN, TASK_CHECK, TASK_REPAIR };
 
 static void usage(FILE *out)
 {
     fputs("usage: heald [-c FILE] [-n]\n"
+          "\n"
+          "Watches metrics, and does what signed policies say and the configuration grants. Runs "
+          "in the\n"
+          "foreground and logs to standard error; ends in order on SIGTERM, reloads policies on "
+          "SIGHUP.\n"
+          "\n"
           "  -c FILE               configuration (default " CONFIG_DEFAULT ")\n"
-          "  -n                    check it, print what holds, and end\n"
+          "  -n                    check it, print it with every default, and end\n"
+          "  --repair-journal      put a damaged journal aside, go on from its good part, and end\n"
           "  --sandbox-probe ROLE  try what parent, ingest, engine or actor must not do\n"
           "  --version             print the version\n"
           "  -h, --help            this text\n"
+          "\n"
           "exit codes: 0 ended in order, 1 could not start or was forced to end, 2 wrong use\n",
           out);
 }
@@ -53,7 +63,7 @@ static int run_role(const char *name)
     return EXIT_USAGE;
 }
 
-static int run(const char *path, bool only_check)
+static int run(const char *path, enum task task)
 {
     struct config config;
     struct config_report report = {0};
@@ -74,7 +84,9 @@ static int run(const char *path, bool only_check)
         return 1;
     }
     grant_list_release(&grants);
-    if (only_check) {
+    if (task == TASK_REPAIR) {
+        code = process_repair_main(&config);
+    } else if (task == TASK_CHECK) {
         char *text = config_print(&config, true);
         code = fputs(text, stdout) < 0 || fflush(stdout) != 0;
         free(text);
@@ -90,18 +102,20 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"role", required_argument, NULL, OPTION_ROLE},
         {"sandbox-probe", required_argument, NULL, OPTION_PROBE},
+        {"repair-journal", no_argument, NULL, OPTION_REPAIR},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}};
     const char *path = CONFIG_DEFAULT;
-    bool only_check = false;
+    enum task task = TASK_RUN;
     for (int c = getopt_long(argc, argv, "c:nh", options, NULL); c != -1;
          c = getopt_long(argc, argv, "c:nh", options, NULL)) {
         switch (c) {
         case 'c': path = optarg; break;
-        case 'n': only_check = true; break;
+        case 'n': task = TASK_CHECK; break;
         case 'h': usage(stdout); return 0;
         case OPTION_ROLE: return run_role(optarg);
+        case OPTION_REPAIR: task = TASK_REPAIR; break;
         case OPTION_PROBE: return probe(optarg);
         case OPTION_VERSION: printf("heald %s\n", HEAL_VERSION); return 0;
         default: usage(stderr); return EXIT_USAGE;
@@ -112,5 +126,5 @@ int main(int argc, char **argv)
         usage(stderr);
         return EXIT_USAGE;
     }
-    return run(path, only_check);
+    return run(path, task);
 }

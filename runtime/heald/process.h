@@ -74,6 +74,9 @@ NODISCARD enum status process_wait_peer(int timeout_ms, struct error *error);
 
 /* The parent: everything from here until the end. Returns the exit code. */
 int process_parent_main(const struct config *config);
+/* A person's command: repairs a journal that heald refuses, while no heald runs. Returns the exit
+ * code. */
+int process_repair_main(const struct config *config);
 /* A child: takes what the parent left and calls its role's main. */
 int process_child_main(enum process_role role);
 

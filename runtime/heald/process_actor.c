@@ -18,11 +18,12 @@
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
 #ifdef HEAL_CRASH_POINTS
-#include "tests/fault/crash_point.h"
+#    include "tests/fault/crash_point.h"
 #endif
 
 struct actor_process {
     const struct config *config;
+    const struct clock_anchor *clock;
     struct grant_list grants;
     struct voice_channel *channels;
     struct latches *latches;
@@ -50,6 +51,12 @@ static enum status load_channels(struct actor_process *process, voice_log_f *log
 }
 
 /* ---- the world's side ---- */
+
+/* The time of the other processes, whatever became of the wall's since heald started. */
+static struct instant actor_now(void *context)
+{
+    return clock_now(((struct actor_process *)((struct act_host *)context)->user)->clock);
+}
 
 static void send_answer(void *context, const struct message *message)
 {
@@ -143,6 +150,7 @@ static enum status actor_open(struct actor_process *process, struct error *error
     TRY(latch_open(process->config->state, &process->latches, error));
     TRY(act_host_open(process->config->state, &process->host, error));
     process->host.user = process;
+    process->host.env.now = actor_now;
     process->host.env.answer = send_answer;
     process->host.env.notify = take_notice;
 #ifdef HEAL_CRASH_POINTS
@@ -169,6 +177,7 @@ int process_actor_main(const struct process_start *start)
         return 1;
     }
     process->config = start->config;
+    process->clock = &start->clock;
     process->peer = true;
     if (process_cage(start, report, &error) != STATUS_OK ||
         actor_open(process, &error) != STATUS_OK) {

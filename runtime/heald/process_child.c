@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/bundle/bundle.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
 #include "runtime/heald/process_message.h"
@@ -77,11 +76,12 @@ static const char *folder_of(const char *path, char ret[CONFIG_TEXT_MAX])
     return ret;
 }
 
-/* A bundle too is replaced, and its signature stands beside it. Of a bundle in / only itself. */
-static const char *policies_read(const char *path)
+/* A folder of policies is best swapped whole, by a rename: then the new one is another folder, and
+ * the one around it must be readable. Never the root. */
+static const char *folder_above(const char *path, char ret[CONFIG_TEXT_MAX])
 {
-    static char folder[CONFIG_TEXT_MAX];
-    return bundle_path(path) && strcmp(folder_of(path, folder), "/") != 0 ? folder : path;
+    folder_of(path, ret);
+    return ret[0] == '/' && ret[1] != '\0' ? ret : path;
 }
 
 enum status process_cage(const struct process_start *start, char ret[SANDBOX_REPORT_BYTES],
@@ -90,8 +90,13 @@ enum status process_cage(const struct process_start *start, char ret[SANDBOX_REP
     const struct config *config = start->config;
     const char *reads[SANDBOX_PATHS_MAX];
     static char folders[SANDBOX_PATHS_MAX][CONFIG_TEXT_MAX];
-    const char *const engine_reads[] = {policies_read(config->policies), config->trusted_key,
-                                        "/etc", "/usr"};
+    char above_policies[CONFIG_TEXT_MAX], above_key[CONFIG_TEXT_MAX];
+    const char *const engine_reads[] = {config->policies,
+                                        config->trusted_key,
+                                        "/etc",
+                                        "/usr",
+                                        folder_above(config->policies, above_policies),
+                                        folder_above(config->trusted_key, above_key)};
     const char *writes[] = {config->state};
     struct sandbox sandbox = {.read_paths = reads};
     switch (start->role) {

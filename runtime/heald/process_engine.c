@@ -25,6 +25,9 @@
 #    include "tests/fault/crash_point.h"
 #endif
 
+static void append_own(struct engine_process *process, enum record_kind kind, const char *text);
+static void hello(struct engine_process *process);
+
 /* ---- inputs ---- */
 
 struct waiting_input *engine_input_add(struct engine_process *process, enum input_kind kind,
@@ -54,6 +57,23 @@ static void forget_unanswered(struct engine_process *process, uint64_t id)
     }
 }
 
+/* The actor has seen a later life than this journal knows of: the journal was put back or taken
+ * away. This life becomes the next one, or nothing it asks for would ever be done, and no id is
+ * used twice. */
+static void outlive(struct engine_process *process, uint32_t seen)
+{
+    char text[TEXT_BYTES];
+    if (seen <= process->epoch || seen == UINT32_MAX) {
+        return;
+    }
+    log_say(LOG_WARN, "the actor has seen epoch %u, the journal only %u", seen, process->epoch);
+    process->epoch = seen + 1;
+    process->generation->host.epoch = process->epoch;
+    snprintf(text, sizeof text, "epoch %u, boot %s", process->epoch, process->start->clock.boot);
+    append_own(process, RECORD_STARTED, text);
+    hello(process);
+}
+
 static void take_message(struct engine_process *process, const struct message *message)
 {
     struct waiting_input *waiting;
@@ -62,8 +82,10 @@ static void take_message(struct engine_process *process, const struct message *m
         waiting = engine_input_add(process, INPUT_RESULT, message->id, "actor", message->text);
         if (waiting) {
             waiting->input.outcome = message->outcome;
-            waiting->input.ended = message->ended;
+            waiting->input.ended = instant_add(message->ended, process->skew);
         }
+    } else if (message->kind == MESSAGE_HELLO) {
+        outlive(process, message->epoch);
     } else if (message->kind == MESSAGE_NOTIFIED) {
         waiting = engine_input_add(process, INPUT_NOTIFIED, message->id, "actor", message->text);
         if (waiting) {
@@ -120,7 +142,7 @@ static void send_act(struct engine_process *process, const struct effect *effect
         .grant = (uint16_t)effect->grant,
         .target = (uint16_t)effect->target,
         .number_count = effect->number_count,
-        .deadline = instant_add(process->now, effect->timeout),
+        .deadline = {process->now.ns - process->skew.ns + effect->timeout.ns},
     };
     memcpy(message.numbers, effect->numbers, sizeof message.numbers);
     send_message(process, &message);
@@ -373,7 +395,12 @@ static enum status open_state(struct engine_process *process, struct error *erro
     struct restoring restoring = {0};
     snprintf(path, sizeof path, "%s/journal.db", config->state);
     snprintf(process->stop_path, sizeof process->stop_path, "%s/STOP", config->state);
-    TRY(journal_open(path, &process->journal, error));
+    enum status status = journal_open(path, &process->journal, error);
+    if (status == STATUS_PROTOCOL) {
+        log_say(LOG_ERROR, "nothing is done with a journal that does not verify; a person may run "
+                           "heald --repair-journal");
+    }
+    TRY(status);
 #ifdef HEAL_CRASH_POINTS
     crash_point_open("engine");
     journal_set_point(process->journal, crash_point, NULL);
@@ -387,10 +414,15 @@ static enum status open_state(struct engine_process *process, struct error *erro
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->now = clock_now(&process->start->clock);
     if (process->now.ns < restoring.last.ns) {
-        log_say(LOG_WARN, "the clock is behind the journal; heal's time goes on from there");
+        char behind[64];
+        process->skew = instant_sub(restoring.last, process->now);
         process->now = restoring.last;
+        duration_print(process->skew, behind, sizeof behind);
+        log_say(LOG_WARN, "the clock is %s behind the journal; heal's time goes on from there",
+                behind);
     }
     TRY(engine_feed_open(&process->feed, PROCESS_FD_FEED, process->store, error));
+    process->feed.skew = process->skew;
     TRY(page_attach(PROCESS_FD_PAGE, &process->page, error));
     process->control = control_new(PROCESS_FD_CONTROL, error);
     return process->control ? STATUS_OK : STATUS_IO;
@@ -409,7 +441,7 @@ static void tick(struct engine_process *process)
 {
     struct input inputs[64];
     struct duration cpu = cpu_now();
-    struct instant now = clock_now(&process->start->clock);
+    struct instant now = instant_add(clock_now(&process->start->clock), process->skew);
     process->now = now.ns > process->now.ns ? now : process->now;
     watch_stop(process);
     engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
@@ -431,6 +463,7 @@ static void tick(struct engine_process *process)
     process->last_step_cpu = (struct duration){cpu_now().ns - cpu.ns};
     carry_out(process);
     engine_face_publish(process);
+    journal_rest(process->journal);
 }
 
 /* A fresh actor knows only the latches of the one before: what that one did not answer is asked
@@ -442,6 +475,7 @@ static void hello(struct engine_process *process)
     for (size_t i = 0; i < process->unanswered_count; i++) {
         send_probe(process, process->unanswered[i]);
     }
+    engine_page_again(process->generation->engine);
 }
 
 /* False when the process should end. */

@@ -40,6 +40,8 @@ struct engine_process {
     size_t unanswered_count;
     uint32_t epoch;
     struct instant now, started;
+    struct duration
+        skew;          /* what is added to the clock, so that time never goes back in a journal */
     bool peer, failed; /* failed: the journal takes nothing more; the process must end */
     bool stop_file;
     char stop_path[4096];

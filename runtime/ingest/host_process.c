@@ -84,7 +84,8 @@ static void add_process(struct host *host, long pid, struct usage *usage)
 static void add_by_pidfile(struct host *host, const char *path, struct usage *usage)
 {
     double pid;
-    if (host_read_number(host, &pid, path) && pid >= 1 && pid <= (double)PID_MAX && pid == floor(pid)) {
+    if (host_read_number(host, &pid, path) && pid >= 1 && pid <= (double)PID_MAX &&
+        pid == floor(pid)) {
         add_process(host, (long)pid, usage);
     }
 }

@@ -191,7 +191,9 @@ static void finish(struct target *target, CURLcode code)
         check_response(target); /* an empty body */
     }
     if (code != CURLE_OK) {
-        fail(target, failure_of(code), "%s", curl_easy_strerror(code));
+        fail(target, failure_of(code), "%s",
+             code == CURLE_FILESIZE_EXCEEDED ? "the answer is larger than body_max"
+                                             : curl_easy_strerror(code));
     }
     scraper->stats.scrapes++;
     scraper->stats.bytes += target->body.size;

@@ -1,4 +1,6 @@
 /* The journal: one table, one writer, one chain of hashes, one note of its head. */
+#include "runtime/store/journal.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
@@ -7,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/store/journal.h"
 #include "runtime/store/journal_files.h"
 #include "runtime/store/journal_row.h"
 
@@ -31,8 +32,13 @@ static const char *const schema[] = {
     "is append-only'); END",
 };
 
+/* Pages of the write-ahead log: journal_rest() empties it from the first on; an append that finds
+ * the second does it itself. */
+enum { LOG_PAGES_REST = 256, LOG_PAGES_MAX = 4096 };
+
 struct journal {
     sqlite3 *db;
+    int log_pages;
     sqlite3_stmt *begin, *commit, *rollback, *insert;
     int lock_fd, note_fd;
     struct journal_note note; /* of the last committed record */
@@ -84,6 +90,16 @@ static enum status ask_number(struct journal *journal, const char *sql, int64_t 
     return status;
 }
 
+static int note_log_pages(void *context, sqlite3 *db, const char *name, int pages)
+{
+    struct journal *journal = context;
+    journal->log_pages = pages;
+    if (pages >= LOG_PAGES_MAX) {
+        sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    }
+    return SQLITE_OK;
+}
+
 static enum status set_up_connection(struct journal *journal, struct error *error)
 {
     sqlite3_db_config(journal->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -92,11 +108,13 @@ static enum status set_up_connection(struct journal *journal, struct error *erro
     sqlite3_extended_result_codes(journal->db, 1);
     /* Exclusive before WAL: then the log's index lives in our memory and no other process can join.
      */
-    return run(journal,
-               "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-               "PRAGMA cache_size=-256; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
-               "PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=256;",
-               error);
+    TRY(run(journal,
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+            "PRAGMA cache_size=-256; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
+            "PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=0;",
+            error));
+    sqlite3_wal_hook(journal->db, note_log_pages, journal);
+    return STATUS_OK;
 }
 
 static enum status create_schema(struct journal *journal, struct error *error)
@@ -411,6 +429,14 @@ enum status journal_append(struct journal *journal, struct record *records, size
     (void)noted;
     point_at(journal, POINT_JOURNAL_NOTED);
     return STATUS_OK;
+}
+
+void journal_rest(struct journal *journal)
+{
+    if (journal->log_pages >= LOG_PAGES_REST && !journal->failed) {
+        journal->log_pages = 0;
+        sqlite3_wal_checkpoint_v2(journal->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    }
 }
 
 enum status journal_scan(struct journal *journal, uint64_t from_sequence, uint64_t incident,

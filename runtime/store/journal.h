@@ -40,6 +40,10 @@ void journal_close(struct journal *journal);
 NODISCARD enum status journal_append(struct journal *journal, struct record *records, size_t count,
                                      struct error *error);
 
+/* For when nothing is urgent: moves what the write-ahead log holds into the table once it is long,
+ * so that no append has to wait for that. */
+void journal_rest(struct journal *journal);
+
 /* Called for each record; the record lives until the call returns. false ends the scan. */
 typedef bool journal_visit_f(void *context, const struct record *record);
 

@@ -1,4 +1,6 @@
 /* The lock and the head note of a journal. */
+#include "runtime/store/journal_files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,8 +9,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-#include "runtime/store/journal_files.h"
 
 enum {
     NOTE_MAGIC_BYTES = 8,

@@ -1,8 +1,8 @@
 /* Records as rows and as the bytes that the chain of hashes covers. */
+#include "runtime/store/journal_row.h"
+
 #include <sodium.h>
 #include <string.h>
-
-#include "runtime/store/journal_row.h"
 
 enum { ENCODING_BYTES = 16 * 8 + 3 * NAME_BYTES + TARGET_BYTES + TEXT_BYTES + 64 };
 

@@ -12,15 +12,7 @@ enum point {
 
 typedef void point_f(void *context, enum point point);
 
-/* Returns the stable text of a point. */
-static inline const char *point_text(enum point point)
-{
-    static const char *const texts[POINT_COUNT] = {
-#define POINT(name, text) [POINT_##name] = text,
-#include "runtime/store/point.def"
-#undef POINT
-    };
-    return texts[point];
-}
+/* The stable text of a point. */
+const char *point_text(enum point point);
 
 #endif

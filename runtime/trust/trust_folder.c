@@ -204,6 +204,17 @@ static enum status manifest_verified(int folder_fd, const struct trust_public *k
     return status;
 }
 
+static bool folder_has(const struct trust_folder *folder, const char *name, size_t length)
+{
+    for (size_t i = 0; i < folder->count; i++) {
+        if (strlen(folder->files[i].name) == length &&
+            memcmp(folder->files[i].name, name, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Says what differs between the manifest and what is there, by the first line that is not there. */
 static enum status manifest_differs(const char *manifest, const struct trust_folder *folder,
                                     struct error *error)
@@ -221,7 +232,21 @@ static enum status manifest_differs(const char *manifest, const struct trust_fol
                              folder->files[i].name);
         }
     }
-    return error_set(error, STATUS_DENIED, "a policy file of the manifest is missing");
+    for (const char *line = strchr(manifest, '\n'); line && line[1];
+         line = strchr(line + 1, '\n')) {
+        const char *name = line + 1 + HEX_BYTES + 2;
+        size_t length = strcspn(line + 1, "\n");
+        if (length <= HEX_BYTES + 2 || strncmp(name - 2, "  ", 2) != 0) {
+            continue; /* a line of the head */
+        }
+        length -= HEX_BYTES + 2;
+        if (!folder_has(folder, name, length)) {
+            return error_set(error, STATUS_DENIED,
+                             "the policy file '%.*s' of the manifest is missing",
+                             (int)(length < NAME_BYTES_MAX ? length : NAME_BYTES_MAX), name);
+        }
+    }
+    return error_set(error, STATUS_DENIED, "the manifest is not that of its policy files");
 }
 
 static enum status load_at(int folder_fd, const struct trust_public *key, uint64_t min_serial,

@@ -5,6 +5,7 @@
         until(lambda: world.effects("fix"))      # the recorder's lines
         world.record("verified")                 # what the journal says, asked over the socket
 """
+import contextlib
 import hashlib
 import http.client
 import http.server
@@ -374,7 +375,7 @@ COLUMNS = ("sequence", "time", "kind", "incident", "action_id", "epoch", "rung",
 
 def journal_rows(path):
     """Every row, after checking that sequences have no gap and that the chain of hashes holds."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         db.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         cursor = db.execute("SELECT * FROM journal ORDER BY sequence")
         names = [column[0] for column in cursor.description]

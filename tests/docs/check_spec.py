@@ -5,7 +5,9 @@ QUICK
     ```heal error H0203     must give exactly this code, and no other error
     ```promql               one expression a line, each compiled as a signal
     ```promql error H0802   each line must give exactly this code
+    ```yaml                 a heald.yaml; must pass heald -n
 
+Tests inside of whole files run too.
 A block whose first line is "# fragment of a policy" (or an action, a guard, a test, a file) is put where it
 belongs in wrap.heal's file: what that file says about the same thing makes room for it.
 UPDATE=1 writes the tables anew."""
@@ -21,7 +23,7 @@ sys.path.insert(0, str(HERE))
 import tables
 
 ROOT = tables.ROOT
-HEALC = os.path.abspath(os.path.join(sys.argv[1], "healc"))
+HEALC, HEALD = (os.path.abspath(os.path.join(sys.argv[1], name)) for name in ("healc", "heald"))
 WRAP = (HERE / "wrap.heal").read_text(encoding="utf-8")
 DOCUMENTS = [p for p in (ROOT / "README.md", ROOT / "SPEC.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md")))]
 PAGES = sorted((ROOT / "docs/diagnostics").glob("*.md"))
@@ -125,9 +127,19 @@ def check_example(place, fence, text, folder):
                 claim(sorted(set(got)) == wanted, f"{place}: {line.strip()}: {got or 'no error'}, not {wanted or 'none'}\n{said}")
         return
     first, _, rest = text.partition("\n")
+    if fence[0] == "yaml":
+        path = os.path.join(folder, "heald.yaml")
+        pathlib.Path(path).write_text(text, encoding="utf-8")
+        done = subprocess.run([HEALD, "-n", "-c", path], capture_output=True, text=True, timeout=60)
+        claim(done.returncode == 0, f"{place}: heald -n says {done.stderr}")
+        return
     kind = re.match(r"# fragment of an? (\w+)$", first)
     got, said = codes(put(kind.group(1), rest) if kind else text, folder)
     claim(sorted(set(got)) == wanted, f"{place}: {got or 'no error'}, not {wanted or 'none'}\n{said}")
+    if not kind and not wanted and re.search(r"^test ", text, flags=re.M):
+        path = os.path.join(folder, "example.heal")
+        done = subprocess.run([HEALC, "test", path], capture_output=True, text=True, timeout=60)
+        claim(done.returncode == 0, f"{place}: its tests fail\n{done.stdout}")
 
 
 # ---- tables ----
@@ -168,6 +180,17 @@ def check_links(path):
             claim(anchor in anchors(where), f"{path.name}: {target}: no such heading")
 
 
+# ---- commands ----
+
+def check_commands(path):
+    """Every `healc VERB` and `healctl COMMAND` that a document tells people to type is there."""
+    known = {"healc": {r[0] for r in tables.rows("compiler/healc/command.def", "COMMAND", 4)} | {"help"},
+             "healctl": {r[1] for r in tables.rows("runtime/healctl/command.def", "COMMAND", 5)}}
+    text = path.read_text(encoding="utf-8")
+    for program, word in re.findall(r"(?:`|\$ )(healc|healctl) ([a-z]+)", text):
+        claim(word in known[program], f"{path.name}: there is no '{program} {word}'")
+
+
 def main():
     shown = set()
     with tempfile.TemporaryDirectory(prefix="heal") as folder:
@@ -179,10 +202,11 @@ def main():
                 continue
             shown |= check_tables(path)
             check_links(path)
+            check_commands(path)
             for line, fence, text in blocks(path):
-                if fence and fence[0] in ("heal", "promql"):
+                if fence and fence[0] in ("heal", "promql", "yaml"):
                     check_example(f"{path.name}:{line}", fence, text, folder)
-    for path in PAGES:
+    for path in [*PAGES, *sorted((ROOT / "examples").glob("*/README.md"))]:
         check_links(path)
     for name in tables.PARTS:
         claim(name in shown, f"no document shows the table '{name}'")

@@ -8,13 +8,18 @@ ROOT = grammar.ROOT
 
 
 def rows(path, macro, count):
-    """The arguments of each MACRO(...) row of a .def file, strings without their quotes."""
+    """The arguments of each MACRO(...) row of a .def file; strings that stand side by side are one."""
     text = re.sub(r"/\*.*?\*/", "", (ROOT / path).read_text(encoding="utf-8"), flags=re.S)
     found = []
-    for line in re.findall(rf"^{macro}\((.*)\)\s*$", text, flags=re.M):
-        cells = [c.strip() for c in re.findall(r'\s*("(?:[^"\\]|\\.)*"|[^,"]+)\s*(?:,|$)', line)]
-        assert len(cells) == count, f"{path}: {line}"
-        found.append([c[1:-1] if c.startswith('"') else c for c in cells])
+    for row in re.findall(rf"^{macro}\((.*?)\)\s*$", text, flags=re.M | re.S):
+        cells = [""]
+        for string, comma, word in re.findall(r'"((?:[^"\\]|\\.)*)"|(,)|([^",\s][^",]*)', row):
+            if comma:
+                cells.append("")
+            else:
+                cells[-1] += string or word.strip()
+        assert len(cells) == count, f"{path}: {row}"
+        found.append(cells)
     return found
 
 
@@ -110,7 +115,7 @@ def healctl():
 def verbs():
     return table(["verb", "what it does"],
                  [[code(f"healc {r[0]} {r[1]}".replace("|", "\\|")), r[2]]
-                  for r in rows("compiler/healc/command.def", "COMMAND", 3)])
+                  for r in rows("compiler/healc/command.def", "COMMAND", 4)])
 
 
 def scrape_failures():

@@ -117,6 +117,38 @@ static void unknown_never_triggers_and_never_clears(void **state)
     world_release(&world);
 }
 
+#define ABSENT_POLICY                                                                    \
+    "edition 1\n"                                                                        \
+    "metric x ratio by (w)\n"                                                            \
+    "policy gone every 1s {\n  when absent(x) for 3s\n  on missing hold\n  escalate to " \
+    "oncall\n}\n"                                                                        \
+    "channel oncall = log\n"
+
+/* A source that falls silent says nothing about its series, after the lookback neither, and
+ * somebody is told that nothing is seen; one that answers without them says that they are gone. */
+static void silence_is_never_absence(void **state)
+{
+    (void)state;
+    struct world world;
+    double x[1] = {0.2};
+    bool unseen[1] = {true};
+    world_init(&world, ABSENT_POLICY, 1);
+    world_step(&world, x, NULL, NULL, 0);
+    for (int i = 0; i < 1200; i++) {
+        world_step(&world, x, unseen, NULL, 0);
+    }
+    assert_int_equal(world_count(&world, RECORD_OPENED), 0);
+    assert_int_equal(world_count(&world, RECORD_ESCALATED), 1); /* blind after 15m */
+    for (int i = 0; i < 400; i++) { /* it answers, and x is not in its answers */
+        world.now = instant_add(world.now, duration_seconds(1));
+        store_answered(world.store, world.sources_of[0], world.now);
+        world.effects.count = 0;
+        engine_step(world.engine, world.now, NULL, 0, &world.effects);
+    }
+    assert_int_equal(engine_incident_count(world.engine), 1);
+    world_release(&world);
+}
+
 static void an_unseen_verify_holds_and_pages_instead_of_climbing_the_ladder(void **state)
 {
     (void)state;
@@ -435,6 +467,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_is_seen_done_verified_and_closed),
         cmocka_unit_test(unknown_never_triggers_and_never_clears),
+        cmocka_unit_test(silence_is_never_absence),
         cmocka_unit_test(an_unseen_verify_holds_and_pages_instead_of_climbing_the_ladder),
         cmocka_unit_test(a_verify_uses_only_samples_newer_than_the_action),
         cmocka_unit_test(stop_wins_and_start_lets_go_on),

@@ -228,6 +228,49 @@ static void an_undo_owed_when_the_engine_died_is_done_after_it_rose(void **state
     world_release(&play.world);
 }
 
+/* The engine dies after every record of an act, its failed verification and its undo: whatever was
+ * durable, the act is started once, and the end is an undo or a person. */
+static void a_crash_anywhere_in_an_undo_starts_no_act_twice_and_forgets_none(void **state)
+{
+    (void)state;
+    const char *text =
+        HEAD POLICY("high",
+                    "action cordon(t: w) { via exec undo uncordon(t) timeout 3s }\n"
+                    "action uncordon(t: w) { via exec irreversible timeout 3s }\n",
+                    "try cordon(w) verify x < 50% holds 1s within 5s else page boss", "");
+    struct play play;
+    size_t all = SIZE_MAX;
+    for (size_t keep = 0; keep <= all; keep++) {
+        play_init(&play, text, 1);
+        struct engine_grant grants[2] = {play.world.grant, play.world.grant};
+        grants[0].action = "cordon";
+        grants[1].action = "uncordon";
+        play.world.host.grants = grants;
+        play.world.host.grant_count = 2;
+        play.x[0] = 0.95;
+        play_on(&play, 20);
+        all = play.world.record_count;
+        play.world.record_count = keep;
+        play.has_pending = false;
+        bool in_doubt = keep > 0 && play.world.records[keep - 1].kind == RECORD_DISPATCHED;
+        world_restart(&play.world);
+        play_on(&play, 40);
+        size_t cordons = 0;
+        for (size_t i = 0; i < play.world.record_count; i++) {
+            cordons += play.world.records[i].kind == RECORD_DISPATCHED &&
+                       strcmp(play.world.records[i].action, "cordon") == 0;
+        }
+        assert_int_equal(cordons, 1);
+        assert_int_equal(count_of(&play, RECORD_UNKNOWN), in_doubt);
+        bool undone = keep > 0 && play.world.records[keep - 1].kind == RECORD_SUCCEEDED &&
+                      strcmp(play.world.records[keep - 1].action, "uncordon") == 0;
+        assert_int_equal(count_of(&play, RECORD_UNDONE), in_doubt || undone ? 0 : 1);
+        assert_true(count_of(&play, RECORD_ESCALATED) >= 1);
+        world_release(&play.world);
+    }
+    assert_true(all > 10);
+}
+
 static void an_unknown_outcome_goes_to_a_person_and_is_not_tried_again(void **state)
 {
     (void)state;
@@ -365,6 +408,53 @@ static void unresolved_for_tells_a_person_once(void **state)
     world_release(&play.world);
 }
 
+static void a_reminder_told_while_an_act_runs_does_not_end_the_doubt_after_a_crash(void **state)
+{
+    (void)state;
+    struct play play;
+    play_init(&play,
+              HEAD POLICY("high", FIX,
+                          "try fix(w) verify x < 50% holds 1s within 5s else page oncall",
+                          "escalate to boss when unresolved for 2s\n"),
+              1);
+    play.silent = true;
+    play.x[0] = 0.95;
+    play_on(&play, 6);
+    assert_int_equal(play.dispatched, 1);
+    assert_int_equal(count_of(&play, RECORD_ESCALATED), 1);
+    world_restart(&play.world);
+    play_step(&play, NULL);
+    assert_non_null(world_effect(&play.world, EFFECT_PROBE));
+    play_on(&play, 12);
+    assert_int_equal(count_of(&play, RECORD_UNKNOWN), 1);
+    assert_int_equal(count_of(&play, RECORD_ESCALATED), 2); /* the reminder came once */
+    world_release(&play.world);
+}
+
+static void as_prometheus_membership_alone_decides_and_nothing_acts(void **state)
+{
+    (void)state;
+    struct world world;
+    double x[1] = {0.95};
+    bool unseen[1] = {true};
+    for (int as = 0; as < 2; as++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 HEAD "policy told for each w in ws every 1s {\n  when x > 90%% for 5s\n"
+                      "  on missing %s\n  escalate to oncall\n}\n",
+                 as ? "as prometheus" : "hold");
+        world_init(&world, text, 1);
+        world_step(&world, x, NULL, NULL, 0);
+        for (int i = 0; i < 20;
+             i++) { /* its source is silent, but the sample is within the lookback */
+            world_step(&world, x, unseen, NULL, 0);
+        }
+        assert_int_equal(world_count(&world, RECORD_OPENED), as);
+        assert_int_equal(world_count(&world, RECORD_DISPATCHED), 0);
+        world_release(&world);
+    }
+}
+
 static void without_guards_grants_or_bounds_nothing_is_done(void **state)
 {
     (void)state;
@@ -393,12 +483,15 @@ int main(void)
         cmocka_unit_test(a_ladder_climbs_only_after_an_observed_failure_and_ends_with_a_page),
         cmocka_unit_test(a_failed_verification_undoes_the_act_before_the_next_step),
         cmocka_unit_test(an_undo_owed_when_the_engine_died_is_done_after_it_rose),
+        cmocka_unit_test(a_crash_anywhere_in_an_undo_starts_no_act_twice_and_forgets_none),
         cmocka_unit_test(an_unknown_outcome_goes_to_a_person_and_is_not_tried_again),
         cmocka_unit_test(a_failed_act_goes_on_to_the_next_step_and_a_timed_out_one_is_observed),
         cmocka_unit_test(cooldown_doubles_while_nothing_helps_and_starts_anew_once_it_does),
         cmocka_unit_test(mode_ask_asks_before_every_act_and_a_late_word_is_a_no),
         cmocka_unit_test(keep_counts_the_target_as_gone_and_those_under_way_too),
         cmocka_unit_test(unresolved_for_tells_a_person_once),
+        cmocka_unit_test(a_reminder_told_while_an_act_runs_does_not_end_the_doubt_after_a_crash),
+        cmocka_unit_test(as_prometheus_membership_alone_decides_and_nothing_acts),
         cmocka_unit_test(without_guards_grants_or_bounds_nothing_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

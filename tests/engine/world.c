@@ -1,8 +1,6 @@
 /* A small world for tests of the engine. */
 #include "tests/engine/world.h"
 
-#include "tests/unit.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 
 #include "lang/check.h"
 #include "lang/parser.h"
+#include "tests/unit.h"
 
 static void world_parse(struct world *world, const char *text)
 {
@@ -21,8 +20,7 @@ static void world_parse(struct world *world, const char *text)
     close(fd);
     char *paths[] = {path};
     diag_list_init(&world->diags, &world->arena, &world->sources);
-    world->program =
-        parse_program(&world->arena, &world->sources, paths, 1, &world->diags);
+    world->program = parse_program(&world->arena, &world->sources, paths, 1, &world->diags);
     bool ok = world->diags.errors == 0 &&
               check_program(world->program, &world->diags, &(struct check_options){0});
     unlink(path);
@@ -42,12 +40,12 @@ static void world_feed_series(struct world *world, size_t i)
     assert_int_equal(store_source(world->store, source, duration_seconds(1), duration_seconds(1),
                                   &world->sources_of[i], &error),
                      STATUS_OK);
-    assert_int_equal(store_series(world->store, world->sources_of[i], "up", &label, 1,
-                                  &world->up[i], &error),
-                     STATUS_OK);
-    assert_int_equal(store_series(world->store, world->sources_of[i], "x", &label, 1,
-                                  &world->x[i], &error),
-                     STATUS_OK);
+    assert_int_equal(
+        store_series(world->store, world->sources_of[i], "up", &label, 1, &world->up[i], &error),
+        STATUS_OK);
+    assert_int_equal(
+        store_series(world->store, world->sources_of[i], "x", &label, 1, &world->x[i], &error),
+        STATUS_OK);
     snprintf(world->target_texts[i], sizeof world->target_texts[i], "w=e%zu", i);
     world->targets[i] = world->target_texts[i];
 }

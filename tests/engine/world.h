@@ -1,5 +1,5 @@
-/* A small world for tests of the engine: a program from text, a store, an engine, one source an entity's
- * series and a hand that remembers. */
+/* A small world for tests of the engine: a program from text, a store, an engine, one source an
+ * entity's series and a hand that remembers. */
 #ifndef HEAL_TESTS_ENGINE_WORLD_H
 #define HEAL_TESTS_ENGINE_WORLD_H
 
@@ -28,11 +28,13 @@ struct world {
     size_t record_count;
 };
 
-/* Fails the test when the text has an error. Entities are w=e0, w=e1, ...; each has the series up{w} (1) and
- * x{w} of a source of its own; the grant allows action `fix` on all of them, unattended. */
+/* Fails the test when the text has an error. Entities are w=e0, w=e1, ...; each has the series
+ * up{w} (1) and x{w} of a source of its own; the grant allows action `fix` on all of them,
+ * unattended. */
 void world_init(struct world *world, const char *text, size_t entities);
 void world_release(struct world *world);
-/* One second on: entity i is fed x[i] (NAN with unseen[i]: its source does not answer), then a step. */
+/* One second on: entity i is fed x[i] (NAN with unseen[i]: its source does not answer), then a
+ * step. */
 void world_step(struct world *world, const double *x, const bool *unseen,
                 const struct input *inputs, size_t input_count);
 /* kill -9 and rise again: a new engine from the records, one epoch on. */

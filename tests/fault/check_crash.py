@@ -4,7 +4,9 @@ import concurrent.futures
 import os
 import pathlib
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -81,6 +83,7 @@ def judge(world, shown):
         assert len(effects) <= len(of_it), f"{action}: {len(effects)} effects of {len(of_it)} dispatches"
         done = [r for r in rows if r["kind"] == "succeeded" and r["action"] == action]
         assert len(effects) >= len(done), f"{action}: {len(done)} are said to be done, {len(effects)} were"
+    assert len(world.effects("turn")) <= len(world.effects("turn_back")) + 1, "done again without its undo"
     assert len(world.effects()) <= len(latches), f"{len(world.effects())} effects of {len(latches)} latches"
     posts = {(post[0]) for post in world.webhook.posts}
     for row in rows:
@@ -106,7 +109,7 @@ def play(scenario, env=None, disturb=None, seconds=30, **options):
         with world:
             world.heals = heals
             watcher = Watcher(world)
-            world.bad["a"] = 1
+            world.bad["a"] = 1  # a disturbance may put it off
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 if disturb:
@@ -188,6 +191,105 @@ def sweep(passed, failed):
             print(f"{scenario:5} {process:7} {point:18} {done:3} times, {crashed:3} killed there   {' | '.join(sorted(ends))}")
 
 
+def at_random(seed):
+    """Kills processes, and heald as a whole, at random times of one incident."""
+    choose = random.Random(seed)
+    scenario = choose.choice(("act", "act", "undo", "page"))
+    kills = [(choose.choice(("engine", "engine", "actor", "actor", "ingest", "all", "parent")),
+              choose.uniform(0.0, 1.5)) for _ in range(choose.choice((1, 1, 2, 3)))]
+    began = time.monotonic()
+    done = []
+
+    def disturb(world):
+        while kills and time.monotonic() - began > kills[0][1] + 1.2 * len(done):
+            victim, _ = kills.pop(0)
+            done.append(victim)
+            pids = world.pids()
+            if victim == "all":
+                world.kill_all()
+                world.start()
+            elif victim == "parent":
+                world.process.kill()
+                world.process.wait()
+                until(lambda: not any(alive(pid) for pid in pids.values()), 10)
+                world.start()
+            elif victim in pids:
+                os.kill(pids[victim], signal.SIGKILL)
+    rows, _ = play(scenario, disturb=disturb, seconds=40, run_ms=choose.choice((0, 0, 100, 400)))
+    return scenario, done, rows
+
+
+def random_kills(passed, failed):
+    rounds = 3 if QUICK else 40
+    with concurrent.futures.ThreadPoolExecutor(WORLDS) as pool:
+        jobs = [(seed, pool.submit(at_random, seed)) for seed in range(1, rounds + 1)]
+        ends = {}
+        for seed, job in jobs:
+            try:
+                scenario, done, rows = job.result()
+                ends.setdefault(scenario, []).append(outcome(rows))
+                passed.append(1)
+            except Exception as fault:
+                failed.append(1)
+                print(f"FAILED at random, seed {seed}: {fault}")
+                if not isinstance(fault, AssertionError):
+                    traceback.print_exception(fault)
+    for scenario, words in sorted(ends.items()):
+        print(f"{scenario:5} at random          {len(words):3} rounds   {' | '.join(sorted(set(words)))}")
+
+
+# ---- every n-th system call ----
+
+def at_call(role, number):
+    """The engine or actor dies at its number-th system call of a kind, once, while an incident runs."""
+    tracer = []
+
+    def disturb(world):
+        pid = world.pids().get(role)
+        if tracer or not pid:
+            return
+        world.bad["a"] = 0
+        tracer.append(subprocess.Popen(["strace", "-qq", "-e", f"trace={CALLS}", "-e",
+                                        f"inject={CALLS}:signal=KILL:when={number}", "-o", "/dev/null", "-p", str(pid)],
+                                       stderr=subprocess.DEVNULL))
+        time.sleep(0.3)
+        world.bad["a"] = 1
+    try:
+        rows, _ = play("act", disturb=disturb)
+        return rows, tracer[0].poll() is not None
+    finally:
+        for process in tracer:
+            process.kill()
+            process.wait()
+
+
+# The calls that touch disk, peer and children: others cannot change what survives.
+CALLS = "openat,pwrite64,write,fsync,fdatasync,sendto,sendmsg,recvfrom,clone,clone3,vfork,wait4,waitid,renameat"
+
+
+def every_call(passed, failed):
+    if QUICK or not shutil.which("strace"):
+        print("every n-th system call: " + ("not in the quick part" if QUICK else "skipped, there is no strace"))
+        return
+    began = time.monotonic()
+    hit = tried = 0
+    with concurrent.futures.ThreadPoolExecutor(WORLDS) as pool:
+        for batch in range(0, 96, WORLDS * 2):
+            if time.monotonic() - began > 55:
+                break
+            jobs = [(role, n, pool.submit(at_call, role, n))
+                    for n in range(batch // 2 + 1, batch // 2 + 1 + WORLDS) for role in ("engine", "actor")]
+            for role, number, job in jobs:
+                tried += 1
+                try:
+                    hit += job.result()[1]
+                    passed.append(1)
+                except Exception as fault:
+                    failed.append(1)
+                    print(f"FAILED {role} killed at call {number}: {fault}")
+    print(f"act   at the n-th call   {tried:3} times, {hit:3} killed there")
+
+
 def main():
     passed, failed = [], []
     began = time.monotonic()
@@ -196,6 +298,8 @@ def main():
             print(row["sequence"], row["time"], row["kind"], row["incident"], row["text"])
         return
     sweep(passed, failed)
+    random_kills(passed, failed)
+    every_call(passed, failed)
     print(f"the sweep took {time.monotonic() - began:.0f} s")
     print(f"{len(passed)} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)

@@ -1,6 +1,7 @@
 /* Window kernels against plain definitions in long double that share no code with them. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "stdlib/kernel.h"
 #include "tests/unit.h"
@@ -202,6 +203,81 @@ static void short_or_flat_histories_are_handled(void **state)
     assert_false(kernel_forecast(&w, &f));
 }
 
+/* The sums of kernel_deriv() and kernel_forecast(), one sample and one operation at a time. */
+static double slope_one_by_one(const struct kernel_window *w)
+{
+    struct kernel_sum x = {0, 0}, y = {0, 0}, xy = {0, 0}, xx = {0, 0};
+    for (size_t i = 0; i < w->count; i++) {
+        double at = (double)(w->times_ms[i] - w->times_ms[0]) / 1e3;
+        kernel_sum_add(&x, at);
+        kernel_sum_add(&y, w->values[i]);
+        kernel_sum_add(&xy, at * w->values[i]);
+        kernel_sum_add(&xx, at * at);
+    }
+    double n = (double)w->count, sum_x = x.sum + x.error, sum_y = y.sum + y.error;
+    return (xy.sum + xy.error - sum_x * sum_y / n) / (xx.sum + xx.error - sum_x * sum_x / n);
+}
+
+static double forecast_one_by_one(const struct kernel_window *w, double *ret_scale)
+{
+    double n = (double)w->count, mean_x = 0, mean_y = 0, sxx = 0, sxy = 0;
+    double squares = 0, products = 0, before = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        mean_x += (double)(w->times_ms[i] - w->end_ms) / 1e3 / n;
+        mean_y += w->values[i] / n;
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        double dx = (double)(w->times_ms[i] - w->end_ms) / 1e3 - mean_x;
+        sxx += dx * dx;
+        sxy += dx * (w->values[i] - mean_y);
+    }
+    double slope = sxy / sxx;
+    for (size_t i = 0; i < w->count; i++) {
+        double x = (double)(w->times_ms[i] - w->end_ms) / 1e3;
+        double e = (w->values[i] - mean_y) - slope * (x - mean_x);
+        squares += e * e;
+        products += i > 0 ? e * before : 0;
+        before = e;
+    }
+    double rho = squares > 0 ? products / squares : 0;
+    rho = rho < 0 ? 0 : rho > 0.95 ? 0.95 : rho;
+    double ahead = w->argument - mean_x;
+    double variance = squares / (n - 2) * (1 + 1 / n + ahead * ahead / sxx);
+    *ret_scale = sqrt(variance * (1 + rho) / (1 - rho));
+    return mean_y + slope * ahead;
+}
+
+/* Lanes and blocks are an arrangement, not another sum. NaN equals NaN here. */
+static void wide_lanes_give_every_bit_of_one_by_one(void **state)
+{
+    (void)state;
+    static int64_t times[700];
+    static double values[700];
+    const double odd[] = {INFINITY, -INFINITY, NAN, 1e308, -1e308, 0, -0.0, 1e-300};
+    unsigned seed = 77;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        size_t n = 3 + (size_t)(noise(&seed) * 690);
+        int64_t pace = round % 5 == 0 ? 40000000 : 1000; /* wider than 32 bits of milliseconds */
+        for (size_t i = 0; i < n; i++) {
+            times[i] = (int64_t)i * pace + (int64_t)(noise(&seed) * (double)pace * 0.9) + 1;
+            values[i] = (noise(&seed) - 0.5) * pow(10, (double)(round % 30) - 5);
+        }
+        if (round % 4 == 0) {
+            values[(size_t)(noise(&seed) * (double)n)] = odd[round / 4 % 8];
+        }
+        struct kernel_window w = {times, values, n, 0, times[n - 1] + 7, 60};
+        struct kernel_forecast f;
+        double got, scale, want = slope_one_by_one(&w);
+        assert_true(kernel_deriv(&w, &got));
+        assert_true(memcmp(&got, &want, sizeof got) == 0 || (isnan(got) && isnan(want)));
+        if (kernel_forecast(&w, &f)) {
+            want = forecast_one_by_one(&w, &scale);
+            assert_true(memcmp(&f.value, &want, sizeof want) == 0 || isnan(want));
+            assert_true(memcmp(&f.scale, &scale, sizeof scale) == 0 || isnan(scale));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +286,7 @@ int main(void)
         cmocka_unit_test(student_cdf_agrees_with_closed_forms),
         cmocka_unit_test(a_forecast_chance_is_calibrated_on_noisy_lines),
         cmocka_unit_test(short_or_flat_histories_are_handled),
+        cmocka_unit_test(wide_lanes_give_every_bit_of_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,11 @@
+/* Which metrics the expressions of policies name. */
+#ifndef HEAL_RUNTIME_ENGINE_TRIAL_METRIC_H
+#define HEAL_RUNTIME_ENGINE_TRIAL_METRIC_H
+
+#include "lang/ast.h"
+
+bool expr_names_metric(const struct expr *expr, const char *name); /* expr NULL: false */
+/* Any policy of the list: its signals, conditions and pool. */
+bool policies_name_metric(const struct policy *policies, const char *name);
+
+#endif
