@@ -313,7 +313,7 @@ static int compile(struct compile_run *run)
     const struct program *program = check_sources(run, &diags);
     if (diags.errors > 0) {
         printf("%zu errors: no bundle is written\n", diags.errors);
-        return HEALC_FINDINGS;
+        return source_is_missing(&diags) ? HEALC_FAILED : HEALC_FINDINGS;
     }
     if (gather_sources(run, program, &error) != STATUS_OK) {
         return option_fail("compile", "%s", error.message);
