@@ -377,7 +377,7 @@ def claim_heald_acts_on_a_bundle_and_reloads_only_newer_ones(folder):
         assert world.status()["serial"] == 1
         until(world.observed)
         world.bad["a"] = 1
-        until(lambda: world.effects("fix"))
+        until(lambda: "dispatched" in world.kinds())
         world.write({"app.heal": PREAMBLE + POLICY.replace("cooldown 1s", "cooldown 2s")})
         code, said = world.reload()
         assert code == 0 and world.status()["serial"] == 2, said

@@ -383,11 +383,18 @@ static void what_is_unsigned_older_foreign_or_cut_is_refused(void **state)
  * serial, what files are called, opaque objects. */
 static bool only_unprovable(const struct bundle *a, const struct bundle *b)
 {
-    bool differs = strcmp(a->name, b->name) != 0 || a->serial != b->serial;
+    bool differs = strcmp(a->name, b->name) != 0 || a->serial != b->serial ||
+                   a->object_count != b->object_count;
+    if (differs) {
+        return true;
+    }
     for (size_t i = 0; i < a->object_count; i++) {
         const struct bundle_object *x = &a->objects[i], *y = &b->objects[i];
-        differs = differs || x->cpu != y->cpu || x->abi != y->abi ||
-                  memcmp(x->kernels, y->kernels, x->kernel_count * sizeof(*x->kernels)) != 0;
+        differs =
+            differs || x->cpu != y->cpu || x->abi != y->abi || x->kernel_count != y->kernel_count;
+        for (size_t k = 0; k < x->kernel_count && !differs; k++) {
+            differs = x->kernels[k] != y->kernels[k];
+        }
     }
     for (size_t i = 0; i < a->source_count; i++) {
         differs = differs || strcmp(a->sources[i].path, b->sources[i].path) != 0;
