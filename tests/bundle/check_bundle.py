@@ -329,6 +329,44 @@ def claim_inspect_lets_nothing_of_a_bundle_reach_the_terminal_raw(folder):
         assert "not clean UTF-8" in shop.healc("inspect", shop.folder / "d.healb", expect=1)
 
 
+def claim_what_is_out_of_order_twice_or_too_much_is_refused(folder):
+    shop = Shop(folder)
+    shop.compile()
+    good = shop.bundle.read_bytes()
+
+    def refused(words, change):
+        parts = decode(good)
+        change(parts[2], parts[3])
+        (shop.folder / "bad.healb").write_bytes(encode(parts))
+        said = shop.healc("inspect", shop.folder / "bad.healb", expect=1)
+        assert words in said, (words, said)
+
+    def swap_sources(manifest, sections):
+        manifest["sources"][0:2] = manifest["sources"][1::-1]
+        sections[0:2] = sections[1::-1]
+
+    def twice(manifest, sections):
+        manifest["sources"].insert(0, manifest["sources"][0])
+        sections.insert(0, sections[0])
+    order = "twice or out of order"
+    refused(order, swap_sources)
+    refused(order, twice)
+    refused("not what the manifest says", lambda m, s: s.__setitem__(slice(0, 2), s[1::-1]) or
+            [m["sources"][i].update(bytes=len(s[i])) for i in (0, 1)])
+    for name in ("policies", "actions"):
+        for more in (dict(name="a"), {}):  # behind one that it belongs before; itself again
+            refused(order, lambda m, s: m[name].append({**m[name][0], **more}))
+    refused(order, lambda m, s: m["policies"][0]["metrics"].reverse())
+    refused("not in the envelope", lambda m, s: m["policies"][0].update(actions=["fix", "other"]))
+    refused("more than 4096", lambda m, s: m["policies"][0].update(metrics=[f"m{i:04}" for i in range(4097)]))
+    refused("longer than 4096", lambda m, s: m["actions"][0].update(via="v" * 4097))
+    refused("cut off", lambda m, s: m.update(  # past the 4 MiB of a manifest
+        actions=[{**m["actions"][0], "name": f"a{i:04}", "via": "v" * 4000} for i in range(1100)]))
+    refused("as many items", lambda m, s: s.append(b""))
+    refused("as many items", lambda m, s: m.update(created=1))
+    refused("not the word 'serial'", lambda m, s: m.update(Serial=m.pop("serial")))
+
+
 def claim_inspect_refuses_what_is_no_bundle(folder):
     shop = Shop(folder)
     shop.compile()

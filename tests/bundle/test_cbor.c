@@ -172,6 +172,8 @@ static void other_forms_are_refused(void **state)
         {code_text, "62c285"}, /* a control character above ASCII */
         {code_text, "62c080"},
         {code_text, "63eda080"},
+        {code_text, "63e09fbf"},
+        {code_text, "64f08fbfbf"},
         {code_text, "64f4908080"},
         {code_text, "61c3"},
         {code_text, "7f6161ff"},
