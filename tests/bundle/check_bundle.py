@@ -453,6 +453,25 @@ def claim_heald_acts_on_a_bundle_and_reloads_only_newer_ones(folder):
         assert world.reload()[0] == 0 and world.status()["serial"] == 3
 
 
+def claim_a_restart_takes_no_bundle_older_than_one_that_ran(folder):
+    with BundleWorld(folder, start=False) as world:
+        old = world.bundle.read_bytes(), pathlib.Path(f"{world.bundle}.minisig").read_bytes()
+        world.sign()
+        world.start()
+        assert world.status()["serial"] == 2
+        world.stop()
+        world.bundle.write_bytes(old[0])
+        pathlib.Path(f"{world.bundle}.minisig").write_bytes(old[1])
+        world.start(wait=False)
+        until(lambda: "serial 1 is older than 2, which was loaded" in world.said(), 20)
+        assert world.status() is None
+        world.stop()
+        world.serial_wanted = "2"
+        world.sign()
+        world.start()
+        assert world.status()["serial"] == 2
+
+
 def claim_heald_ignores_objects_it_does_not_know(folder):
     with BundleWorld(folder, start=False) as world:
         parts = decode(world.bundle.read_bytes())
