@@ -21,7 +21,6 @@
 
 #include "runtime/act/message.h"
 #include "runtime/bundle/bundle.h"
-#include "runtime/bundle/bundle.h"
 #include "runtime/heald/log.h"
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
