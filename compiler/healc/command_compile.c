@@ -27,12 +27,17 @@ struct compile_run {
     const char *out, *name;
     uint64_t serial;        /* 0: one more than the file's that is there */
     bool cpus[BUNDLE_CPUS]; /* levels to make objects for */
-    bool cpu_named;
+    const char *cpu_text;   /* the last one named */
     struct paths paths;
     struct arena arena;
     struct sources read;    /* as named by the caller; what reports point to */
     struct sources bundled; /* as named in the bundle */
     struct bundle bundle;
+#ifdef HEAL_CODE
+    const char *emit;
+    struct code_object *made[BUNDLE_CPUS];
+    size_t made_count[BUNDLE_CPUS];
+#endif
 };
 
 /* ---- arguments ---- */
@@ -41,6 +46,9 @@ static const struct option compile_options[] = {{"name", required_argument, NULL
                                                 {"serial", required_argument, NULL, 's'},
                                                 {"cpu", required_argument, NULL, 'c'},
                                                 {"output", required_argument, NULL, 'o'},
+#ifdef HEAL_CODE
+                                                {"emit", required_argument, NULL, 'e'},
+#endif
                                                 {NULL, 0, NULL, 0}};
 
 static bool read_serial(const char *text, uint64_t *ret)
@@ -58,7 +66,7 @@ static bool read_serial(const char *text, uint64_t *ret)
 
 static bool read_cpu(struct compile_run *run, const char *text)
 {
-    run->cpu_named = true;
+    run->cpu_text = text;
     for (size_t i = 0; i < BUNDLE_CPUS; i++) {
         if (strcmp(text, bundle_cpu_words[i]) == 0) {
             run->cpus[i] = true;
@@ -86,10 +94,24 @@ static int read_options(int argc, char **argv, struct compile_run *run)
                                    optarg);
             }
             break;
+#ifdef HEAL_CODE
+        case 'e': run->emit = optarg; break;
+#endif
         default: return HEALC_FAILED;
         }
     }
     return HEALC_OK;
+}
+
+/* Whether machine code is to be shown instead of a bundle made. */
+static bool emits(const struct compile_run *run)
+{
+#ifdef HEAL_CODE
+    return run->emit != NULL;
+#else
+    (void)run;
+    return false;
+#endif
 }
 
 /* The output's name without folder and suffix. */
@@ -107,7 +129,7 @@ static int read_arguments(int argc, char **argv, struct compile_run *run)
     if (code != HEALC_OK) {
         return code;
     }
-    if (!run->out || !bundle_path(run->out)) {
+    if (!emits(run) && (!run->out || !bundle_path(run->out))) {
         return option_fail(argv[0], "name the bundle with -o FILE" BUNDLE_SUFFIX);
     }
     if (optind == argc) {
@@ -118,7 +140,9 @@ static int read_arguments(int argc, char **argv, struct compile_run *run)
             return option_fail(argv[0], "%s", error.message);
         }
     }
-    run->bundle.name = run->name ? run->name : name_of(&run->arena, run->out);
+    if (!emits(run)) {
+        run->bundle.name = run->name ? run->name : name_of(&run->arena, run->out);
+    }
     return run->paths.count > 0 ? HEALC_OK : option_fail(argv[0], "no *.heal file is there");
 }
 
@@ -225,37 +249,53 @@ _Static_assert((int)CODE_V2 == (int)BUNDLE_V2 && (int)CODE_V3 == (int)BUNDLE_V3 
                    (int)CODE_V4 == (int)BUNDLE_V4 && (int)CODE_NATIVE == (int)BUNDLE_NATIVE,
                "the compiler's CPU levels are the bundle's");
 
-/* The code's memory is that of the process: a verb runs once. */
+/* Views of what the compiler made, which run keeps. */
+static void bundle_objects(struct compile_run *run)
+{
+    struct bundle *bundle = &run->bundle;
+    size_t count = 0;
+    for (size_t cpu = 0; cpu < BUNDLE_CPUS; cpu++) {
+        count += run->made_count[cpu];
+    }
+    bundle->objects = arena_alloc(&run->arena, count * sizeof(*bundle->objects));
+    for (size_t cpu = 0; cpu < BUNDLE_CPUS; cpu++) {
+        for (size_t i = 0; i < run->made_count[cpu]; i++) {
+            const struct code_object *made = &run->made[cpu][i];
+            bundle->objects[bundle->object_count++] =
+                (struct bundle_object){.cpu = (enum bundle_cpu)made->cpu,
+                                       .abi = made->abi,
+                                       .kernels = made->hashes,
+                                       .kernel_count = made->hash_count,
+                                       .bytes = made->bytes,
+                                       .length = made->size};
+        }
+    }
+}
+
+/* Without --cpu for the level of most machines, and not at all where this healc has no LLVM. */
 static enum status make_objects(struct compile_run *run, const struct program *program,
                                 struct error *error)
 {
-    struct bundle *bundle = &run->bundle;
-    size_t capacity = 0;
-    struct bundle_object *objects = NULL;
-    if (!run->cpu_named) {
-        run->cpus[BUNDLE_V3] = true;
-    }
+    run->cpus[BUNDLE_V3] = run->cpus[BUNDLE_V3] || !run->cpu_text;
     for (size_t cpu = 0; cpu < BUNDLE_CPUS; cpu++) {
-        struct code_object *made = NULL;
-        size_t count = 0;
-        if (!run->cpus[cpu]) {
-            continue;
+        enum status status = STATUS_OK;
+        if (run->cpus[cpu]) {
+            status = code_compile(program, (enum code_cpu)cpu, &run->made[cpu],
+                                  &run->made_count[cpu], error);
         }
-        TRY(code_compile(program, (enum code_cpu)cpu, &made, &count, error));
-        for (size_t i = 0; i < count; i++) {
-            ARRAY_RESERVE(objects, bundle->object_count, capacity);
-            objects[bundle->object_count++] = (struct bundle_object){
-                .cpu = (enum bundle_cpu)made[i].cpu,
-                .abi = made[i].abi,
-                .kernels = made[i].hashes,
-                .kernel_count = made[i].hash_count,
-                .bytes = made[i].bytes,
-                .length = made[i].size,
-            };
+        if (status != STATUS_OK && (status != STATUS_DENIED || run->cpu_text)) {
+            return status;
         }
     }
-    bundle->objects = objects;
+    bundle_objects(run);
     return STATUS_OK;
+}
+
+static void free_objects(struct compile_run *run)
+{
+    for (size_t cpu = 0; cpu < BUNDLE_CPUS; cpu++) {
+        code_objects_free(run->made[cpu], run->made_count[cpu]);
+    }
 }
 #else
 static enum status make_objects(struct compile_run *run, const struct program *program,
@@ -269,6 +309,11 @@ static enum status make_objects(struct compile_run *run, const struct program *p
         }
     }
     return STATUS_OK;
+}
+
+static void free_objects(struct compile_run *run)
+{
+    (void)run;
 }
 #endif
 
@@ -333,8 +378,14 @@ int command_compile(int argc, char **argv)
     struct compile_run run = {0};
     int code = read_arguments(argc, argv, &run);
     if (code == HEALC_OK) {
+#ifdef HEAL_CODE
+        code = emits(&run) ? compile_emit(argv[0], &run.paths, run.emit, run.cpu_text, run.out)
+                           : compile(&run);
+#else
         code = compile(&run);
+#endif
     }
+    free_objects(&run);
     sources_release(&run.read);
     sources_release(&run.bundled);
     paths_release(&run.paths);
