@@ -478,7 +478,7 @@ def claim_heald_ignores_objects_it_does_not_know(folder):
         blob = b"\x7fELF of nobody knows which machine"
         parts[2]["objects"] = [{"abi": 4000000000, "cpu": "v4", "bytes": len(blob), "kernels": [1, 2**64 - 1],
                                 "blake2b": hashlib.blake2b(blob, digest_size=32).digest()}]
-        parts[3].append(blob)
+        parts[3][len(parts[2]["sources"]):] = [blob]
         world.bundle.write_bytes(encode(parts))
         assert call(HEALC, "sign", "--key", str(world.folder / "development.key"), str(world.bundle)).returncode == 0
         world.start()
