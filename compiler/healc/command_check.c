@@ -89,16 +89,6 @@ static bool read_metrics(struct arena *arena, struct sources *sources, const cha
     return diags->errors == 0;
 }
 
-static bool source_is_missing(const struct diag_list *diags)
-{
-    for (const struct diag *d = diags->first; d; d = d->next) {
-        if (d->code == DIAG_SOURCE_UNREADABLE && d->span.end == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int command_check(int argc, char **argv)
 {
     struct check_run run = {.format = DIAG_FULL};

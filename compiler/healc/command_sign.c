@@ -1,89 +1,106 @@
-/* healc sign [--key FILE] FOLDER: signs a folder of policies, with a key made on first use. */
-#include <errno.h>
+/* healc sign [--key FILE] FOLDER|FILE.healb: signs policies, with a key made on first use. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "compiler/healc/key.h"
 #include "compiler/healc/option.h"
+#include "runtime/bundle/bundle.h"
 #include "runtime/trust/trust.h"
+#include "runtime/trust/trust_file.h"
 
-enum { SIGN_OK = 0, SIGN_USAGE = 2, SIGN_FAILED = 2 };
-
-/* ~/.config/heal/development.key; the folders are made. */
-static bool default_key_path(char *ret, size_t size)
+/* What minisign writes for a trusted comment. */
+static void comment_of(const char *path, char *ret, size_t size)
 {
-    const char *home = getenv("HOME");
-    if (home == NULL || home[0] != '/') {
-        fprintf(stderr, "healc sign: HOME is not set; name the key with --key FILE\n");
-        return false;
-    }
-    static const char *const folders[] = {"/.config", "/.config/heal"};
-    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-        snprintf(ret, size, "%s%s", home, folders[i]);
-        if (mkdir(ret, 0700) != 0 && errno != EEXIST) {
-            fprintf(stderr, "healc sign: cannot make '%s': %s\n", ret, strerror(errno));
-            return false;
-        }
-    }
-    snprintf(ret, size, "%s/.config/heal/development.key", home);
-    return true;
+    const char *slash = strrchr(path, '/');
+    snprintf(ret, size, "timestamp:%lld\tfile:%s\thashed", (long long)time(NULL),
+             slash ? slash + 1 : path);
 }
 
-static int sign_folder(const char *folder_path, const char *key_path)
+static enum status sign_folder(const char *path, const struct trust_secret *secret,
+                               const char *key_path, struct error *error)
 {
-    struct trust_secret secret;
     struct trust_folder folder;
-    struct error error;
-    char public_path[4096], comment[64];
-    trust_public_path(key_path, public_path, sizeof(public_path));
-    if (access(key_path, F_OK) != 0) {
-        if (trust_pair_make(key_path, &error) != STATUS_OK) {
-            fprintf(stderr, "healc sign: %s\n", error.message);
-            return SIGN_FAILED;
-        }
-        printf("made the key %s, public key %s\n", key_path, public_path);
-    }
-    if (trust_secret_read(key_path, &secret, &error) != STATUS_OK) {
-        fprintf(stderr, "healc sign: %s\n", error.message);
-        return SIGN_FAILED;
-    }
-    snprintf(comment, sizeof(comment), "timestamp:%lld\tfile:MANIFEST\thashed",
-             (long long)time(NULL));
-    enum status status = trust_folder_sign(folder_path, &secret, comment, &folder, &error);
-    trust_secret_wipe(&secret);
-    if (status != STATUS_OK) {
-        fprintf(stderr, "healc sign: %s\n", error.message);
-        return SIGN_FAILED;
-    }
+    char comment[TRUST_COMMENT_BYTES];
+    comment_of("MANIFEST", comment, sizeof(comment));
+    TRY(trust_folder_sign(path, secret, comment, &folder, error));
     printf("signed %zu policy file%s in %s, serial %llu, with %s\n", folder.count,
-           folder.count == 1 ? "" : "s", folder_path, (unsigned long long)folder.serial, key_path);
+           folder.count == 1 ? "" : "s", path, (unsigned long long)folder.serial, key_path);
     trust_folder_release(&folder);
-    return SIGN_OK;
+    return STATUS_OK;
+}
+
+/* Only a bundle is signed: a name that ends in .healb is no promise about the bytes. */
+static enum status sign_bytes(const char *path, const struct bundle_files *files,
+                              const struct trust_secret *secret, const char *key_path,
+                              struct error *error)
+{
+    struct arena arena = {0};
+    struct bundle bundle;
+    char signature[TRUST_SIGNATURE_BYTES], comment[TRUST_COMMENT_BYTES], beside[4096];
+    enum status status = bundle_read(&arena, files->bytes, files->length, &bundle, error);
+    if (status == STATUS_OK) {
+        comment_of(path, comment, sizeof(comment));
+        status = trust_sign(secret, files->bytes, files->length, comment, signature, error);
+    }
+    if (status == STATUS_OK) {
+        snprintf(beside, sizeof(beside), "%s" BUNDLE_SIGNATURE_SUFFIX, path);
+        status = trust_file_write(AT_FDCWD, beside, signature, strlen(signature), 0644, error);
+    }
+    if (status == STATUS_OK) {
+        printf("signed %s (%s, serial %llu, %zu %s) with %s\n", path, bundle.name,
+               (unsigned long long)bundle.serial, bundle.policy_count,
+               bundle.policy_count == 1 ? "policy" : "policies", key_path);
+    }
+    arena_release(&arena);
+    return status;
+}
+
+static enum status sign_bundle(const char *path, const struct trust_secret *secret,
+                               const char *key_path, struct error *error)
+{
+    struct bundle_files files;
+    TRY(bundle_files_read(path, &files, error));
+    enum status status = sign_bytes(path, &files, secret, key_path, error);
+    bundle_files_release(&files);
+    return status;
 }
 
 int command_sign(int argc, char **argv)
 {
-    const char *folder = NULL, *key = NULL;
-    char path[4096];
+    const char *path = NULL, *key = NULL;
+    char default_path[4096];
+    struct trust_secret secret;
+    struct error error;
     bool usage = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--key") == 0 && i + 1 < argc) {
             key = argv[++i];
-        } else if (argv[i][0] == '-' || folder != NULL) {
+        } else if (argv[i][0] == '-' || path != NULL) {
             usage = true;
         } else {
-            folder = argv[i];
+            path = argv[i];
         }
     }
-    if (usage || folder == NULL) {
-        fprintf(stderr, "usage: healc sign [--key FILE] FOLDER\n");
-        return SIGN_USAGE;
+    if (usage || path == NULL) {
+        fprintf(stderr, "usage: healc sign [--key FILE] FOLDER|FILE.healb\n");
+        return HEALC_FAILED;
     }
-    if (key == NULL && !default_key_path(path, sizeof(path))) {
-        return SIGN_FAILED;
+    if (key == NULL && !key_default_path(argv[0], true, default_path, sizeof(default_path))) {
+        return HEALC_FAILED;
     }
-    return sign_folder(folder, key != NULL ? key : path);
+    key = key ? key : default_path;
+    if (!key_secret(argv[0], key, &secret)) {
+        return HEALC_FAILED;
+    }
+    enum status status = bundle_path(path) ? sign_bundle(path, &secret, key, &error)
+                                           : sign_folder(path, &secret, key, &error);
+    trust_secret_wipe(&secret);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "healc sign: %s\n", error.message);
+        return HEALC_FAILED;
+    }
+    return HEALC_OK;
 }

@@ -50,6 +50,16 @@ int option_fail(const char *verb, const char *fmt, ...)
     return HEALC_FAILED;
 }
 
+bool source_is_missing(const struct diag_list *diags)
+{
+    for (const struct diag *d = diags->first; d; d = d->next) {
+        if (d->code == DIAG_SOURCE_UNREADABLE && d->span.end == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void option_usage(const char *verb, FILE *out)
 {
 #define COMMAND(name, usage, summary, details)                                 \

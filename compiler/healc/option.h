@@ -20,6 +20,9 @@ bool option_color(const char *text, FILE *out, bool *ret);
 /* Prints "healc VERB: words" and where to read on; gives HEALC_FAILED. */
 int option_fail(const char *verb, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Whether a file that was named (not imported) could not be read: then a verb could not run. */
+bool source_is_missing(const struct diag_list *diags);
+
 /* Usage of one verb to out. */
 void option_usage(const char *verb, FILE *out);
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "runtime/act/message.h"
+#include "runtime/bundle/bundle.h"
 #include "runtime/heald/log.h"
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
@@ -317,8 +318,18 @@ static void watch_stop(struct engine_process *process)
 struct restoring {
     struct engine *engine;
     uint32_t epoch;
+    uint64_t serial; /* the highest that was loaded */
     struct instant last;
 };
+
+/* What note_loaded wrote: "serial 7, ...". */
+static uint64_t loaded_serial(const struct record *record)
+{
+    static const char head[] = "serial ";
+    return record->kind == RECORD_LOADED && strncmp(record->text, head, strlen(head)) == 0
+               ? strtoull(record->text + strlen(head), NULL, 10)
+               : 0;
+}
 
 static bool restore_record(void *context, const struct record *record)
 {
@@ -332,6 +343,8 @@ static bool restore_record(void *context, const struct record *record)
     if (record->time.ns > restoring->last.ns) {
         restoring->last = record->time;
     }
+    uint64_t serial = loaded_serial(record);
+    restoring->serial = serial > restoring->serial ? serial : restoring->serial;
     return true;
 }
 
@@ -409,7 +422,10 @@ static enum status open_state(struct engine_process *process, struct error *erro
     process->epoch = restoring.epoch + 1;
     process->store = store_new(&(struct store_limits){0});
     store_expect(process->store, sources_of(config));
-    TRY(generation_load(config, process->store, process->epoch, 0, &process->generation, error));
+    /* A folder's serial begins anew with its MANIFEST; a bundle's is told to healc. */
+    uint64_t min_serial = bundle_path(config->policies) ? restoring.serial : 0;
+    TRY(generation_load(config, process->store, process->epoch, min_serial, &process->generation,
+                        error));
     restoring.engine = process->generation->engine;
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->now = clock_now(&process->start->clock);
