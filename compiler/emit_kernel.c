@@ -1,0 +1,174 @@
+/* One group as one function: the loop over its slots, its inputs, its members, its root. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "compiler/emit.h"
+
+static void types(struct emit *emit)
+{
+    emit->i1 = LLVMInt1TypeInContext(emit->context);
+    emit->i8 = LLVMInt8TypeInContext(emit->context);
+    emit->i64 = LLVMInt64TypeInContext(emit->context);
+    emit->real = LLVMDoubleTypeInContext(emit->context);
+    emit->pointer = LLVMPointerTypeInContext(emit->context, 0);
+    emit->mask = LLVMVectorType(emit->i1, EMIT_LANES);
+    emit->bytes = LLVMVectorType(emit->i8, EMIT_LANES);
+    emit->reals = LLVMVectorType(emit->real, EMIT_LANES);
+}
+
+static void function_new(struct emit *emit)
+{
+    static const char *const attributes[] = {"nounwind", "nofree", "norecurse"};
+    LLVMTypeRef parameters[] = {emit->pointer, emit->i64, emit->i64, emit->real};
+    char name[32];
+    snprintf(name, sizeof name, "k_%016llx", (unsigned long long)emit->group->hash);
+    emit->function =
+        LLVMAddFunction(emit->module, name, LLVMFunctionType(emit->i64, parameters, 4, 0));
+    for (size_t i = 0; i < ARRAY_LEN(attributes); i++) {
+        unsigned kind =
+            LLVMGetEnumAttributeKindForName(attributes[i], __builtin_strlen(attributes[i]));
+        LLVMAddAttributeAtIndex(emit->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                                LLVMCreateEnumAttribute(emit->context, kind, 0));
+    }
+}
+
+static void load_column_pointers(struct emit *emit)
+{
+    LLVMValueRef columns = LLVMGetParam(emit->function, 0);
+    for (uint32_t i = 0; i < emit->group->column_count; i++) {
+        LLVMValueRef index = LLVMConstInt(emit->i64, i, 0);
+        LLVMValueRef at =
+            LLVMBuildInBoundsGEP2(emit->builder, emit->pointer, columns, &index, 1, "");
+        emit->columns[i] = LLVMBuildLoad2(emit->builder, emit->pointer, at, "");
+    }
+}
+
+/* Before the loop: what is the same for all slots. */
+static void load_scalars(struct emit *emit)
+{
+    LLVMBuilderRef b = emit->builder;
+    for (uint32_t i = 0; i < emit->group->input_count; i++) {
+        const struct abi_node *input = &emit->plan->nodes[emit->group->inputs[i]];
+        struct emit_lane *lane = &emit->lanes[emit->group->inputs[i]];
+        uint32_t column = emit->group->input_column[i];
+        *lane = (struct emit_lane){0};
+        if (input->kind == ABI_NUMBER) {
+            lane->value = emit_real(emit, input->number);
+            lane->unknown = emit_mask(emit, false);
+        } else if (input->scalar) {
+            LLVMValueRef value = LLVMBuildLoad2(b, emit->real, emit->columns[column], "");
+            LLVMValueRef bits = LLVMBuildLoad2(b, emit->i8, emit->columns[column + 1], "");
+            LLVMSetAlignment(value, 8);
+            LLVMSetAlignment(bits, 1);
+            lane->value = emit_splat(emit, value);
+            lane->unknown = emit_splat(emit, LLVMBuildTrunc(b, bits, emit->i1, ""));
+        }
+    }
+}
+
+static void load_vectors(struct emit *emit)
+{
+    for (uint32_t i = 0; i < emit->group->input_count; i++) {
+        const struct abi_node *input = &emit->plan->nodes[emit->group->inputs[i]];
+        struct emit_lane *lane = &emit->lanes[emit->group->inputs[i]];
+        uint32_t column = emit->group->input_column[i];
+        if (!input->scalar) {
+            lane->value = emit_load_reals(emit, column);
+            lane->present = emit_load_bits(emit, column + 1);
+            lane->unknown = emit_load_bits(emit, column + 2);
+        }
+    }
+}
+
+static struct emit_lane emit_member(struct emit *emit, uint32_t member)
+{
+    const struct abi_node *node = &emit->plan->nodes[emit->group->members[member]];
+    switch (node->kind) {
+    case ABI_ADD:
+    case ABI_SUBTRACT:
+    case ABI_MULTIPLY:
+    case ABI_DIVIDE: return emit_arithmetic(emit, node);
+    case ABI_COMPARE: return emit_compare(emit, node);
+    case ABI_RENAME:
+    case ABI_NEGATE: return emit_rename(emit, node);
+    case ABI_EWMA: return emit_ewma(emit, node, member);
+    case ABI_ZSCORE:
+    case ABI_ZSCORE_COMPARE: return emit_zscore(emit, node, member);
+    case ABI_OTHER:
+    case ABI_NUMBER: break;
+    }
+    CHECK(!"a node without code in a group");
+    return (struct emit_lane){0};
+}
+
+/* A filter's values are read only where it lets them through, which is seldom. */
+static void store_root(struct emit *emit, const struct emit_lane *lane)
+{
+    const struct abi_group *group = emit->group;
+    const struct abi_node *root = &emit->plan->nodes[group->members[group->member_count - 1]];
+    if (lane->value && group->alias == ABI_NONE) {
+        if (root->kind == ABI_COMPARE && !root->return_bool) {
+            LLVMBasicBlockRef behind = emit_when(emit, emit_any(emit, lane->present), "passes");
+            emit_store_reals(emit, group->root_column, lane->value);
+            emit_end(emit, behind);
+        } else {
+            emit_store_reals(emit, group->root_column, lane->value);
+        }
+    }
+    emit_store_bits(emit, group->root_column + 1, lane->present);
+    emit_store_bits(emit, group->root_column + 2, lane->unknown);
+}
+
+/* The body at emit->slot; returns the presence of the root's eight slots as i8. */
+static LLVMValueRef emit_body(struct emit *emit)
+{
+    struct emit_lane lane = {0};
+    load_vectors(emit);
+    for (uint32_t i = 0; i < emit->group->member_count; i++) {
+        lane = emit_member(emit, i);
+        emit->lanes[emit->group->members[i]] = lane;
+    }
+    store_root(emit, &lane);
+    return LLVMBuildBitCast(emit->builder, lane.present, emit->i8, "");
+}
+
+static void emit_loop(struct emit *emit)
+{
+    LLVMBuilderRef b = emit->builder;
+    LLVMValueRef lo = LLVMGetParam(emit->function, 1), hi = LLVMGetParam(emit->function, 2);
+    LLVMBasicBlockRef entry = LLVMGetInsertBlock(b);
+    LLVMBasicBlockRef loop = LLVMAppendBasicBlockInContext(emit->context, emit->function, "loop");
+    LLVMBasicBlockRef end = LLVMAppendBasicBlockInContext(emit->context, emit->function, "end");
+    LLVMValueRef none = LLVMConstInt(emit->i8, 0, 0);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, lo, hi, ""), loop, end);
+    LLVMPositionBuilderAtEnd(b, loop);
+    emit->slot = LLVMBuildPhi(b, emit->i64, "slot");
+    LLVMValueRef any = LLVMBuildPhi(b, emit->i8, "any");
+    emit->byte = LLVMBuildLShr(b, emit->slot, LLVMConstInt(emit->i64, 3, 0), "");
+    LLVMValueRef now_any = LLVMBuildOr(b, any, emit_body(emit), "");
+    LLVMValueRef next = LLVMBuildAdd(b, emit->slot, LLVMConstInt(emit->i64, EMIT_LANES, 0), "");
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, hi, ""), loop, end);
+    LLVMAddIncoming(emit->slot, &lo, &entry, 1);
+    LLVMAddIncoming(emit->slot, &next, &last, 1);
+    LLVMAddIncoming(any, &none, &entry, 1);
+    LLVMAddIncoming(any, &now_any, &last, 1);
+    LLVMMoveBasicBlockAfter(end, last);
+    LLVMPositionBuilderAtEnd(b, end);
+    LLVMValueRef all = LLVMBuildPhi(b, emit->i8, "");
+    LLVMAddIncoming(all, &none, &entry, 1);
+    LLVMAddIncoming(all, &now_any, &last, 1);
+    LLVMBuildRet(b, LLVMBuildZExt(b, all, emit->i64, ""));
+}
+
+void emit_group(struct emit *emit, const struct abi_group *group)
+{
+    emit->group = group;
+    types(emit);
+    function_new(emit);
+    LLVMPositionBuilderAtEnd(emit->builder,
+                             LLVMAppendBasicBlockInContext(emit->context, emit->function, "entry"));
+    load_column_pointers(emit);
+    load_scalars(emit);
+    emit_loop(emit);
+}
