@@ -77,19 +77,6 @@ void code_objects_free(struct code_object *objects, size_t count)
     free(objects);
 }
 
-enum status code_print(const struct abi_plan *plan, const struct code_options *options,
-                       enum code_form form, char **ret_text, struct error *error)
-{
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    CHECK(form != CODE_OBJECT);
-    TRY(jit_groups(plan, 0, plan->group_count, options, form, &bytes, &size, error));
-    bytes = heap_resize(bytes, size + 1);
-    bytes[size] = 0;
-    *ret_text = (char *)bytes;
-    return STATUS_OK;
-}
-
 bool code_cpu_find(const char *text, enum code_cpu *ret)
 {
     static const char *const texts[] = {
@@ -117,10 +104,10 @@ static enum status write_out(const char *path, const uint8_t *bytes, size_t size
                             path ? path : "standard output");
 }
 
-enum status compile_emit(const struct program *program, const struct compile_request *request,
-                         struct error *error)
+enum status code_emit(const struct program *program, enum code_cpu cpu, enum code_form form,
+                      const char *output, struct error *error)
 {
-    const struct code_options options = {.cpu = request->cpu};
+    const struct code_options options = {.cpu = cpu};
     struct abi_plan *plan = abi_plan_new(program, duration_seconds(CODE_TICK_SECONDS), error);
     uint8_t *bytes = NULL;
     size_t size = 0;
@@ -131,9 +118,9 @@ enum status compile_emit(const struct program *program, const struct compile_req
         plan->group_count == 0
             ? error_set(error, STATUS_NOT_FOUND,
                         "no operator of these policies has code in this version")
-            : jit_groups(plan, 0, plan->group_count, &options, request->form, &bytes, &size, error);
+            : jit_groups(plan, 0, plan->group_count, &options, form, &bytes, &size, error);
     if (status == STATUS_OK) {
-        status = write_out(request->output, bytes, size, error);
+        status = write_out(output, bytes, size, error);
     }
     free(bytes);
     abi_plan_free(plan);

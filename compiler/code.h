@@ -46,19 +46,12 @@ NODISCARD enum status code_compile_plan(const struct abi_plan *plan,
                                         const struct code_options *options,
                                         struct code_object **ret, size_t *ret_count,
                                         struct error *error);
-/* All kernels of the program as text for people; the caller frees. */
-NODISCARD enum status code_print(const struct abi_plan *plan, const struct code_options *options,
-                                 enum code_form form, char **ret_text, struct error *error);
 /* native, v2, v3 or v4. */
 bool code_cpu_find(const char *text, enum code_cpu *ret);
 
-/* healc compile --emit: writes what is asked for. */
-struct compile_request {
-    enum code_form form;
-    enum code_cpu cpu;
-    const char *output; /* NULL: standard output; an object needs a file */
-};
-NODISCARD enum status compile_emit(const struct program *program,
-                                   const struct compile_request *request, struct error *error);
+/* What healc compile --emit writes: IR, assembly or one object with all kernels, to a file or
+ * (NULL) standard output. */
+NODISCARD enum status code_emit(const struct program *program, enum code_cpu cpu,
+                                enum code_form form, const char *output, struct error *error);
 
 #endif
