@@ -1,5 +1,5 @@
-/* Kernels as LLVM IR: eight slots at a time, presence and unknown as <8 x i1>. Only compiler/emit_*
- * and compiler/jit.c include this.
+/* Kernels as LLVM IR: eight slots at a time, values as <8 x double>, presence and unknown as i8.
+ * Only compiler/emit_* and compiler/jit.c include this.
  *
  * No pointer of the process and no fast-math flag enters the IR; every floating point operation is
  * the one of stdlib/column.c, in its order, so that results are the same bit for bit. */
@@ -14,8 +14,9 @@ enum { EMIT_LANES = 8 };
 
 /* A node's column in the loop. */
 struct emit_lane {
-    LLVMValueRef value;            /* <8 x double>; of a scalar: a splat */
-    LLVMValueRef present, unknown; /* <8 x i1>; present NULL for a scalar: it holds for all */
+    LLVMValueRef value; /* <8 x double>; of a scalar: a splat */
+    LLVMValueRef present,
+        unknown; /* i8, a bit a slot; present NULL for a scalar: it holds for all */
 };
 
 struct emit {
@@ -24,7 +25,8 @@ struct emit {
     LLVMBuilderRef builder;
     const struct abi_plan *plan;
     const struct abi_group *group;
-    LLVMTypeRef i1, i8, i64, pointer, real, mask, bytes, reals; /* the last three of 8 lanes */
+    bool wide;                                            /* the CPU has mask registers (AVX-512) */
+    LLVMTypeRef i1, i8, i64, pointer, real, bytes, reals; /* the last two of 8 lanes */
     LLVMValueRef function, columns[ABI_COLUMNS_MAX];
     LLVMValueRef slot, byte; /* of the first lane; slot / 8 */
     struct emit_lane *lanes; /* [plan->node_count] */
@@ -36,20 +38,21 @@ void emit_group(struct emit *emit, const struct abi_group *group);
 /* emit_column.c: columns at the current slot. */
 LLVMValueRef emit_load_reals(struct emit *emit, uint32_t column);
 void emit_store_reals(struct emit *emit, uint32_t column, LLVMValueRef value);
-LLVMValueRef emit_load_bits(struct emit *emit, uint32_t column); /* <8 x i1> */
-void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef mask);
+LLVMValueRef emit_load_bits(struct emit *emit, uint32_t column); /* i8 */
+void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef bits);
 LLVMValueRef emit_load_bytes(struct emit *emit, uint32_t column); /* <8 x i8> */
 void emit_store_bytes(struct emit *emit, uint32_t column, LLVMValueRef bytes);
 LLVMValueRef emit_splat(struct emit *emit, LLVMValueRef scalar);
-LLVMValueRef emit_real(struct emit *emit, double value);     /* a splat */
-LLVMValueRef emit_byte(struct emit *emit, uint8_t value);    /* a splat */
-LLVMValueRef emit_mask(struct emit *emit, bool value);       /* a splat */
-LLVMValueRef emit_any(struct emit *emit, LLVMValueRef mask); /* i1 */
+LLVMValueRef emit_real(struct emit *emit, double value);  /* a splat */
+LLVMValueRef emit_byte(struct emit *emit, uint8_t value); /* a splat */
+/* Lanes (<8 x i1>, what comparisons give) to bits and back. */
+LLVMValueRef emit_bits(struct emit *emit, LLVMValueRef lanes);
+LLVMValueRef emit_choose(struct emit *emit, LLVMValueRef bits, LLVMValueRef yes, LLVMValueRef no);
 LLVMValueRef emit_fabs(struct emit *emit, LLVMValueRef value);
 LLVMValueRef emit_sqrt(struct emit *emit, LLVMValueRef value);
-/* What follows runs only where the condition holds; returns the block behind it, for
- * emit_otherwise(). */
-LLVMBasicBlockRef emit_when(struct emit *emit, LLVMValueRef condition, const char *name);
+/* What follows runs only where bits != other; returns the block behind it, for emit_end(). */
+LLVMBasicBlockRef emit_unless(struct emit *emit, LLVMValueRef bits, uint8_t other,
+                              const char *name);
 void emit_end(struct emit *emit, LLVMBasicBlockRef behind);
 
 /* Families. member: index in the group. */
@@ -57,7 +60,7 @@ struct emit_lane emit_arithmetic(struct emit *emit, const struct abi_node *node)
 struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node);
 struct emit_lane emit_rename(struct emit *emit, const struct abi_node *node);
 LLVMValueRef emit_predicate(struct emit *emit, enum abi_compare compare, LLVMValueRef x,
-                            LLVMValueRef y); /* <8 x i1> */
+                            LLVMValueRef y); /* lanes */
 struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint32_t member);
 struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uint32_t member);
 

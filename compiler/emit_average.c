@@ -6,18 +6,35 @@
 #include "compiler/emit.h"
 #include "stdlib/kernel.h"
 
-static LLVMValueRef choose(struct emit *emit, LLVMValueRef mask, LLVMValueRef yes, LLVMValueRef no)
-{
-    return LLVMBuildSelect(emit->builder, mask, yes, no, "");
-}
-
 /* Present and finite: only such samples are folded in. */
 static LLVMValueRef folded(struct emit *emit, const struct emit_lane *x)
 {
     LLVMValueRef size = emit_fabs(emit, x->value);
     LLVMValueRef finite =
         LLVMBuildFCmp(emit->builder, LLVMRealOLE, size, emit_real(emit, DBL_MAX), "");
-    return LLVMBuildAnd(emit->builder, x->present, finite, "");
+    return LLVMBuildAnd(emit->builder, x->present, emit_bits(emit, finite), "");
+}
+
+/* The block that the builder leaves for a rare one, and what either brings back. */
+struct detour {
+    LLVMBasicBlockRef before, rare, behind;
+};
+
+static struct detour detour(struct emit *emit, LLVMValueRef bits, const char *name)
+{
+    struct detour d = {.before = LLVMGetInsertBlock(emit->builder)};
+    d.behind = emit_unless(emit, bits, UINT8_MAX, name);
+    d.rare = LLVMGetInsertBlock(emit->builder);
+    return d;
+}
+
+static LLVMValueRef either(struct emit *emit, struct detour *d, LLVMValueRef common,
+                           LLVMValueRef rare)
+{
+    LLVMValueRef phi = LLVMBuildPhi(emit->builder, LLVMTypeOf(common), "");
+    LLVMAddIncoming(phi, &common, &d->before, 1);
+    LLVMAddIncoming(phi, &rare, &d->rare, 1);
+    return phi;
 }
 
 struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint32_t member)
@@ -27,13 +44,18 @@ struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint3
     const uint32_t mean_at = emit->group->state[member], begun_at = mean_at + 1;
     LLVMValueRef mean = emit_load_reals(emit, mean_at), begun = emit_load_bits(emit, begun_at);
     LLVMValueRef active = folded(emit, x);
-    LLVMValueRef d = LLVMBuildFSub(b, x->value, mean, "");
-    LLVMValueRef step = LLVMBuildFMul(b, emit_real(emit, node->number), d, "");
-    LLVMValueRef next = choose(emit, begun, LLVMBuildFAdd(b, mean, step, ""), x->value);
-    mean = choose(emit, active, next, mean);
-    begun = LLVMBuildOr(b, begun, active, "");
+    LLVMValueRef step = LLVMBuildFSub(b, x->value, mean, "");
+    step = LLVMBuildFMul(b, emit_real(emit, node->number), step, "");
+    LLVMValueRef next = LLVMBuildFAdd(b, mean, step, "");
+    struct detour d = detour(emit, LLVMBuildAnd(b, active, begun, ""), "beginning");
+    LLVMValueRef first = emit_choose(emit, begun, next, x->value);
+    first = emit_choose(emit, active, first, mean);
+    LLVMValueRef started = LLVMBuildOr(b, begun, active, "");
+    emit_store_bits(emit, begun_at, started);
+    emit_end(emit, d.behind);
+    mean = either(emit, &d, next, first);
+    begun = either(emit, &d, begun, started);
     emit_store_reals(emit, mean_at, mean);
-    emit_store_bits(emit, begun_at, begun);
     LLVMValueRef waiting = LLVMBuildAnd(b, x->present, LLVMBuildNot(b, begun, ""), "");
     return (struct emit_lane){.value = mean,
                               .present = LLVMBuildAnd(b, x->present, begun, ""),
@@ -55,33 +77,27 @@ static struct moments moments_load(struct emit *emit, const struct emit_lane *x,
     return m;
 }
 
-/* Some slot is young: its history grows; its first sample is its mean. */
-static void fold_young(struct emit *emit, const struct emit_lane *x, const struct moments *m,
-                       LLVMValueRef active, LLVMValueRef *mean, LLVMValueRef *variance)
+/* Some slot has no sample, or is young: its history grows, its first sample is its mean. */
+static void fold_some(struct emit *emit, const struct emit_lane *x, const struct moments *m,
+                      LLVMValueRef active, LLVMValueRef *mean, LLVMValueRef *variance)
 {
     LLVMBuilderRef b = emit->builder;
     LLVMValueRef history = emit_load_bytes(emit, m->at + 2);
+    LLVMValueRef least = emit_byte(emit, KERNEL_HISTORY_MIN);
     LLVMValueRef first = LLVMBuildICmp(b, LLVMIntEQ, history, emit_byte(emit, 0), "");
-    LLVMValueRef young =
-        LLVMBuildICmp(b, LLVMIntULT, history, emit_byte(emit, KERNEL_HISTORY_MIN), "");
-    young = LLVMBuildAnd(b, young, active, "");
-    first = LLVMBuildAnd(b, first, active, "");
+    LLVMValueRef young = LLVMBuildICmp(b, LLVMIntULT, history, least, "");
     LLVMValueRef more = LLVMBuildAdd(b, history, emit_byte(emit, 1), "");
-    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, more, emit_byte(emit, KERNEL_HISTORY_MIN), "");
-    full = LLVMBuildAnd(b, full, young, "");
-    emit_store_bytes(emit, m->at + 2, choose(emit, young, more, history));
-    emit_store_bits(emit, m->at + 3, LLVMBuildOr(b, m->ripe, full, ""));
-    *mean = choose(emit, first, x->value, *mean);
-    *variance = choose(emit, first, emit_real(emit, 0), *variance);
-}
-
-static LLVMValueRef either(struct emit *emit, LLVMValueRef a, LLVMBasicBlockRef from_a,
-                           LLVMValueRef b, LLVMBasicBlockRef from_b)
-{
-    LLVMValueRef phi = LLVMBuildPhi(emit->builder, LLVMTypeOf(a), "");
-    LLVMAddIncoming(phi, &a, &from_a, 1);
-    LLVMAddIncoming(phi, &b, &from_b, 1);
-    return phi;
+    more = LLVMBuildSelect(b, young, more, history, "");
+    LLVMValueRef grown = emit_choose(emit, active, more, history);
+    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntUGE, grown, least, "");
+    emit_store_bytes(emit, m->at + 2, grown);
+    emit_store_bits(
+        emit, m->at + 3,
+        LLVMBuildOr(b, m->ripe, LLVMBuildAnd(b, emit_bits(emit, full), active, ""), ""));
+    *mean = LLVMBuildSelect(b, first, x->value, *mean, "");
+    *variance = LLVMBuildSelect(b, first, emit_real(emit, 0), *variance, "");
+    *mean = emit_choose(emit, active, *mean, m->mean);
+    *variance = emit_choose(emit, active, *variance, m->variance);
 }
 
 /* Folds x into the state: v = (1 - alpha) (v + alpha d d), m = m + alpha d. */
@@ -94,17 +110,12 @@ static void fold(struct emit *emit, const struct emit_lane *x, const struct mome
     LLVMValueRef mean = LLVMBuildFAdd(b, m->mean, step, "");
     LLVMValueRef variance = LLVMBuildFAdd(b, m->variance, LLVMBuildFMul(b, step, m->d, ""), "");
     variance = LLVMBuildFMul(b, emit_real(emit, 1 - alpha), variance, "");
-    mean = choose(emit, active, mean, m->mean);
-    variance = choose(emit, active, variance, m->variance);
-    LLVMValueRef unripe = LLVMBuildAnd(b, active, LLVMBuildNot(b, m->ripe, ""), "");
-    LLVMValueRef some = emit_any(emit, unripe), young_mean = mean, young_variance = variance;
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
-    LLVMBasicBlockRef behind = emit_when(emit, some, "young");
-    LLVMBasicBlockRef young = LLVMGetInsertBlock(b);
-    fold_young(emit, x, m, active, &young_mean, &young_variance);
-    emit_end(emit, behind);
-    mean = either(emit, mean, before, young_mean, young);
-    variance = either(emit, variance, before, young_variance, young);
+    LLVMValueRef some_mean = mean, some_variance = variance;
+    struct detour d = detour(emit, LLVMBuildAnd(b, active, m->ripe, ""), "some");
+    fold_some(emit, x, m, active, &some_mean, &some_variance);
+    emit_end(emit, d.behind);
+    mean = either(emit, &d, mean, some_mean);
+    variance = either(emit, &d, variance, some_variance);
     emit_store_reals(emit, m->at, mean);
     emit_store_reals(emit, m->at + 1, variance);
 }
@@ -116,7 +127,7 @@ static LLVMValueRef score(struct emit *emit, const struct moments *m)
     LLVMValueRef still = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOEQ, m->d, zero, ""),
                                       LLVMBuildFCmp(b, LLVMRealOEQ, m->variance, zero, ""), "");
     LLVMValueRef z = LLVMBuildFDiv(b, m->d, emit_sqrt(emit, m->variance), "");
-    return choose(emit, still, zero, z);
+    return LLVMBuildSelect(b, still, zero, z, "");
 }
 
 /* d |d| op k |k| v: neither root nor division. */
@@ -130,15 +141,15 @@ static struct emit_lane compared(struct emit *emit, const struct abi_node *node,
         LLVMBuildFMul(b, emit_real(emit, node->bound * fabs(node->bound)), m->variance, "");
     LLVMValueRef is_true = emit_predicate(emit, node->compare, square, bound);
     LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, x->value, x->value, "");
-    LLVMValueRef young = LLVMBuildNot(b, m->ripe, "");
-    LLVMValueRef unsure = LLVMBuildAnd(b, x->present, LLVMBuildOr(b, young, is_nan, ""), "");
-    is_true = LLVMBuildAnd(b, is_true, LLVMBuildAnd(b, x->present, m->ripe, ""), "");
+    LLVMValueRef unsure = LLVMBuildOr(b, LLVMBuildNot(b, m->ripe, ""), emit_bits(emit, is_nan), "");
+    unsure = LLVMBuildAnd(b, x->present, unsure, "");
     lane.unknown = LLVMBuildOr(b, unsure, x->unknown, "");
     if (node->return_bool) {
         lane.present = LLVMBuildAnd(b, x->present, LLVMBuildNot(b, unsure, ""), "");
-        lane.value = choose(emit, is_true, emit_real(emit, 1), emit_real(emit, 0));
+        lane.value = LLVMBuildSelect(b, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
     } else {
-        lane.present = is_true;
+        lane.present = LLVMBuildAnd(b, x->present, m->ripe, "");
+        lane.present = LLVMBuildAnd(b, lane.present, emit_bits(emit, is_true), "");
         lane.value = NULL;
     }
     return lane;
@@ -153,7 +164,6 @@ struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uin
     struct emit_lane lane;
     if (node->kind == ABI_ZSCORE) {
         lane.present = LLVMBuildAnd(b, x.present, m.ripe, "");
-        /* Not the input's unknown: see run_zscore(), which adds it after. */
         LLVMValueRef young = LLVMBuildAnd(b, x.present, LLVMBuildNot(b, m.ripe, ""), "");
         lane.unknown = LLVMBuildOr(b, young, x.unknown, "");
         lane.value = score(emit, &m);
@@ -163,7 +173,7 @@ struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uin
     if (!lane.value && !root) {
         lane.value = score(emit, &m);
     } else if (!lane.value) { /* few are true: the root and the division only for those */
-        LLVMBasicBlockRef behind = emit_when(emit, emit_any(emit, lane.present), "fires");
+        LLVMBasicBlockRef behind = emit_unless(emit, lane.present, 0, "fires");
         emit_store_reals(emit, emit->group->root_column, score(emit, &m));
         emit_end(emit, behind);
     }

@@ -33,13 +33,11 @@ void emit_store_reals(struct emit *emit, uint32_t column, LLVMValueRef value)
 
 LLVMValueRef emit_load_bits(struct emit *emit, uint32_t column)
 {
-    LLVMValueRef bits = load(emit, emit->i8, place(emit, column, emit->i8, emit->byte), 1);
-    return LLVMBuildBitCast(emit->builder, bits, emit->mask, "");
+    return load(emit, emit->i8, place(emit, column, emit->i8, emit->byte), 1);
 }
 
-void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef mask)
+void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef bits)
 {
-    LLVMValueRef bits = LLVMBuildBitCast(emit->builder, mask, emit->i8, "");
     store(emit, bits, place(emit, column, emit->i8, emit->byte), 1);
 }
 
@@ -86,15 +84,54 @@ LLVMValueRef emit_byte(struct emit *emit, uint8_t value)
     return constant(LLVMConstInt(emit->i8, value, 0));
 }
 
-LLVMValueRef emit_mask(struct emit *emit, bool value)
+static LLVMValueRef half(struct emit *emit, LLVMValueRef lanes, unsigned from)
 {
-    return constant(LLVMConstInt(emit->i1, value, 0));
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(emit->context);
+    LLVMValueRef index[EMIT_LANES / 2];
+    for (unsigned i = 0; i < EMIT_LANES / 2; i++) {
+        index[i] = LLVMConstInt(i32, from + i, 0);
+    }
+    LLVMValueRef part =
+        LLVMBuildShuffleVector(emit->builder, lanes, LLVMGetPoison(LLVMTypeOf(lanes)),
+                               LLVMConstVector(index, EMIT_LANES / 2), "");
+    LLVMValueRef bits = LLVMBuildBitCast(emit->builder, part,
+                                         LLVMIntTypeInContext(emit->context, EMIT_LANES / 2), "");
+    return LLVMBuildZExt(emit->builder, bits, emit->i8, "");
 }
 
-LLVMValueRef emit_any(struct emit *emit, LLVMValueRef mask)
+/* Without mask registers eight lanes are two vectors of four, each with an instruction that takes
+ * its sign bits; asked for eight at once, LLVM packs them first. */
+LLVMValueRef emit_bits(struct emit *emit, LLVMValueRef lanes)
 {
-    LLVMValueRef bits = LLVMBuildBitCast(emit->builder, mask, emit->i8, "");
-    return LLVMBuildICmp(emit->builder, LLVMIntNE, bits, LLVMConstInt(emit->i8, 0, 0), "");
+    if (emit->wide) {
+        return LLVMBuildBitCast(emit->builder, lanes, emit->i8, "");
+    }
+    LLVMValueRef high = LLVMBuildShl(emit->builder, half(emit, lanes, EMIT_LANES / 2),
+                                     LLVMConstInt(emit->i8, EMIT_LANES / 2, 0), "");
+    return LLVMBuildOr(emit->builder, half(emit, lanes, 0), high, "");
+}
+
+/* Bits to lanes as wide as the values they choose between. */
+static LLVMValueRef lanes_of(struct emit *emit, LLVMValueRef bits, LLVMTypeRef element)
+{
+    LLVMTypeRef mask = LLVMVectorType(emit->i1, EMIT_LANES);
+    LLVMValueRef each[EMIT_LANES];
+    if (emit->wide) {
+        return LLVMBuildBitCast(emit->builder, bits, mask, "");
+    }
+    for (unsigned i = 0; i < EMIT_LANES; i++) {
+        each[i] = LLVMConstInt(element, 1ULL << i, 0);
+    }
+    LLVMValueRef one = LLVMBuildZExt(emit->builder, bits, element, "");
+    LLVMValueRef set =
+        LLVMBuildAnd(emit->builder, emit_splat(emit, one), LLVMConstVector(each, EMIT_LANES), "");
+    return LLVMBuildICmp(emit->builder, LLVMIntNE, set, LLVMConstNull(LLVMTypeOf(set)), "");
+}
+
+LLVMValueRef emit_choose(struct emit *emit, LLVMValueRef bits, LLVMValueRef yes, LLVMValueRef no)
+{
+    LLVMTypeRef element = LLVMTypeOf(yes) == emit->reals ? emit->i64 : emit->i8;
+    return LLVMBuildSelect(emit->builder, lanes_of(emit, bits, element), yes, no, "");
 }
 
 static LLVMValueRef unary(struct emit *emit, const char *name, LLVMValueRef value)
@@ -115,11 +152,13 @@ LLVMValueRef emit_sqrt(struct emit *emit, LLVMValueRef value)
     return unary(emit, "llvm.sqrt", value);
 }
 
-LLVMBasicBlockRef emit_when(struct emit *emit, LLVMValueRef condition, const char *name)
+LLVMBasicBlockRef emit_unless(struct emit *emit, LLVMValueRef bits, uint8_t other, const char *name)
 {
     LLVMBasicBlockRef then = LLVMAppendBasicBlockInContext(emit->context, emit->function, name);
     LLVMBasicBlockRef behind = LLVMAppendBasicBlockInContext(emit->context, emit->function, "");
-    LLVMBuildCondBr(emit->builder, condition, then, behind);
+    LLVMValueRef differ =
+        LLVMBuildICmp(emit->builder, LLVMIntNE, bits, LLVMConstInt(emit->i8, other, 0), "");
+    LLVMBuildCondBr(emit->builder, differ, then, behind);
     LLVMPositionBuilderAtEnd(emit->builder, then);
     return behind;
 }

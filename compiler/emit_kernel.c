@@ -11,7 +11,6 @@ static void types(struct emit *emit)
     emit->i64 = LLVMInt64TypeInContext(emit->context);
     emit->real = LLVMDoubleTypeInContext(emit->context);
     emit->pointer = LLVMPointerTypeInContext(emit->context, 0);
-    emit->mask = LLVMVectorType(emit->i1, EMIT_LANES);
     emit->bytes = LLVMVectorType(emit->i8, EMIT_LANES);
     emit->reals = LLVMVectorType(emit->real, EMIT_LANES);
 }
@@ -54,14 +53,14 @@ static void load_scalars(struct emit *emit)
         *lane = (struct emit_lane){0};
         if (input->kind == ABI_NUMBER) {
             lane->value = emit_real(emit, input->number);
-            lane->unknown = emit_mask(emit, false);
+            lane->unknown = LLVMConstInt(emit->i8, 0, 0);
         } else if (input->scalar) {
             LLVMValueRef value = LLVMBuildLoad2(b, emit->real, emit->columns[column], "");
             LLVMValueRef bits = LLVMBuildLoad2(b, emit->i8, emit->columns[column + 1], "");
             LLVMSetAlignment(value, 8);
             LLVMSetAlignment(bits, 1);
             lane->value = emit_splat(emit, value);
-            lane->unknown = emit_splat(emit, LLVMBuildTrunc(b, bits, emit->i1, ""));
+            lane->unknown = LLVMBuildSExt(b, LLVMBuildTrunc(b, bits, emit->i1, ""), emit->i8, "");
         }
     }
 }
@@ -108,7 +107,7 @@ static void store_root(struct emit *emit, const struct emit_lane *lane)
     const struct abi_node *root = &emit->plan->nodes[group->members[group->member_count - 1]];
     if (lane->value && group->alias == ABI_NONE) {
         if (root->kind == ABI_COMPARE && !root->return_bool) {
-            LLVMBasicBlockRef behind = emit_when(emit, emit_any(emit, lane->present), "passes");
+            LLVMBasicBlockRef behind = emit_unless(emit, lane->present, 0, "passes");
             emit_store_reals(emit, group->root_column, lane->value);
             emit_end(emit, behind);
         } else {
@@ -129,7 +128,7 @@ static LLVMValueRef emit_body(struct emit *emit)
         emit->lanes[emit->group->members[i]] = lane;
     }
     store_root(emit, &lane);
-    return LLVMBuildBitCast(emit->builder, lane.present, emit->i8, "");
+    return lane.present;
 }
 
 static void emit_loop(struct emit *emit)

@@ -51,12 +51,12 @@ struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node)
     struct emit_lane lane = join(emit, x, y);
     LLVMValueRef is_true = emit_predicate(emit, node->compare, x->value, y->value);
     LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, x->value, y->value, "");
-    is_nan = LLVMBuildAnd(b, is_nan, lane.present, "");
+    is_nan = LLVMBuildAnd(b, emit_bits(emit, is_nan), lane.present, "");
     lane.unknown = LLVMBuildOr(b, lane.unknown, is_nan, "");
     if (node->return_bool) {
         lane.value = LLVMBuildSelect(b, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
     } else {
-        lane.present = LLVMBuildAnd(b, lane.present, is_true, "");
+        lane.present = LLVMBuildAnd(b, lane.present, emit_bits(emit, is_true), "");
         lane.value = x->present ? x->value : y->value;
     }
     return lane;

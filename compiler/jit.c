@@ -21,6 +21,7 @@ struct jit {
     LLVMBuilderRef builder;
     LLVMTargetMachineRef machine;
     char *cpu, *features; /* LLVM's messages */
+    bool wide;
 };
 
 static enum status wrong(struct error *error, const char *what, const char *why)
@@ -47,9 +48,11 @@ static void cpu_names(struct jit *jit, enum code_cpu cpu)
     if (cpu == CODE_NATIVE) {
         jit->cpu = LLVMGetHostCPUName();
         jit->features = LLVMGetHostCPUFeatures();
+        jit->wide = strstr(jit->features, "+avx512dq") != NULL;
     } else {
         jit->cpu = LLVMCreateMessage(levels[cpu]);
         jit->features = LLVMCreateMessage("");
+        jit->wide = cpu == CODE_V4;
     }
 }
 
@@ -108,6 +111,7 @@ static void emit_groups(struct jit *jit, const struct abi_plan *plan, size_t fir
                         .module = jit->module,
                         .builder = jit->builder,
                         .plan = plan,
+                        .wide = jit->wide,
                         .lanes = heap_alloc((plan->node_count + 1) * sizeof *emit.lanes)};
     for (size_t i = 0; i < count; i++) {
         emit_group(&emit, &plan->groups[first + i]);
