@@ -1,5 +1,6 @@
 /* Kernels as LLVM IR: eight slots at a time, values as <8 x double>, presence and unknown as i8.
- * Only compiler/emit_* and compiler/jit.c include this.
+ * Where no bit depends on a value there are two loops, one of them over bits only, 64 slots at a
+ * time. Only compiler/emit_* and compiler/jit.c include this.
  *
  * No pointer of the process and no fast-math flag enters the IR; every floating point operation is
  * the one of stdlib/column.c, in its order, so that results are the same bit for bit. */
@@ -12,11 +13,13 @@
 
 enum { EMIT_LANES = 8 };
 
+enum emit_phase { EMIT_BOTH, EMIT_BITS, EMIT_VALUES }; /* what a loop stores */
+
 /* A node's column in the loop. */
 struct emit_lane {
     LLVMValueRef value; /* <8 x double>; of a scalar: a splat */
     LLVMValueRef present,
-        unknown; /* i8, a bit a slot; present NULL for a scalar: it holds for all */
+        unknown; /* of emit->word, a bit a slot; present NULL for a scalar: it holds for all */
 };
 
 struct emit {
@@ -28,6 +31,8 @@ struct emit {
     bool wide;                                            /* the CPU has mask registers (AVX-512) */
     LLVMTypeRef i1, i8, i64, pointer, real, bytes, reals; /* the last two of 8 lanes */
     LLVMValueRef function, columns[ABI_COLUMNS_MAX];
+    enum emit_phase phase;
+    LLVMTypeRef word;        /* i8, and i64 in the loop over bits only */
     LLVMValueRef slot, byte; /* of the first lane; slot / 8 */
     struct emit_lane *lanes; /* [plan->node_count] */
 };
@@ -38,7 +43,7 @@ void emit_group(struct emit *emit, const struct abi_group *group);
 /* emit_column.c: columns at the current slot. */
 LLVMValueRef emit_load_reals(struct emit *emit, uint32_t column);
 void emit_store_reals(struct emit *emit, uint32_t column, LLVMValueRef value);
-LLVMValueRef emit_load_bits(struct emit *emit, uint32_t column); /* i8 */
+LLVMValueRef emit_load_bits(struct emit *emit, uint32_t column); /* emit->word */
 void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef bits);
 LLVMValueRef emit_load_bytes(struct emit *emit, uint32_t column); /* <8 x i8> */
 void emit_store_bytes(struct emit *emit, uint32_t column, LLVMValueRef bytes);

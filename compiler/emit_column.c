@@ -33,7 +33,7 @@ void emit_store_reals(struct emit *emit, uint32_t column, LLVMValueRef value)
 
 LLVMValueRef emit_load_bits(struct emit *emit, uint32_t column)
 {
-    return load(emit, emit->i8, place(emit, column, emit->i8, emit->byte), 1);
+    return load(emit, emit->word, place(emit, column, emit->i8, emit->byte), 1);
 }
 
 void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef bits)

@@ -53,14 +53,14 @@ static void load_scalars(struct emit *emit)
         *lane = (struct emit_lane){0};
         if (input->kind == ABI_NUMBER) {
             lane->value = emit_real(emit, input->number);
-            lane->unknown = LLVMConstInt(emit->i8, 0, 0);
+            lane->unknown = LLVMConstInt(emit->word, 0, 0);
         } else if (input->scalar) {
             LLVMValueRef value = LLVMBuildLoad2(b, emit->real, emit->columns[column], "");
             LLVMValueRef bits = LLVMBuildLoad2(b, emit->i8, emit->columns[column + 1], "");
             LLVMSetAlignment(value, 8);
             LLVMSetAlignment(bits, 1);
             lane->value = emit_splat(emit, value);
-            lane->unknown = LLVMBuildSExt(b, LLVMBuildTrunc(b, bits, emit->i1, ""), emit->i8, "");
+            lane->unknown = LLVMBuildSExt(b, LLVMBuildTrunc(b, bits, emit->i1, ""), emit->word, "");
         }
     }
 }
@@ -101,24 +101,32 @@ static struct emit_lane emit_member(struct emit *emit, uint32_t member)
 }
 
 /* A filter's values are read only where it lets them through, which is seldom. */
-static void store_root(struct emit *emit, const struct emit_lane *lane)
+static void store_values(struct emit *emit, const struct emit_lane *lane)
 {
     const struct abi_group *group = emit->group;
     const struct abi_node *root = &emit->plan->nodes[group->members[group->member_count - 1]];
-    if (lane->value && group->alias == ABI_NONE) {
-        if (root->kind == ABI_COMPARE && !root->return_bool) {
-            LLVMBasicBlockRef behind = emit_unless(emit, lane->present, 0, "passes");
-            emit_store_reals(emit, group->root_column, lane->value);
-            emit_end(emit, behind);
-        } else {
-            emit_store_reals(emit, group->root_column, lane->value);
-        }
+    if (root->kind == ABI_COMPARE && !root->return_bool) {
+        LLVMBasicBlockRef behind = emit_unless(emit, lane->present, 0, "passes");
+        emit_store_reals(emit, group->root_column, lane->value);
+        emit_end(emit, behind);
+    } else {
+        emit_store_reals(emit, group->root_column, lane->value);
     }
-    emit_store_bits(emit, group->root_column + 1, lane->present);
-    emit_store_bits(emit, group->root_column + 2, lane->unknown);
 }
 
-/* The body at emit->slot; returns the presence of the root's eight slots as i8. */
+static void store_root(struct emit *emit, const struct emit_lane *lane)
+{
+    const struct abi_group *group = emit->group;
+    if (emit->phase != EMIT_BITS && lane->value && group->alias == ABI_NONE) {
+        store_values(emit, lane);
+    }
+    if (emit->phase != EMIT_VALUES) {
+        emit_store_bits(emit, group->root_column + 1, lane->present);
+        emit_store_bits(emit, group->root_column + 2, lane->unknown);
+    }
+}
+
+/* The body at emit->slot; returns the presence of the root's slots. */
 static LLVMValueRef emit_body(struct emit *emit)
 {
     struct emit_lane lane = {0};
@@ -131,21 +139,27 @@ static LLVMValueRef emit_body(struct emit *emit)
     return lane.present;
 }
 
-static void emit_loop(struct emit *emit)
+/* A loop over all slots from where the builder stands; it then stands behind it. Returns what was
+ * present, or-ed. What the other phase needs is dead here and goes with the passes. */
+static LLVMValueRef emit_loop(struct emit *emit, enum emit_phase phase)
 {
     LLVMBuilderRef b = emit->builder;
     LLVMValueRef lo = LLVMGetParam(emit->function, 1), hi = LLVMGetParam(emit->function, 2);
+    emit->phase = phase;
+    emit->word = phase == EMIT_BITS ? emit->i64 : emit->i8;
+    load_scalars(emit);
     LLVMBasicBlockRef entry = LLVMGetInsertBlock(b);
     LLVMBasicBlockRef loop = LLVMAppendBasicBlockInContext(emit->context, emit->function, "loop");
     LLVMBasicBlockRef end = LLVMAppendBasicBlockInContext(emit->context, emit->function, "end");
-    LLVMValueRef none = LLVMConstInt(emit->i8, 0, 0);
+    LLVMValueRef none = LLVMConstInt(emit->word, 0, 0);
+    LLVMValueRef step = LLVMConstInt(emit->i64, phase == EMIT_BITS ? ABI_BLOCK : EMIT_LANES, 0);
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, lo, hi, ""), loop, end);
     LLVMPositionBuilderAtEnd(b, loop);
     emit->slot = LLVMBuildPhi(b, emit->i64, "slot");
-    LLVMValueRef any = LLVMBuildPhi(b, emit->i8, "any");
+    LLVMValueRef any = LLVMBuildPhi(b, emit->word, "any");
     emit->byte = LLVMBuildLShr(b, emit->slot, LLVMConstInt(emit->i64, 3, 0), "");
     LLVMValueRef now_any = LLVMBuildOr(b, any, emit_body(emit), "");
-    LLVMValueRef next = LLVMBuildAdd(b, emit->slot, LLVMConstInt(emit->i64, EMIT_LANES, 0), "");
+    LLVMValueRef next = LLVMBuildAdd(b, emit->slot, step, "");
     LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, hi, ""), loop, end);
     LLVMAddIncoming(emit->slot, &lo, &entry, 1);
@@ -154,10 +168,27 @@ static void emit_loop(struct emit *emit)
     LLVMAddIncoming(any, &now_any, &last, 1);
     LLVMMoveBasicBlockAfter(end, last);
     LLVMPositionBuilderAtEnd(b, end);
-    LLVMValueRef all = LLVMBuildPhi(b, emit->i8, "");
+    LLVMValueRef all = LLVMBuildPhi(b, emit->word, "");
     LLVMAddIncoming(all, &none, &entry, 1);
     LLVMAddIncoming(all, &now_any, &last, 1);
-    LLVMBuildRet(b, LLVMBuildZExt(b, all, emit->i64, ""));
+    return LLVMBuildZExt(b, all, emit->i64, "");
+}
+
+/* No bit of it depends on a value. */
+static bool only_arithmetic(const struct emit *emit)
+{
+    for (uint32_t i = 0; i < emit->group->member_count; i++) {
+        switch ((int)emit->plan->nodes[emit->group->members[i]].kind) {
+        case ABI_ADD:
+        case ABI_SUBTRACT:
+        case ABI_MULTIPLY:
+        case ABI_DIVIDE:
+        case ABI_NEGATE:
+        case ABI_RENAME: break;
+        default: return false;
+        }
+    }
+    return true;
 }
 
 void emit_group(struct emit *emit, const struct abi_group *group)
@@ -168,6 +199,11 @@ void emit_group(struct emit *emit, const struct abi_group *group)
     LLVMPositionBuilderAtEnd(emit->builder,
                              LLVMAppendBasicBlockInContext(emit->context, emit->function, "entry"));
     load_column_pointers(emit);
-    load_scalars(emit);
-    emit_loop(emit);
+    if (only_arithmetic(emit)) {
+        LLVMValueRef any = emit_loop(emit, EMIT_BITS);
+        emit_loop(emit, EMIT_VALUES);
+        LLVMBuildRet(emit->builder, any);
+    } else {
+        LLVMBuildRet(emit->builder, emit_loop(emit, EMIT_BOTH));
+    }
 }
