@@ -100,26 +100,6 @@ static void fold_some(struct emit *emit, const struct emit_lane *x, const struct
     *variance = emit_choose(emit, active, *variance, m->variance);
 }
 
-/* Folds x into the state: v = (1 - alpha) (v + alpha d d), m = m + alpha d. */
-static void fold(struct emit *emit, const struct emit_lane *x, const struct moments *m,
-                 double alpha)
-{
-    LLVMBuilderRef b = emit->builder;
-    LLVMValueRef active = folded(emit, x);
-    LLVMValueRef step = LLVMBuildFMul(b, emit_real(emit, alpha), m->d, "");
-    LLVMValueRef mean = LLVMBuildFAdd(b, m->mean, step, "");
-    LLVMValueRef variance = LLVMBuildFAdd(b, m->variance, LLVMBuildFMul(b, step, m->d, ""), "");
-    variance = LLVMBuildFMul(b, emit_real(emit, 1 - alpha), variance, "");
-    LLVMValueRef some_mean = mean, some_variance = variance;
-    struct detour d = detour(emit, LLVMBuildAnd(b, active, m->ripe, ""), "some");
-    fold_some(emit, x, m, active, &some_mean, &some_variance);
-    emit_end(emit, d.behind);
-    mean = either(emit, &d, mean, some_mean);
-    variance = either(emit, &d, variance, some_variance);
-    emit_store_reals(emit, m->at, mean);
-    emit_store_reals(emit, m->at + 1, variance);
-}
-
 static LLVMValueRef score(struct emit *emit, const struct moments *m)
 {
     LLVMBuilderRef b = emit->builder;
@@ -131,45 +111,81 @@ static LLVMValueRef score(struct emit *emit, const struct moments *m)
 }
 
 /* d |d| op k |k| v: neither root nor division. */
-static struct emit_lane compared(struct emit *emit, const struct abi_node *node,
-                                 const struct emit_lane *x, const struct moments *m)
+static LLVMValueRef beyond(struct emit *emit, const struct abi_node *node, const struct moments *m)
 {
     LLVMBuilderRef b = emit->builder;
-    struct emit_lane lane;
     LLVMValueRef square = LLVMBuildFMul(b, m->d, emit_fabs(emit, m->d), "");
     LLVMValueRef bound =
         LLVMBuildFMul(b, emit_real(emit, node->bound * fabs(node->bound)), m->variance, "");
-    LLVMValueRef is_true = emit_predicate(emit, node->compare, square, bound);
-    LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, x->value, x->value, "");
-    LLVMValueRef unsure = LLVMBuildOr(b, LLVMBuildNot(b, m->ripe, ""), emit_bits(emit, is_nan), "");
-    unsure = LLVMBuildAnd(b, x->present, unsure, "");
-    lane.unknown = LLVMBuildOr(b, unsure, x->unknown, "");
-    if (node->return_bool) {
-        lane.present = LLVMBuildAnd(b, x->present, LLVMBuildNot(b, unsure, ""), "");
-        lane.value = LLVMBuildSelect(b, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
+    return emit_predicate(emit, node->compare, square, bound);
+}
+
+/* What a z-score's slots are when every one is present, finite and ripe. */
+static struct emit_lane scored(struct emit *emit, const struct abi_node *node,
+                               const struct emit_lane *x, const struct moments *m,
+                               LLVMValueRef is_true)
+{
+    struct emit_lane lane = {.present = LLVMConstInt(emit->i8, UINT8_MAX, 0),
+                             .unknown = x->unknown};
+    if (node->kind == ABI_ZSCORE) {
+        lane.value = score(emit, m);
+    } else if (node->return_bool) {
+        lane.value =
+            LLVMBuildSelect(emit->builder, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
     } else {
-        lane.present = LLVMBuildAnd(b, x->present, m->ripe, "");
-        lane.present = LLVMBuildAnd(b, lane.present, emit_bits(emit, is_true), "");
-        lane.value = NULL;
+        lane.present = emit_bits(emit, is_true);
     }
     return lane;
 }
 
+/* And when some are not: too young is unknown, and for a comparison so is NaN. */
+static struct emit_lane scored_some(struct emit *emit, const struct abi_node *node,
+                                    const struct emit_lane *x, const struct moments *m,
+                                    const struct emit_lane *all)
+{
+    LLVMBuilderRef b = emit->builder;
+    LLVMValueRef unsure = LLVMBuildNot(b, m->ripe, "");
+    if (node->kind == ABI_ZSCORE_COMPARE) {
+        LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, x->value, x->value, "");
+        unsure = LLVMBuildOr(b, unsure, emit_bits(emit, is_nan), "");
+    }
+    unsure = LLVMBuildAnd(b, unsure, x->present, "");
+    struct emit_lane lane = {.unknown = LLVMBuildOr(b, unsure, x->unknown, "")};
+    if (node->kind == ABI_ZSCORE_COMPARE && !node->return_bool) {
+        lane.present = LLVMBuildAnd(b, x->present, m->ripe, "");
+        lane.present = LLVMBuildAnd(b, lane.present, all->present, "");
+    } else {
+        lane.present = LLVMBuildAnd(b, x->present, LLVMBuildNot(b, unsure, ""), "");
+    }
+    return lane;
+}
+
+/* Mostly all eight slots are present, finite and ripe, and nothing has to be chosen. The fold:
+ * v = (1 - alpha) (v + alpha d d), m = m + alpha d. */
 struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uint32_t member)
 {
     LLVMBuilderRef b = emit->builder;
     const struct emit_lane x = emit->lanes[node->input[0]];
     const bool root = member + 1 == emit->group->member_count;
-    struct moments m = moments_load(emit, &x, member);
-    struct emit_lane lane;
-    if (node->kind == ABI_ZSCORE) {
-        lane.present = LLVMBuildAnd(b, x.present, m.ripe, "");
-        LLVMValueRef young = LLVMBuildAnd(b, x.present, LLVMBuildNot(b, m.ripe, ""), "");
-        lane.unknown = LLVMBuildOr(b, young, x.unknown, "");
-        lane.value = score(emit, &m);
-    } else {
-        lane = compared(emit, node, &x, &m);
-    }
+    const struct moments m = moments_load(emit, &x, member);
+    LLVMValueRef is_true = node->kind == ABI_ZSCORE ? NULL : beyond(emit, node, &m);
+    struct emit_lane lane = scored(emit, node, &x, &m, is_true);
+    LLVMValueRef active = folded(emit, &x);
+    LLVMValueRef step = LLVMBuildFMul(b, emit_real(emit, node->number), m.d, "");
+    LLVMValueRef mean = LLVMBuildFAdd(b, m.mean, step, "");
+    LLVMValueRef variance = LLVMBuildFAdd(b, m.variance, LLVMBuildFMul(b, step, m.d, ""), "");
+    variance = LLVMBuildFMul(b, emit_real(emit, 1 - node->number), variance, "");
+    LLVMValueRef some_mean = mean, some_variance = variance;
+    struct detour d = detour(emit, LLVMBuildAnd(b, active, m.ripe, ""), "some");
+    fold_some(emit, &x, &m, active, &some_mean, &some_variance);
+    struct emit_lane some = scored_some(emit, node, &x, &m, &lane);
+    emit_end(emit, d.behind);
+    mean = either(emit, &d, mean, some_mean);
+    variance = either(emit, &d, variance, some_variance);
+    lane.present = either(emit, &d, lane.present, some.present);
+    lane.unknown = either(emit, &d, lane.unknown, some.unknown);
+    emit_store_reals(emit, m.at, mean);
+    emit_store_reals(emit, m.at + 1, variance);
     if (!lane.value && !root) {
         lane.value = score(emit, &m);
     } else if (!lane.value) { /* few are true: the root and the division only for those */
@@ -177,6 +193,5 @@ struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uin
         emit_store_reals(emit, emit->group->root_column, score(emit, &m));
         emit_end(emit, behind);
     }
-    fold(emit, &x, &m, node->number);
     return lane;
 }
