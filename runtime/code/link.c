@@ -352,7 +352,10 @@ static enum status read_object(struct reading *r)
 
 struct slab *slab_new(void)
 {
-    return heap_alloc(sizeof(struct slab));
+    struct slab *slab = heap_alloc(sizeof *slab);
+    slab->area_bytes[AREA_TEXT] =
+        LINK_ALIGNMENT_MAX; /* -fsanitize=function reads before a function */
+    return slab;
 }
 
 static void objects_release(struct slab *slab)
@@ -498,9 +501,6 @@ static enum status map(struct slab *slab, struct error *error)
 {
     slab->text_mapped = pages(slab->area_bytes[AREA_TEXT]);
     slab->mapped = slab->text_mapped + pages(slab->area_bytes[AREA_RODATA]);
-    if (slab->text_mapped == 0) {
-        return error_set(error, STATUS_PROTOCOL, "objects refused: there is no code in them");
-    }
     void *reserved =
         mmap(NULL, slab->mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (reserved == MAP_FAILED) {
@@ -520,6 +520,9 @@ static enum status map(struct slab *slab, struct error *error)
 enum status slab_link(struct slab *slab, struct error *error)
 {
     CHECK(!slab->memory);
+    if (slab->kernel_count == 0) {
+        return error_set(error, STATUS_PROTOCOL, "objects refused: there is no kernel in them");
+    }
     TRY(sort_kernels(slab, error));
     enum status status = map(slab, error);
     objects_release(slab);

@@ -56,7 +56,9 @@ static struct eval_code *code_new(const struct eval *eval)
                                .inputs = nodes_of(eval, group->inputs, group->input_count)};
         code->by_hash[i] = &code->groups[i];
     }
-    qsort(code->by_hash, count, sizeof(struct node_code *), compare_hash);
+    if (count > 0) {
+        qsort(code->by_hash, count, sizeof(struct node_code *), compare_hash);
+    }
     return code;
 }
 

@@ -354,7 +354,8 @@ static void compile_bench(void)
         ms[round] = compile_ms(batch, BATCH, &objects, &count, BATCH);
         code_objects_free(objects, count);
     }
-    printf("mixed      compile in batches of %d: %.2f ms a policy\n", BATCH, median(ms, 5) / BATCH);
+    printf("mixed      compile in batches of %d: %.2f ms a policy\n", BATCH,
+           median(ms, 5) / (double)BATCH);
     compile_ms(batch, BATCH, &objects, &count, 10);
     for (int round = 0; round < ROUNDS; round++) {
         struct slab *slab = slab_new();

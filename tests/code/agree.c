@@ -9,7 +9,8 @@
 #include "runtime/engine/eval.h"
 #include "tests/engine/tree.h"
 
-enum { METRICS = 4, ENTITIES_MAX = 700, DEPTH_MAX = 5, STEP_S = 10 };
+enum { METRICS = 4, ENTITIES_MAX = 700, DEPTH_MAX = 5 };
+#define STEP_S 10.0
 static const char *const metrics[METRICS] = {"x", "y", "z", "sparse"};
 
 /* ---- chance ---- */
