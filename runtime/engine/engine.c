@@ -685,6 +685,12 @@ struct policy_view engine_policy(const struct engine *engine, size_t index)
     };
 }
 
+bool engine_use_code(struct engine *engine, uint64_t hash, abi_kernel_f *kernel)
+{
+    CHECK(!engine->stepped);
+    return eval_use_code(engine->eval, hash, kernel);
+}
+
 bool engine_stopped(const struct engine *engine)
 {
     return engine->stopped;

@@ -13,6 +13,7 @@
 #define HEAL_RUNTIME_ENGINE_ENGINE_H
 
 #include "lang/ast.h"
+#include "runtime/abi.h"
 #include "runtime/engine/eval.h"
 #include "runtime/engine/outcome.h"
 #include "runtime/engine/record.h"
@@ -135,6 +136,10 @@ struct policy_view {
 };
 size_t engine_policy_count(const struct engine *engine);
 struct policy_view engine_policy(const struct engine *engine, size_t index);
+
+/* Machine code for a group of operators (runtime/abi.h); before the first step. False when no
+ * policy has the group. The kernel must stay mapped as long as the engine lives. */
+bool engine_use_code(struct engine *engine, uint64_t hash, abi_kernel_f *kernel);
 
 bool engine_stopped(const struct engine *engine);
 const struct eval *engine_eval(const struct engine *engine);

@@ -18,6 +18,7 @@ void eval_free(struct eval *eval)
     for (size_t i = 0; i < eval->watch_count; i++) {
         watch_free(eval->watches[i]);
     }
+    code_free(eval);
     for (size_t i = 0; i < eval->entities_count; i++) {
         entities_free(eval->entities[i]);
     }
@@ -68,6 +69,9 @@ void eval_tick(struct eval *eval, struct instant now)
     observe(eval);
     for (size_t i = 0; i < eval->node_count; i++) {
         node_slots(eval->nodes[i]);
+    }
+    code_decide(eval);
+    for (size_t i = 0; i < eval->node_count; i++) {
         node_run(eval->nodes[i]);
     }
     for (size_t i = 0; i < eval->entities_count; i++) {

@@ -15,6 +15,7 @@
 #define HEAL_RUNTIME_ENGINE_EVAL_H
 
 #include "lang/ast.h"
+#include "runtime/abi.h"
 #include "runtime/engine/series.h"
 
 struct eval;
@@ -98,6 +99,16 @@ bool eval_watch_chance(const struct eval_watch *watch, size_t slot, double *ret_
  * are read over. verify needs all of it newer than the end of the action. A mean that never forgets
  * (ewma, zscore) counts by its newest sample. The tick's time when there are none. */
 struct instant eval_watch_oldest_sample(const struct eval_watch *watch, size_t slot);
+
+/* Machine code. Every operator is added first; a later eval_add() forgets the kernels. The plan is
+ * the caller's, for abi_plan_free(). */
+struct abi_plan *eval_plan(const struct eval *eval);
+/* From the next tick on the kernel computes the group of this hash, wherever its slots allow it;
+ * NULL gives the group back to the reference evaluator. False when no group has the hash. The
+ * kernel must stay mapped until then. */
+bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel);
+/* Nodes that ran in kernels at the last tick. */
+size_t eval_code_nodes(const struct eval *eval);
 
 struct eval_stats {
     size_t nodes, slots, bytes;

@@ -583,5 +583,10 @@ struct eval_node *eval_add(struct eval *eval, const struct expr *expr, struct du
                            struct error *error)
 {
     struct adding a = {.eval = eval, .every = every, .error = error};
-    return add(&a, expr);
+    code_free(eval); /* the plan is another one now */
+    struct eval_node *node = add(&a, expr);
+    if (node) {
+        node->outside = true;
+    }
+    return node;
 }

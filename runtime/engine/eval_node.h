@@ -68,6 +68,10 @@ struct contention {
     size_t group_count, slot_capacity, start_capacity;
 };
 
+/* Who computes a node at this tick: its own loop, its group's kernel, or the kernel of the group
+ * whose root is another. */
+enum node_run { RUN_REFERENCE, RUN_KERNEL, RUN_INSIDE };
+
 /* State that survives a rebuild, a slot each; NULL where the kind has none. */
 struct node_state {
     double *mean, *variance;
@@ -112,6 +116,9 @@ struct eval_node {
     double *counts;
     struct instant sampled; /* SAMPLED */
     bool has_sampled;
+    bool outside; /* eval_add() has given it away: its column is read by others than nodes */
+    enum node_run run;
+    struct node_code *code;
 };
 
 struct override {
@@ -139,6 +146,7 @@ struct eval {
     size_t scratch_capacity;
     uint64_t many_to_many;
     bool at_fault; /* this tick */
+    struct eval_code *code;
 };
 
 /* eval_add.c */
@@ -153,6 +161,10 @@ void node_take(struct eval_node *node, struct eval_node *from);
 /* eval_run.c */
 void node_run(struct eval_node *node);
 const struct ring *node_ring(const struct eval_node *source, size_t slot);
+/* eval_code.c */
+void code_decide(struct eval *eval); /* after the slots, before the nodes run */
+void code_run(struct eval_node *root);
+void code_free(struct eval *eval);
 /* eval_entity.c */
 void entities_tick(struct eval_entities *entities);
 void entities_free(struct eval_entities *entities);

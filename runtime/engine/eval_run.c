@@ -612,7 +612,11 @@ static void run_kind(struct eval_node *node)
 void node_run(struct eval_node *node)
 {
     node->blind = false;
-    run_kind(node);
+    switch (node->run) {
+    case RUN_REFERENCE: run_kind(node); break;
+    case RUN_KERNEL: code_run(node); break;
+    case RUN_INSIDE: break;
+    }
     for (size_t i = 0; i < node->in_count; i++) {
         node->blind |= node->in[i]->blind;
         node->overflow |= node->in[i]->overflow;

@@ -137,6 +137,14 @@ static json_t *sandbox_json(const struct engine_process *process)
     return lines;
 }
 
+/* Which evaluator computes: code for some operators still leaves the others to the reference. */
+static json_t *evaluator_json(const struct engine *engine)
+{
+    size_t code = eval_code_nodes(engine_eval(engine)), all = eval_stats(engine_eval(engine)).nodes;
+    return code > 0 ? json_sprintf("machine code for %zu of %zu operators", code, all)
+                    : json_string("reference");
+}
+
 static json_t *answer_status(struct engine_process *process, const struct control_request *request)
 {
     (void)request;
@@ -150,7 +158,7 @@ static json_t *answer_status(struct engine_process *process, const struct contro
     json_object_set_new(
         answer, "stopped",
         json_boolean(engine_stopped(engine) || access(process->stop_path, F_OK) == 0));
-    json_object_set_new(answer, "evaluator", json_string("reference"));
+    json_object_set_new(answer, "evaluator", evaluator_json(engine));
     json_object_set_new(answer, "tick_ms",
                         json_integer(process->start->config->tick.ns / NS_PER_MS));
     json_object_set_new(answer, "series",
@@ -438,12 +446,15 @@ static void gauges(struct engine_process *process, struct page_text *page)
 {
     const struct engine *engine = process->generation->engine;
     struct store_stats s = store_stats(process->store);
-    size_t modes[3] = {0};
+    size_t modes[3] = {0}, code = eval_code_nodes(engine_eval(engine));
     for (size_t i = 0; i < engine_policy_count(engine); i++) {
         modes[engine_policy(engine, i).mode]++;
     }
     metric(page, "heald_build_info", "gauge", "The version of heald.",
-           "heald_build_info{version=\"%s\",evaluator=\"reference\"} 1\n", HEAL_VERSION);
+           "heald_build_info{version=\"%s\"} 1\n", HEAL_VERSION);
+    metric(page, "heald_operators", "gauge", "Operators of the policies, by what computes them.",
+           "heald_operators{by=\"code\"} %zu\nheald_operators{by=\"reference\"} %zu\n", code,
+           eval_stats(engine_eval(engine)).nodes - code);
     metric(page, "heald_epoch", "gauge", "Lives of the engine on this journal.", "heald_epoch %u\n",
            process->epoch);
     metric(page, "heald_stopped", "gauge", "1 while nothing may be acted on.", "heald_stopped %d\n",

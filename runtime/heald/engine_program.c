@@ -8,6 +8,7 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "runtime/bundle/bundle.h"
+#include "runtime/heald/engine_code.h"
 #include "runtime/heald/log.h"
 #include "runtime/trust/trust.h"
 
@@ -177,7 +178,13 @@ static enum status build(struct generation *generation, const struct config *con
     TRY(check_modes(config, generation->program, error));
     warn_of_grants(config, generation->program);
     generation->engine = engine_new(generation->program, store, &generation->host, error);
-    return generation->engine ? STATUS_OK : STATUS_LIMIT;
+    if (!generation->engine) {
+        return STATUS_LIMIT;
+    }
+    if (texts->bundle) {
+        generation->slab = engine_code_use(generation->engine, texts->bundle);
+    }
+    return STATUS_OK;
 }
 
 static enum status build_folder(struct generation *generation, const struct config *config,
@@ -197,7 +204,6 @@ static enum status build_folder(struct generation *generation, const struct conf
     return status;
 }
 
-/* Objects in the bundle are not looked at: the reference evaluator runs the sources. */
 static enum status build_opened(struct generation *generation, const struct config *config,
                                 struct store *store, uint32_t epoch, uint64_t min_serial,
                                 const struct trust_public *key, const struct bundle_files *files,
@@ -249,6 +255,7 @@ void generation_free(struct generation *generation)
 {
     if (generation) {
         engine_free(generation->engine);
+        slab_free(generation->slab);
         sources_release(&generation->sources);
         arena_release(&generation->arena);
         free(generation);

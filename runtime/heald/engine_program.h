@@ -6,6 +6,7 @@
 #define HEAL_RUNTIME_HEALD_ENGINE_PROGRAM_H
 
 #include "lang/diagnostic.h"
+#include "runtime/code/link.h"
 #include "runtime/config/config.h"
 #include "runtime/engine/engine.h"
 
@@ -15,6 +16,7 @@ struct generation {
     struct program *program;
     struct engine_host host;
     struct engine *engine;
+    struct slab *slab; /* kernels of the engine, or NULL */
     uint64_t serial;
 };
 

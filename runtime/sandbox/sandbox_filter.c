@@ -117,6 +117,9 @@ static int add_rows(scmp_filter_ctx filter, enum sandbox_role role)
     }
     bad |= add_sockets(filter, role);
     bad |= read_only ? add_read_only(filter) : 0;
+    if (role == SANDBOX_ENGINE) { /* machine code: written by one mapping, sealed, run by another */
+        bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 0);
+    }
     bad |= (role_groups[role] & GROUP_RUN) == 0 ? add_cage(filter) : 0;
     /* glibc falls back to clone, whose flags a filter can see. */
     bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);

@@ -1,0 +1,72 @@
+/* Kernels as LLVM IR: eight slots at a time, values as <8 x double>, presence and unknown as i8.
+ * Where no bit depends on a value there are two loops, one of them over bits only, 64 slots at a
+ * time. Only compiler/emit_* and compiler/jit.c include this.
+ *
+ * No pointer of the process and no fast-math flag enters the IR; every floating point operation is
+ * the one of stdlib/column.c, in its order, so that results are the same bit for bit. */
+#ifndef HEAL_COMPILER_EMIT_H
+#define HEAL_COMPILER_EMIT_H
+
+#include <llvm-c/Core.h>
+
+#include "runtime/abi.h"
+
+enum { EMIT_LANES = 8 };
+
+enum emit_phase { EMIT_BOTH, EMIT_BITS, EMIT_VALUES }; /* what a loop stores */
+
+/* A node's column in the loop. */
+struct emit_lane {
+    LLVMValueRef value; /* <8 x double>; of a scalar: a splat */
+    LLVMValueRef present,
+        unknown; /* of emit->word, a bit a slot; present NULL for a scalar: it holds for all */
+};
+
+struct emit {
+    LLVMContextRef context;
+    LLVMModuleRef module;
+    LLVMBuilderRef builder;
+    const struct abi_plan *plan;
+    const struct abi_group *group;
+    bool wide;                                            /* the CPU has mask registers (AVX-512) */
+    LLVMTypeRef i1, i8, i64, pointer, real, bytes, reals; /* the last two of 8 lanes */
+    LLVMValueRef function, columns[ABI_COLUMNS_MAX];
+    enum emit_phase phase;
+    LLVMTypeRef word;        /* i8, and i64 in the loop over bits only */
+    LLVMValueRef slot, byte; /* of the first lane; slot / 8 */
+    struct emit_lane *lanes; /* [plan->node_count] */
+};
+
+/* Adds k_HASH to the module. */
+void emit_group(struct emit *emit, const struct abi_group *group);
+
+/* emit_column.c: columns at the current slot. */
+LLVMValueRef emit_load_reals(struct emit *emit, uint32_t column);
+void emit_store_reals(struct emit *emit, uint32_t column, LLVMValueRef value);
+LLVMValueRef emit_load_bits(struct emit *emit, uint32_t column); /* emit->word */
+void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef bits);
+LLVMValueRef emit_load_bytes(struct emit *emit, uint32_t column); /* <8 x i8> */
+void emit_store_bytes(struct emit *emit, uint32_t column, LLVMValueRef bytes);
+LLVMValueRef emit_splat(struct emit *emit, LLVMValueRef scalar);
+LLVMValueRef emit_real(struct emit *emit, double value);  /* a splat */
+LLVMValueRef emit_byte(struct emit *emit, uint8_t value); /* a splat */
+/* Lanes (<8 x i1>, what comparisons give) to bits and back. */
+LLVMValueRef emit_bits(struct emit *emit, LLVMValueRef lanes);
+LLVMValueRef emit_choose(struct emit *emit, LLVMValueRef bits, LLVMValueRef yes, LLVMValueRef no);
+LLVMValueRef emit_fabs(struct emit *emit, LLVMValueRef value);
+LLVMValueRef emit_sqrt(struct emit *emit, LLVMValueRef value);
+/* What follows runs only where bits != other; returns the block behind it, for emit_end(). */
+LLVMBasicBlockRef emit_unless(struct emit *emit, LLVMValueRef bits, uint8_t other,
+                              const char *name);
+void emit_end(struct emit *emit, LLVMBasicBlockRef behind);
+
+/* Families. member: index in the group. */
+struct emit_lane emit_arithmetic(struct emit *emit, const struct abi_node *node); /* emit_node.c */
+struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node);
+struct emit_lane emit_rename(struct emit *emit, const struct abi_node *node);
+LLVMValueRef emit_predicate(struct emit *emit, enum abi_compare compare, LLVMValueRef x,
+                            LLVMValueRef y); /* lanes */
+struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint32_t member);
+struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uint32_t member);
+
+#endif

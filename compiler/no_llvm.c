@@ -1,0 +1,11 @@
+/* In the place of jit.c and emit_*.c where healc is built without LLVM. */
+#include "compiler/jit.h"
+
+enum status jit_groups(const struct abi_plan *plan, size_t first, size_t count,
+                       const struct code_options *options, enum code_form form, uint8_t **ret_bytes,
+                       size_t *ret_size, struct error *error)
+{
+    (void)plan, (void)first, (void)count, (void)options, (void)form;
+    (void)ret_bytes, (void)ret_size;
+    return error_set(error, STATUS_DENIED, "this healc was built without LLVM (HEAL_LLVM=OFF)");
+}

@@ -1,0 +1,241 @@
+/* Kernels in the place of the reference evaluator's loops.
+ *
+ * A group runs on its kernel while its members' slots are the same as its inputs' (no index
+ * vectors, no two slots with equal labels); else its nodes run as ever. State is the nodes' own, so
+ * either may take over from the other at any tick. */
+#include <stdlib.h>
+
+#include "runtime/engine/eval_node.h"
+
+struct node_code {
+    const struct abi_group *group;
+    struct eval_node **members, **inputs;
+    abi_kernel_f *kernel; /* NULL: none was given */
+    uint64_t generation;  /* of all of its nodes, when last looked at */
+    bool decided, same;
+    struct abi_columns columns;
+    double *tail; /* the last, incomplete block of each input */
+};
+
+struct eval_code {
+    struct abi_plan *plan;
+    struct node_code *groups;
+    struct node_code **by_hash;
+    size_t node_count; /* of the evaluator when the plan was made */
+    size_t running;    /* nodes */
+};
+
+static int compare_hash(const void *a, const void *b)
+{
+    const struct node_code *x = *(struct node_code *const *)a, *y = *(struct node_code *const *)b;
+    return x->group->hash < y->group->hash ? -1 : x->group->hash > y->group->hash;
+}
+
+static struct eval_node **nodes_of(const struct eval *eval, const uint32_t *at, size_t count)
+{
+    struct eval_node **nodes = heap_alloc((count + 1) * sizeof(struct eval_node *));
+    for (size_t i = 0; i < count; i++) {
+        nodes[i] = eval->nodes[at[i]];
+    }
+    return nodes;
+}
+
+static struct eval_code *code_new(const struct eval *eval)
+{
+    struct eval_code *code = heap_alloc(sizeof *code);
+    code->plan = eval_plan(eval);
+    code->node_count = eval->node_count;
+    const size_t count = code->plan->group_count;
+    code->groups = heap_alloc((count + 1) * sizeof *code->groups);
+    code->by_hash = heap_alloc((count + 1) * sizeof(struct node_code *));
+    for (size_t i = 0; i < count; i++) {
+        const struct abi_group *group = &code->plan->groups[i];
+        code->groups[i] =
+            (struct node_code){.group = group,
+                               .members = nodes_of(eval, group->members, group->member_count),
+                               .inputs = nodes_of(eval, group->inputs, group->input_count)};
+        code->by_hash[i] = &code->groups[i];
+    }
+    if (count > 0) {
+        qsort(code->by_hash, count, sizeof(struct node_code *), compare_hash);
+    }
+    return code;
+}
+
+void code_free(struct eval *eval)
+{
+    struct eval_code *code = eval->code;
+    if (!code) {
+        return;
+    }
+    for (size_t i = 0; i < code->plan->group_count; i++) {
+        free(code->groups[i].members);
+        free(code->groups[i].inputs);
+        free(code->groups[i].tail);
+    }
+    for (size_t i = 0; i < eval->node_count; i++) {
+        eval->nodes[i]->run = RUN_REFERENCE;
+        eval->nodes[i]->code = NULL;
+    }
+    free(code->groups);
+    free(code->by_hash);
+    abi_plan_free(code->plan);
+    free(code);
+    eval->code = NULL;
+}
+
+bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel)
+{
+    if (!eval->code) {
+        eval->code = code_new(eval);
+    }
+    CHECK(eval->code->node_count == eval->node_count); /* nothing is added afterwards */
+    const struct abi_group key_group = {.hash = hash};
+    const struct node_code key = {.group = &key_group}, *wanted = &key;
+    struct node_code **found = bsearch(&wanted, eval->code->by_hash, eval->code->plan->group_count,
+                                       sizeof(struct node_code *), compare_hash);
+    if (!found) {
+        return false;
+    }
+    (*found)->kernel = kernel;
+    (*found)->decided = false;
+    return true;
+}
+
+size_t eval_code_nodes(const struct eval *eval)
+{
+    return eval->code ? eval->code->running : 0;
+}
+
+/* ---- which groups can run ---- */
+
+static bool same_slots(const struct eval_node *member)
+{
+    bool same = member->contention[0].group_count == 0 && member->contention[1].group_count == 0;
+    for (size_t i = 0; i < member->in_count && same; i++) {
+        const struct eval_node *in = member->in[i];
+        bool indexed = member->kind == NODE_BINARY;
+        same = in->scalar || (in->count == member->count &&
+                              (!indexed || (i ? member->right_same : member->left_same)));
+    }
+    return same && !member->scalar;
+}
+
+static void decide(struct node_code *code)
+{
+    const struct abi_group *group = code->group;
+    uint64_t generation = 0;
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        generation += code->members[i]->generation;
+    }
+    if (code->decided && generation == code->generation) {
+        return;
+    }
+    code->decided = true;
+    code->generation = generation;
+    code->same = code->kernel != NULL;
+    for (uint32_t i = 0; i < group->member_count && code->same; i++) {
+        code->same = same_slots(code->members[i]);
+    }
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        bool root = i + 1 == group->member_count;
+        code->members[i]->run = !code->same ? RUN_REFERENCE : root ? RUN_KERNEL : RUN_INSIDE;
+        code->members[i]->code = code;
+    }
+}
+
+void code_decide(struct eval *eval)
+{
+    struct eval_code *code = eval->code;
+    if (!code) {
+        return;
+    }
+    code->running = 0;
+    for (size_t i = 0; i < code->plan->group_count; i++) {
+        decide(&code->groups[i]);
+        code->running += code->groups[i].same ? code->groups[i].group->member_count : 0;
+    }
+}
+
+/* ---- a tick ---- */
+
+static void state_columns(const struct eval_node *node, size_t from, void **columns)
+{
+    const size_t word = from / 64;
+    columns[0] = node->state.mean + from;
+    if (node->kind == NODE_EWMA) {
+        columns[1] = node->state.begun + word;
+        return;
+    }
+    columns[1] = node->state.variance + from;
+    columns[2] = node->state.history + from;
+    columns[3] = node->state.begun + word;
+}
+
+/* Columns from slot `from` on. The kernel only reads those of inputs. */
+static void set_columns(struct node_code *code, size_t from)
+{
+    const struct abi_group *group = code->group;
+    const size_t word = from / 64;
+    struct eval_node *root = code->members[group->member_count - 1];
+    for (uint32_t i = 0; i < group->input_count; i++) {
+        const struct eval_node *in = code->inputs[i];
+        void **columns = &code->columns.column[group->input_column[i]];
+        if (group->input_column[i] == ABI_NONE) {
+            continue;
+        }
+        columns[0] = (void *)(uintptr_t)(in->values + (in->scalar ? 0 : from));
+        columns[1] = in->scalar ? in->unknown : in->present + word;
+        if (!in->scalar) {
+            columns[2] = in->unknown + word;
+        }
+    }
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        if (group->state[i] != ABI_NONE) {
+            state_columns(code->members[i], from, &code->columns.column[group->state[i]]);
+        }
+    }
+    code->columns.column[group->root_column] = root->own + from;
+    code->columns.column[group->root_column + 1] = root->present + word;
+    code->columns.column[group->root_column + 2] = root->unknown + word;
+}
+
+/* Values of inputs may end at the last slot (those of the store do): the last block is a copy. */
+static void set_tail(struct node_code *code, size_t from, size_t count)
+{
+    const struct abi_group *group = code->group;
+    if (!code->tail) {
+        code->tail = heap_alloc((group->input_count + 1) * ABI_BLOCK * sizeof *code->tail);
+    }
+    for (uint32_t i = 0; i < group->input_count; i++) {
+        const struct eval_node *in = code->inputs[i];
+        if (group->input_column[i] != ABI_NONE && !in->scalar) {
+            double *tail = code->tail + (size_t)i * ABI_BLOCK;
+            memcpy(tail, in->values + from, count * sizeof *tail);
+            code->columns.column[group->input_column[i]] = tail;
+        }
+    }
+}
+
+void code_run(struct eval_node *root)
+{
+    struct node_code *code = root->code;
+    const struct abi_group *group = code->group;
+    const size_t whole = root->count / ABI_BLOCK * ABI_BLOCK, rest = root->count - whole;
+    const double now = (double)root->eval->now_ms / 1e3;
+    if (whole > 0) {
+        set_columns(code, 0);
+        code->kernel(&code->columns, 0, (int64_t)whole, now);
+    }
+    if (rest > 0) {
+        set_columns(code, whole);
+        set_tail(code, whole, rest);
+        code->kernel(&code->columns, 0, ABI_BLOCK, now);
+        root->present[whole / 64] &= (1ULL << rest) - 1;
+        root->unknown[whole / 64] &= (1ULL << rest) - 1;
+    }
+    root->values = root->own;
+    for (uint32_t i = 0; i < group->input_count; i++) {
+        root->values = group->inputs[i] == group->alias ? code->inputs[i]->values : root->values;
+    }
+}

@@ -1,0 +1,389 @@
+/* The plan: a view of the evaluator's graph, and which nodes become one kernel.
+ *
+ * Engine and compiler both make it, from graphs that may hold more than the group in question, so
+ * nothing of a group depends on the order in which nodes were added. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "runtime/engine/eval_node.h"
+
+/* ---- nodes ---- */
+
+static const char *kind_text(const struct eval_node *node)
+{
+    switch (node->kind) {
+    case NODE_NUMBER: return "number";
+    case NODE_TIME: return "time";
+    case NODE_SELECT: return "select";
+    case NODE_SAMPLED: return "sampled";
+    case NODE_PAST: return "offset";
+    case NODE_WINDOW: return "window";
+    case NODE_FORECAST: return "forecast";
+    case NODE_REACHES: return "reaches";
+    case NODE_BINARY:
+    case NODE_SET: return operator_infos[node->p.op].text;
+    case NODE_AGGREGATE: return aggregate_infos[node->p.aggregate].text;
+    case NODE_RENAME: return node->p.minus ? "negate" : "rename";
+    case NODE_ABSENT: return "absent";
+    case NODE_EWMA: return "ewma";
+    case NODE_ZSCORE: return "zscore";
+    case NODE_ZSCORE_COMPARE: return "zscore compare";
+    }
+    return "";
+}
+
+static const char *window_text(kernel_window_f *window)
+{
+    static const struct {
+        kernel_window_f *window;
+        const char *text;
+    } rows[] = {{kernel_rate, "rate"},
+                {kernel_increase, "increase"},
+                {kernel_avg_over_time, "avg_over_time"},
+                {kernel_max_over_time, "max_over_time"},
+                {kernel_min_over_time, "min_over_time"},
+                {kernel_deriv, "deriv"},
+                {kernel_predict_linear, "predict_linear"}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].window == window) {
+            return rows[i].text;
+        }
+    }
+    return "window";
+}
+
+static void node_text(const struct eval_node *node, char *ret, size_t size)
+{
+    const struct node_parameters *p = &node->p;
+    char duration[32];
+    switch ((int)node->kind) {
+    case NODE_NUMBER: snprintf(ret, size, "%.17g", p->number); break;
+    case NODE_SELECT:
+        snprintf(ret, size, "%s%s", p->metric ? p->metric : "", p->matcher_count ? "{...}" : "");
+        break;
+    case NODE_WINDOW:
+        snprintf(ret, size, "%s [%s]", window_text(p->window),
+                 duration_print(p->range, duration, sizeof duration));
+        break;
+    case NODE_EWMA:
+    case NODE_ZSCORE: snprintf(ret, size, "%s alpha %g", kind_text(node), p->number); break;
+    case NODE_ZSCORE_COMPARE:
+        snprintf(ret, size, "zscore %s %g alpha %g", operator_infos[p->op].text, p->bound,
+                 p->number);
+        break;
+    default: snprintf(ret, size, "%s%s", kind_text(node), p->return_bool ? " bool" : "");
+    }
+}
+
+static enum abi_kind binary_kind(enum operator op)
+{
+    switch ((int)op) {
+    case OPERATOR_ADD: return ABI_ADD;
+    case OPERATOR_SUB: return ABI_SUBTRACT;
+    case OPERATOR_MUL: return ABI_MULTIPLY;
+    case OPERATOR_DIV: return ABI_DIVIDE;
+    default: return operator_infos[op].kind == OPERATOR_COMPARE ? ABI_COMPARE : ABI_OTHER;
+    }
+}
+
+static enum abi_kind kind_of(const struct eval_node *node)
+{
+    switch ((int)node->kind) {
+    case NODE_NUMBER: return ABI_NUMBER;
+    case NODE_BINARY: return binary_kind(node->p.op);
+    case NODE_RENAME: return node->p.minus ? ABI_NEGATE : ABI_RENAME;
+    case NODE_EWMA: return ABI_EWMA;
+    case NODE_ZSCORE: return ABI_ZSCORE;
+    case NODE_ZSCORE_COMPARE: return ABI_ZSCORE_COMPARE;
+    default: return ABI_OTHER;
+    }
+}
+
+static enum abi_compare compare_of(enum operator op)
+{
+    switch ((int)op) {
+    case OPERATOR_EQ: return ABI_EQ;
+    case OPERATOR_NE: return ABI_NE;
+    case OPERATOR_LE: return ABI_LE;
+    case OPERATOR_LT: return ABI_LT;
+    case OPERATOR_GE: return ABI_GE;
+    default: return ABI_GT;
+    }
+}
+
+/* As the slots will say: see scalar_slots(), binary_slots() and function_slots(). */
+static bool is_scalar(const struct abi_plan *plan, const struct eval_node *node)
+{
+    const struct abi_node *nodes = plan->nodes;
+    switch ((int)node->kind) {
+    case NODE_NUMBER:
+    case NODE_TIME: return true;
+    case NODE_RENAME: return nodes[node->in[0]->index].scalar;
+    case NODE_BINARY:
+    case NODE_REACHES: return nodes[node->in[0]->index].scalar && nodes[node->in[1]->index].scalar;
+    default: return false;
+    }
+}
+
+/* Upper ends of what the bench of the reference evaluator shows for one slot, in nanoseconds. */
+static uint32_t node_ns(const struct eval_node *node)
+{
+    switch ((int)node->kind) {
+    case NODE_WINDOW:
+    case NODE_FORECAST: return 2000;
+    case NODE_SAMPLED:
+    case NODE_PAST:
+    case NODE_REACHES: return 100;
+    case NODE_SET:
+    case NODE_AGGREGATE: return 20;
+    case NODE_EWMA:
+    case NODE_ZSCORE:
+    case NODE_ZSCORE_COMPARE: return 12;
+    default: return 4;
+    }
+}
+
+static uint32_t node_bytes(const struct eval_node *node)
+{
+    enum { COLUMN_BYTES = 25 }; /* labels, name, value, two bits */
+    switch ((int)node->kind) {
+    case NODE_SELECT: return COLUMN_BYTES + 12;
+    case NODE_BINARY:
+    case NODE_SET: return COLUMN_BYTES + 25;
+    case NODE_REACHES: return COLUMN_BYTES + 34;
+    case NODE_EWMA:
+    case NODE_ZSCORE:
+    case NODE_ZSCORE_COMPARE: return COLUMN_BYTES + 18;
+    case NODE_FORECAST: return COLUMN_BYTES + (uint32_t)sizeof(struct kernel_forecast);
+    case NODE_AGGREGATE: return COLUMN_BYTES + 28;
+    default: return COLUMN_BYTES;
+    }
+}
+
+static void view_node(struct abi_plan *plan, const struct eval_node *node)
+{
+    struct abi_node *view = &plan->nodes[node->index];
+    *view = (struct abi_node){.kind = kind_of(node),
+                              .hash = node->hash,
+                              .input_count = (uint32_t)node->in_count,
+                              .compare = compare_of(node->p.op),
+                              .return_bool = node->p.return_bool,
+                              .scalar = is_scalar(plan, node),
+                              .outside = node->outside,
+                              .number = node->p.number,
+                              .bound = node->p.bound,
+                              .group = ABI_NONE,
+                              .bytes_per_slot = node_bytes(node),
+                              .ns_per_slot = node_ns(node)};
+    for (size_t i = 0; i < node->in_count; i++) {
+        view->input[i] = (uint32_t)node->in[i]->index;
+        bool again = i == 1 && node->in[0] == node->in[1];
+        plan->nodes[view->input[i]].readers += !again;
+    }
+    node_text(node, view->text, sizeof view->text);
+}
+
+/* ---- groups ---- */
+
+static bool has_code(const struct abi_node *node)
+{
+    return node->kind != ABI_OTHER && node->kind != ABI_NUMBER && !node->scalar;
+}
+
+/* joined[i]: the root of the group of i, or ABI_NONE. A node joins the group of its readers when
+ * all of them are in one and nobody else reads it. Readers stand behind it, so one pass from the
+ * end does. */
+static void join_groups(const struct abi_plan *plan, uint32_t *joined)
+{
+    uint32_t *reader = heap_alloc((plan->node_count + 1) * sizeof *reader);
+    uint32_t *size = heap_alloc((plan->node_count + 1) * sizeof *size);
+    bool *alone = heap_alloc(plan->node_count + 1);
+    for (size_t i = 0; i < plan->node_count; i++) {
+        reader[i] = ABI_NONE;
+    }
+    for (size_t i = plan->node_count; i-- > 0;) {
+        const struct abi_node *node = &plan->nodes[i];
+        joined[i] = ABI_NONE;
+        if (has_code(node)) {
+            bool joins = !node->outside && !alone[i] && reader[i] != ABI_NONE &&
+                         size[reader[i]] < ABI_MEMBERS_MAX;
+            joined[i] = joins ? reader[i] : (uint32_t)i;
+            size[joined[i]]++;
+        }
+        for (uint32_t j = 0; j < node->input_count; j++) {
+            uint32_t in = node->input[j];
+            bool same =
+                joined[i] != ABI_NONE && (reader[in] == ABI_NONE || reader[in] == joined[i]);
+            alone[in] |= !same;
+            reader[in] = joined[i];
+        }
+    }
+    free(reader);
+    free(size);
+    free(alone);
+}
+
+struct collecting {
+    struct abi_plan *plan;
+    struct abi_group *group;
+    const uint32_t *joined;
+    uint32_t *mark; /* [node]: root + 1 of the last group that has seen it */
+    uint32_t root;
+};
+
+/* Members in the order of a walk from the root, inputs first: the same in every plan. */
+static void collect(struct collecting *c, uint32_t at)
+{
+    if (c->mark[at] == c->root + 1) {
+        return;
+    }
+    c->mark[at] = c->root + 1;
+    if (c->joined[at] != c->root) {
+        c->group->inputs[c->group->input_count++] = at;
+        return;
+    }
+    const struct abi_node *node = &c->plan->nodes[at];
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        collect(c, node->input[i]);
+    }
+    c->group->members[c->group->member_count++] = at;
+}
+
+static uint32_t state_columns(enum abi_kind kind)
+{
+    switch ((int)kind) {
+    case ABI_EWMA: return 2;
+    case ABI_ZSCORE:
+    case ABI_ZSCORE_COMPARE: return 4;
+    default: return 0;
+    }
+}
+
+static void number_columns(const struct abi_plan *plan, struct abi_group *group)
+{
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < group->input_count; i++) {
+        const struct abi_node *input = &plan->nodes[group->inputs[i]];
+        group->input_column[i] = input->kind == ABI_NUMBER ? ABI_NONE : next;
+        next += input->kind == ABI_NUMBER ? 0 : input->scalar ? 2 : 3;
+    }
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        uint32_t count = state_columns(plan->nodes[group->members[i]].kind);
+        group->state[i] = count ? next : ABI_NONE;
+        next += count;
+    }
+    group->root_column = next;
+    group->column_count = next + 3;
+}
+
+/* Filters and renames hand their operand's values on. */
+static uint32_t find_alias(const struct collecting *c)
+{
+    uint32_t at = c->root;
+    while (c->joined[at] == c->root) {
+        const struct abi_node *node = &c->plan->nodes[at];
+        if (node->kind == ABI_RENAME) {
+            at = node->input[0];
+        } else if (node->kind == ABI_COMPARE && !node->return_bool) {
+            at = c->plan->nodes[node->input[0]].scalar ? node->input[1] : node->input[0];
+        } else {
+            return ABI_NONE;
+        }
+    }
+    return at;
+}
+
+static uint64_t hash_number(uint64_t hash, uint64_t number)
+{
+    return XXH3_64bits_withSeed(&number, sizeof number, hash);
+}
+
+static uint64_t group_hash(const struct abi_plan *plan, const struct abi_group *group)
+{
+    uint64_t hash = hash_number(ABI_VERSION, (uint64_t)group->member_count << 32);
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        hash = hash_number(hash, plan->nodes[group->members[i]].hash);
+    }
+    for (uint32_t i = 0; i < group->input_count; i++) {
+        hash = hash_number(hash, plan->nodes[group->inputs[i]].hash);
+    }
+    return hash;
+}
+
+/* A group of renames only computes nothing. */
+static bool computes(const struct abi_plan *plan, const struct abi_group *group)
+{
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        if (plan->nodes[group->members[i]].kind != ABI_RENAME) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void group_release(struct abi_group *group)
+{
+    free(group->members);
+    free(group->state);
+    free(group->inputs);
+    free(group->input_column);
+}
+
+static void add_group(struct collecting *c, size_t *capacity)
+{
+    enum { INPUTS_MAX = 2 * ABI_MEMBERS_MAX };
+    struct abi_group group = {.members = heap_alloc(ABI_MEMBERS_MAX * sizeof(uint32_t)),
+                              .state = heap_alloc(ABI_MEMBERS_MAX * sizeof(uint32_t)),
+                              .inputs = heap_alloc(INPUTS_MAX * sizeof(uint32_t)),
+                              .input_column = heap_alloc(INPUTS_MAX * sizeof(uint32_t))};
+    c->group = &group;
+    collect(c, c->root);
+    number_columns(c->plan, &group);
+    if (group.column_count > ABI_COLUMNS_MAX || !computes(c->plan, &group)) {
+        group_release(&group);
+        return;
+    }
+    group.alias = find_alias(c);
+    group.hash = group_hash(c->plan, &group);
+    for (uint32_t i = 0; i < group.member_count; i++) {
+        c->plan->nodes[group.members[i]].group = (uint32_t)c->plan->group_count;
+    }
+    ARRAY_RESERVE(c->plan->groups, c->plan->group_count, *capacity);
+    c->plan->groups[c->plan->group_count++] = group;
+}
+
+struct abi_plan *eval_plan(const struct eval *eval)
+{
+    struct abi_plan *plan = heap_alloc(sizeof *plan);
+    uint32_t *joined = heap_alloc((eval->node_count + 1) * sizeof *joined);
+    uint32_t *mark = heap_alloc((eval->node_count + 1) * sizeof *mark);
+    size_t capacity = 0;
+    plan->nodes = heap_alloc((eval->node_count + 1) * sizeof *plan->nodes);
+    plan->node_count = eval->node_count;
+    for (size_t i = 0; i < eval->node_count; i++) {
+        view_node(plan, eval->nodes[i]);
+    }
+    join_groups(plan, joined);
+    for (uint32_t i = 0; i < plan->node_count; i++) {
+        if (joined[i] == i) {
+            struct collecting c = {.plan = plan, .joined = joined, .mark = mark, .root = i};
+            add_group(&c, &capacity);
+        }
+    }
+    free(joined);
+    free(mark);
+    return plan;
+}
+
+void abi_plan_free(struct abi_plan *plan)
+{
+    for (size_t i = 0; plan && i < plan->group_count; i++) {
+        group_release(&plan->groups[i]);
+    }
+    if (plan) {
+        free(plan->groups);
+        free(plan->nodes);
+    }
+    free(plan);
+}

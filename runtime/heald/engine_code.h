@@ -1,0 +1,17 @@
+/* Machine code of a generation: the objects of its bundle that fit this CPU, linked and handed to
+ * the engine.
+ *
+ * Code only makes an engine faster: where there is none, or it cannot be linked, the reference
+ * evaluator computes the same. */
+#ifndef HEAL_RUNTIME_HEALD_ENGINE_CODE_H
+#define HEAL_RUNTIME_HEALD_ENGINE_CODE_H
+
+#include "runtime/bundle/bundle.h"
+#include "runtime/code/link.h"
+#include "runtime/engine/engine.h"
+
+/* Returns the memory of the kernels, to be freed after the engine; NULL when none is used, and why
+ * is logged. The best level that this CPU has is taken; objects of another ABI are passed over. */
+struct slab *engine_code_use(struct engine *engine, const struct bundle *bundle);
+
+#endif

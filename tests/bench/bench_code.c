@@ -1,0 +1,394 @@
+/* Machine code against C by hand (clang -O3 -march=native, see by_hand.h) and against the reference
+ * evaluator: zscore(x, alpha: 0.05) > 3, x > 0.9, and a chain of eight arithmetic operations.
+ *
+ * Kernels are called on columns of their own, all samples present, ripe and ordinary. CPU time,
+ * rounds interleaved, medians; ticks are whole ticks of an evaluator. Then what compiling and
+ * linking cost. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "compiler/code.h"
+#include "runtime/code/link.h"
+#include "runtime/engine/eval.h"
+#include "tests/bench/by_hand.h"
+#include "tests/engine/tree.h"
+
+enum { ROUNDS = 41, VARIANTS = 4, BATCH = 100 };
+
+static struct arena arena;
+static struct error error;
+
+static double cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int compare_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare_double);
+    return values[count / 2];
+}
+
+_Noreturn static void fail(const char *what)
+{
+    fprintf(stderr, "bench_code: %s: %s\n", what, error.message);
+    exit(2);
+}
+
+/* ---- policies ---- */
+
+static struct expr *zscore_expr(double k)
+{
+    return tree_binary(&arena, tree_zscore(&arena, tree_select(&arena, "x"), 0.05), ">",
+                       tree_number(&arena, k));
+}
+static struct expr *threshold_expr(double k)
+{
+    return tree_binary(&arena, tree_select(&arena, "x"), ">", tree_number(&arena, k));
+}
+static struct expr *step(struct expr *left, const char *op, struct expr *right)
+{
+    return tree_binary(&arena, left, op, right);
+}
+static struct expr *chain_expr(double k)
+{
+    struct expr *x = tree_select(&arena, "x"), *y = tree_select(&arena, "y");
+    struct expr *e = step(step(x, "+", y), "*", tree_number(&arena, 0.5));
+    e = step(step(e, "-", x), "/", tree_number(&arena, 3));
+    e = step(step(e, "+", y), "*", y);
+    return step(step(e, "-", tree_number(&arena, k)), "*", x);
+}
+
+static const struct policy_bench {
+    const char *name;
+    struct expr *(*expr)(double k);
+    double k;
+    by_hand_f *bare, *full;
+    size_t inputs;
+} policies[] = {{"zscore", zscore_expr, 3, bare_zscore, full_zscore, 1},
+                {"threshold", threshold_expr, 0.9, bare_threshold, full_threshold, 1},
+                {"chain8", chain_expr, 2, bare_chain, full_chain, 2}};
+
+static struct abi_plan *plan_of(struct expr *const *exprs, size_t count)
+{
+    struct store *store = store_new(NULL);
+    struct eval *eval = eval_new(store);
+    for (size_t i = 0; i < count; i++) {
+        if (!eval_add(eval, exprs[i], duration_seconds(1), &error)) {
+            fail("plan");
+        }
+    }
+    struct abi_plan *plan = eval_plan(eval);
+    eval_free(eval);
+    store_free(store);
+    return plan;
+}
+
+static struct slab *slab_of(const struct abi_plan *plan)
+{
+    struct code_object *objects;
+    size_t count;
+    struct slab *slab = slab_new();
+    if (code_compile_plan(plan, &(struct code_options){.cpu = CODE_NATIVE}, &objects, &count,
+                          &error) != STATUS_OK) {
+        fail("compile");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slab_add(slab, objects[i].bytes, objects[i].size, &error) != STATUS_OK) {
+            fail("link");
+        }
+    }
+    if (slab_link(slab, &error) != STATUS_OK) {
+        fail("link");
+    }
+    code_objects_free(objects, count);
+    return slab;
+}
+
+/* ---- kernels alone ---- */
+
+static void *column(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 64 + 63) / 64 * 64);
+    memset(p, 0, bytes);
+    return p;
+}
+
+struct side { /* columns of one contestant */
+    struct by_hand c;
+    uint8_t *history;
+};
+
+static struct side side_new(double *x, double *y, size_t n, const uint64_t *present,
+                            const uint64_t *unknown)
+{
+    struct side s = {.c = {.x = x,
+                           .y = y,
+                           .present = present,
+                           .unknown = unknown,
+                           .mean = column(n * 8),
+                           .variance = column(n * 8),
+                           .values = column(n * 8),
+                           .ripe = column(n / 8 + 8),
+                           .ret_present = column(n / 8 + 8),
+                           .ret_unknown = column(n / 8 + 8)},
+                     .history = column(n)};
+    for (size_t i = 0; i < n; i++) {
+        s.c.mean[i] = 0.5;
+        s.c.variance[i] = 0.08;
+    }
+    memset(s.c.ripe, 0xff, n / 8);
+    memset(s.history, 10, n);
+    return s;
+}
+
+static void side_free(struct side *s)
+{
+    void *all[] = {s->c.mean,        s->c.variance,    s->c.values, s->c.ripe,
+                   s->c.ret_present, s->c.ret_unknown, s->history};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        free(all[i]);
+    }
+}
+
+static void bind(const struct abi_plan *plan, const struct side *s, struct abi_columns *columns)
+{
+    const struct abi_group *group = &plan->groups[0];
+    const double *values[] = {s->c.x, s->c.y};
+    size_t vector = 0;
+    for (uint32_t i = 0; i < group->input_count; i++) {
+        if (group->input_column[i] != ABI_NONE) {
+            void **at = &columns->column[group->input_column[i]];
+            at[0] = (void *)(uintptr_t)values[vector++];
+            at[1] = (void *)(uintptr_t)s->c.present;
+            at[2] = (void *)(uintptr_t)s->c.unknown;
+        }
+    }
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        if (group->state[i] != ABI_NONE) {
+            void **at = &columns->column[group->state[i]];
+            at[0] = s->c.mean;
+            at[1] = s->c.variance;
+            at[2] = s->history;
+            at[3] = s->c.ripe;
+        }
+    }
+    columns->column[group->root_column] = s->c.values;
+    columns->column[group->root_column + 1] = s->c.ret_present;
+    columns->column[group->root_column + 2] = s->c.ret_unknown;
+}
+
+static void kernel_bench(const struct policy_bench *policy, size_t n)
+{
+    struct expr *expr = policy->expr(policy->k);
+    struct abi_plan *plan = plan_of(&expr, 1);
+    struct slab *slab = slab_of(plan);
+    abi_kernel_f *kernel = slab_find(slab, plan->groups[0].hash);
+    const size_t padded = (n + 63) / 64 * 64, again = n < 100000 ? 100000 / n : 1;
+    double *x[VARIANTS], *y = column(padded * 8), ns[3][ROUNDS];
+    uint64_t *present = column(padded / 8), *unknown = column(padded / 8);
+    unsigned seed = 1;
+    memset(present, 0xff, padded / 8);
+    for (size_t v = 0; v < VARIANTS; v++) {
+        x[v] = column(padded * 8);
+        for (size_t i = 0; i < padded; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            x[v][i] = (double)(seed >> 8) / (1 << 24);
+            y[i] = 1 - x[v][i];
+        }
+    }
+    struct side sides[3];
+    struct abi_columns columns;
+    for (size_t i = 0; i < 3; i++) {
+        sides[i] = side_new(x[0], y, padded, present, unknown);
+    }
+    for (int round = -3; round < ROUNDS; round++) {
+        double t[4];
+        for (size_t i = 0; i < 3; i++) {
+            sides[i].c.x = x[(size_t)(round + 3) % VARIANTS];
+        }
+        bind(plan, &sides[0], &columns);
+        t[0] = cpu_ns();
+        for (size_t i = 0; i < again; i++) {
+            kernel(&columns, 0, (int64_t)padded, 0);
+        }
+        t[1] = cpu_ns();
+        for (size_t i = 0; i < again; i++) {
+            policy->full(&sides[1].c, padded);
+        }
+        t[2] = cpu_ns();
+        for (size_t i = 0; i < again; i++) {
+            policy->bare(&sides[2].c, padded);
+        }
+        t[3] = cpu_ns();
+        for (int i = 0; i < 3 && round >= 0; i++) {
+            ns[i][round] = (t[i + 1] - t[i]) / (double)(n * again);
+        }
+    }
+    bool same = memcmp(sides[0].c.ret_present, sides[1].c.ret_present, padded / 8) == 0;
+    double k = median(ns[0], ROUNDS), full = median(ns[1], ROUNDS), bare = median(ns[2], ROUNDS);
+    printf("%-10s %8zu entities: kernel %.3f ns, C %.3f (ratio %.2f), C without presence %.3f "
+           "(ratio %.2f)%s\n",
+           policy->name, n, k, full, k / full, bare, k / bare, same ? "" : " RESULTS DIFFER");
+    for (size_t v = 0; v < VARIANTS; v++) {
+        free(x[v]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        side_free(&sides[i]);
+    }
+    free(y);
+    free(present);
+    free(unknown);
+    slab_free(slab);
+    abi_plan_free(plan);
+}
+
+/* ---- whole ticks ---- */
+
+static void tick_bench(const struct policy_bench *policy, size_t n)
+{
+    static const char *const names[] = {"x", "y"};
+    struct store *store = store_new(NULL);
+    struct eval *evals[2] = {eval_new(store), eval_new(store)};
+    struct expr *expr = policy->expr(policy->k);
+    uint32_t source, *ids = heap_alloc(n * policy->inputs * sizeof *ids);
+    double ns[2][ROUNDS];
+    unsigned seed = 1;
+    if (store_source(store, "bench", duration_seconds(10), duration_seconds(5), &source, &error) !=
+        STATUS_OK) {
+        fail("source");
+    }
+    for (size_t i = 0; i < n * policy->inputs; i++) {
+        char pod[32];
+        snprintf(pod, sizeof pod, "pod-%zu", i % n);
+        struct label label = {"pod", pod};
+        if (store_series(store, source, names[i / n], &label, 1, &ids[i], &error) != STATUS_OK) {
+            fail("series");
+        }
+    }
+    for (size_t e = 0; e < 2; e++) {
+        if (!eval_add(evals[e], expr, duration_seconds(10), &error)) {
+            fail("add");
+        }
+    }
+    struct abi_plan *plan = eval_plan(evals[1]);
+    struct slab *slab = slab_of(plan);
+    if (!eval_use_code(evals[1], plan->groups[0].hash, slab_find(slab, plan->groups[0].hash))) {
+        fail("use");
+    }
+    for (int round = -15; round < ROUNDS; round++) {
+        struct instant now = {(int64_t)(round + 16) * 10 * NS_PER_S};
+        for (size_t i = 0; i < n * policy->inputs; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            store_append(store, ids[i], now, now, (double)(seed >> 8) / (1 << 24));
+        }
+        store_answered(store, source, now);
+        for (size_t j = 0; j < 2; j++) {
+            size_t e = (j + (size_t)(round + 15)) % 2;
+            double begin = cpu_ns();
+            eval_tick(evals[e], now);
+            double end = cpu_ns();
+            if (round >= 0) {
+                ns[e][round] = (end - begin) / (double)n;
+            }
+        }
+    }
+    double reference = median(ns[0], ROUNDS), code = median(ns[1], ROUNDS);
+    printf("%-10s %8zu entities, whole tick: code %.3f ns, reference %.3f (%.2f times as fast), "
+           "%zu nodes on code\n",
+           policy->name, n, code, reference, reference / code, eval_code_nodes(evals[1]));
+    free(ids);
+    eval_free(evals[0]);
+    eval_free(evals[1]);
+    abi_plan_free(plan);
+    slab_free(slab);
+    store_free(store);
+}
+
+/* ---- compiling and linking ---- */
+
+static double compile_ms(struct expr *const *exprs, size_t count, struct code_object **ret,
+                         size_t *ret_count, size_t per_object)
+{
+    struct abi_plan *plan = plan_of(exprs, count);
+    double begin = cpu_ns();
+    if (code_compile_plan(
+            plan, &(struct code_options){.cpu = CODE_NATIVE, .kernels_per_object = per_object}, ret,
+            ret_count, &error) != STATUS_OK) {
+        fail("compile");
+    }
+    double end = cpu_ns();
+    abi_plan_free(plan);
+    return (end - begin) / 1e6;
+}
+
+static void compile_bench(void)
+{
+    struct code_object *objects;
+    size_t count;
+    double ms[ROUNDS];
+    struct expr *batch[BATCH];
+    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+        struct expr *expr = policies[p].expr(policies[p].k);
+        for (int round = 0; round < 15; round++) {
+            ms[round] = compile_ms(&expr, 1, &objects, &count, 0);
+            code_objects_free(objects, count);
+        }
+        printf("%-10s compile alone %.2f ms\n", policies[p].name, median(ms, 15));
+    }
+    for (size_t i = 0; i < BATCH; i++) {
+        const struct policy_bench *policy = &policies[i % ARRAY_LEN(policies)];
+        batch[i] = policy->expr(policy->k + (double)i / 1024);
+    }
+    for (int round = 0; round < 5; round++) {
+        ms[round] = compile_ms(batch, BATCH, &objects, &count, BATCH);
+        code_objects_free(objects, count);
+    }
+    printf("mixed      compile in batches of %d: %.2f ms a policy\n", BATCH,
+           median(ms, 5) / (double)BATCH);
+    compile_ms(batch, BATCH, &objects, &count, 10);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct slab *slab = slab_new();
+        double begin = cpu_ns();
+        for (size_t i = 0; i < count; i++) {
+            if (slab_add(slab, objects[i].bytes, objects[i].size, &error) != STATUS_OK) {
+                fail("link");
+            }
+        }
+        if (slab_link(slab, &error) != STATUS_OK) {
+            fail("link");
+        }
+        ms[round] = (cpu_ns() - begin) / 1e6;
+        slab_free(slab);
+    }
+    printf("mixed      link %.4f ms an object of 10 kernels (%zu objects, first of %zu bytes)\n",
+           median(ms, ROUNDS) / (double)count, count, objects[0].size);
+    code_objects_free(objects, count);
+}
+
+int main(void)
+{
+    static const size_t sizes[] = {1000, 100000, 1000000};
+    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+        for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+            kernel_bench(&policies[p], sizes[i]);
+        }
+    }
+    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+        tick_bench(&policies[p], 1000);
+        tick_bench(&policies[p], 100000);
+    }
+    compile_bench();
+    arena_release(&arena);
+    return 0;
+}
