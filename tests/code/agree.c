@@ -176,6 +176,9 @@ static struct expr *expression(struct arena *arena, struct dice *dice)
     switch (below(dice, 12)) {
     case 0: return tree_sum(arena, AGGREGATE_SUM, one_in(dice, 2) ? "pod" : NULL, expr);
     case 1: return tree_binary(arena, expr, "or", vector(arena, dice, 2));
+    case 2:
+        return tree_call(arena, "avg_over_time",
+                         tree_range(arena, tree_signal(arena, "sampled", expr), 60));
     default: return expr;
     }
 }
