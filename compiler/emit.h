@@ -63,6 +63,7 @@ void emit_end(struct emit *emit, LLVMBasicBlockRef behind);
 /* Families. member: index in the group. */
 struct emit_lane emit_arithmetic(struct emit *emit, const struct abi_node *node); /* emit_node.c */
 struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node);
+struct emit_lane emit_set(struct emit *emit, const struct abi_node *node);
 struct emit_lane emit_rename(struct emit *emit, const struct abi_node *node);
 LLVMValueRef emit_predicate(struct emit *emit, enum abi_compare compare, LLVMValueRef x,
                             LLVMValueRef y); /* lanes */

@@ -88,6 +88,8 @@ static struct emit_lane emit_member(struct emit *emit, uint32_t member)
     case ABI_MULTIPLY:
     case ABI_DIVIDE: return emit_arithmetic(emit, node);
     case ABI_COMPARE: return emit_compare(emit, node);
+    case ABI_AND:
+    case ABI_UNLESS: return emit_set(emit, node);
     case ABI_RENAME:
     case ABI_NEGATE: return emit_rename(emit, node);
     case ABI_EWMA: return emit_ewma(emit, node, member);
@@ -105,7 +107,9 @@ static void store_values(struct emit *emit, const struct emit_lane *lane)
 {
     const struct abi_group *group = emit->group;
     const struct abi_node *root = &emit->plan->nodes[group->members[group->member_count - 1]];
-    if (root->kind == ABI_COMPARE && !root->return_bool) {
+    bool filter = root->kind == ABI_AND || root->kind == ABI_UNLESS ||
+                  (root->kind == ABI_COMPARE && !root->return_bool);
+    if (filter) {
         LLVMBasicBlockRef behind = emit_unless(emit, lane->present, 0, "passes");
         emit_store_reals(emit, group->root_column, lane->value);
         emit_end(emit, behind);

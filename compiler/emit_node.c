@@ -65,6 +65,17 @@ struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node)
     return lane;
 }
 
+/* Slots of the left side that the right side has, or has not. */
+struct emit_lane emit_set(struct emit *emit, const struct abi_node *node)
+{
+    LLVMBuilderRef b = emit->builder;
+    const struct emit_lane *x = &emit->lanes[node->input[0]], *y = &emit->lanes[node->input[1]];
+    LLVMValueRef wanted = node->kind == ABI_AND ? y->present : LLVMBuildNot(b, y->present, "");
+    return (struct emit_lane){.value = x->value,
+                              .present = LLVMBuildAnd(b, x->present, wanted, ""),
+                              .unknown = LLVMBuildOr(b, x->unknown, y->unknown, "")};
+}
+
 struct emit_lane emit_rename(struct emit *emit, const struct abi_node *node)
 {
     struct emit_lane lane = emit->lanes[node->input[0]];

@@ -49,6 +49,8 @@ enum abi_kind {
     ABI_MULTIPLY,
     ABI_DIVIDE,
     ABI_COMPARE,
+    ABI_AND,
+    ABI_UNLESS,
     ABI_RENAME,
     ABI_NEGATE,
     ABI_EWMA,

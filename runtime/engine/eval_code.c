@@ -109,6 +109,16 @@ size_t eval_code_nodes(const struct eval *eval)
 
 /* ---- which groups can run ---- */
 
+/* Every slot of both sides has the same group, alone. */
+static bool same_groups(const struct eval_node *set)
+{
+    bool same = set->group_count == set->count && set->in[1]->count == set->count;
+    for (size_t i = 0; i < set->count && same; i++) {
+        same = set->left[i] == i && set->right[i] == i;
+    }
+    return same;
+}
+
 static bool same_slots(const struct eval_node *member)
 {
     bool same = member->contention[0].group_count == 0 && member->contention[1].group_count == 0;
@@ -118,7 +128,7 @@ static bool same_slots(const struct eval_node *member)
         same = in->scalar || (in->count == member->count &&
                               (!indexed || (i ? member->right_same : member->left_same)));
     }
-    return same && !member->scalar;
+    return same && !member->scalar && (member->kind != NODE_SET || same_groups(member));
 }
 
 static void decide(struct node_code *code)

@@ -83,6 +83,8 @@ static enum abi_kind binary_kind(enum operator op)
     case OPERATOR_SUB: return ABI_SUBTRACT;
     case OPERATOR_MUL: return ABI_MULTIPLY;
     case OPERATOR_DIV: return ABI_DIVIDE;
+    case OPERATOR_AND: return ABI_AND;
+    case OPERATOR_UNLESS: return ABI_UNLESS;
     default: return operator_infos[op].kind == OPERATOR_COMPARE ? ABI_COMPARE : ABI_OTHER;
     }
 }
@@ -91,7 +93,8 @@ static enum abi_kind kind_of(const struct eval_node *node)
 {
     switch ((int)node->kind) {
     case NODE_NUMBER: return ABI_NUMBER;
-    case NODE_BINARY: return binary_kind(node->p.op);
+    case NODE_BINARY:
+    case NODE_SET: return binary_kind(node->p.op);
     case NODE_RENAME: return node->p.minus ? ABI_NEGATE : ABI_RENAME;
     case NODE_EWMA: return ABI_EWMA;
     case NODE_ZSCORE: return ABI_ZSCORE;
@@ -186,8 +189,11 @@ static void view_node(struct abi_plan *plan, const struct eval_node *node)
 
 /* ---- groups ---- */
 
-static bool has_code(const struct abi_node *node)
+static bool has_code(const struct abi_plan *plan, const struct abi_node *node)
 {
+    if (node->kind == ABI_AND || node->kind == ABI_UNLESS) {
+        return !plan->nodes[node->input[0]].scalar && !plan->nodes[node->input[1]].scalar;
+    }
     return node->kind != ABI_OTHER && node->kind != ABI_NUMBER && !node->scalar;
 }
 
@@ -205,7 +211,7 @@ static void join_groups(const struct abi_plan *plan, uint32_t *joined)
     for (size_t i = plan->node_count; i-- > 0;) {
         const struct abi_node *node = &plan->nodes[i];
         joined[i] = ABI_NONE;
-        if (has_code(node)) {
+        if (has_code(plan, node)) {
             bool joins = !node->outside && !alone[i] && reader[i] != ABI_NONE &&
                          size[reader[i]] < ABI_MEMBERS_MAX;
             joined[i] = joins ? reader[i] : (uint32_t)i;
@@ -283,7 +289,7 @@ static uint32_t find_alias(const struct collecting *c)
     uint32_t at = c->root;
     while (c->joined[at] == c->root) {
         const struct abi_node *node = &c->plan->nodes[at];
-        if (node->kind == ABI_RENAME) {
+        if (node->kind == ABI_RENAME || node->kind == ABI_AND || node->kind == ABI_UNLESS) {
             at = node->input[0];
         } else if (node->kind == ABI_COMPARE && !node->return_bool) {
             at = c->plan->nodes[node->input[0]].scalar ? node->input[1] : node->input[0];

@@ -404,6 +404,7 @@ static void run_set(struct eval_node *node)
     const struct eval_node *other = node->p.op == OPERATOR_OR ? a : b;
     const uint32_t *other_group = other == a ? node->left : node->right;
     uint64_t *in = node->scratch_bits[0], *unknown = node->scratch_bits[1];
+    node->values = node->own;
     group_bits(other->present, other_group, other->count, node->group_count, in);
     group_bits(other->unknown, other_group, other->count, node->group_count, unknown);
     bits_fill(node->present, node->count, false);

@@ -1,5 +1,6 @@
 /* Machine code against C by hand (clang -O3 -march=native, see by_hand.h) and against the reference
- * evaluator: zscore(x, alpha: 0.05) > 3, x > 0.9, and a chain of eight arithmetic operations.
+ * evaluator: zscore(x, alpha: 0.05) > 3, x > 0.9, a chain of eight arithmetic
+ * operations, and a long one that has all of it and an ewma.
  *
  * Kernels are called on columns of their own, all samples present, ripe and ordinary. CPU time,
  * rounds interleaved, medians; ticks are whole ticks of an evaluator. Then what compiling and
@@ -69,6 +70,17 @@ static struct expr *chain_expr(double k)
     return step(step(e, "-", tree_number(&arena, k)), "*", x);
 }
 
+static struct expr *long_expr(double k)
+{
+    struct expr *product = step(tree_select(&arena, "x"), "*", tree_select(&arena, "y"));
+    struct expr *average = tree_call(&arena, "ewma", tree_select(&arena, "y"));
+    tree_argument(&arena, average, "alpha", tree_number(&arena, 0.05));
+    struct expr *far = step(tree_zscore(&arena, product, 0.05), ">", tree_number(&arena, k));
+    struct expr *high = step(chain_expr(2), ">", tree_number(&arena, 0.1));
+    struct expr *low = step(average, "<", tree_number(&arena, 0.7));
+    return step(step(far, "and", high), "and", low);
+}
+
 static const struct policy_bench {
     const char *name;
     struct expr *(*expr)(double k);
@@ -77,7 +89,8 @@ static const struct policy_bench {
     size_t inputs;
 } policies[] = {{"zscore", zscore_expr, 3, bare_zscore, full_zscore, 1},
                 {"threshold", threshold_expr, 0.9, bare_threshold, full_threshold, 1},
-                {"chain8", chain_expr, 2, bare_chain, full_chain, 2}};
+                {"chain8", chain_expr, 2, bare_chain, full_chain, 2},
+                {"long", long_expr, 3, bare_long, full_long, 2}};
 
 static struct abi_plan *plan_of(struct expr *const *exprs, size_t count)
 {
@@ -138,24 +151,27 @@ static struct side side_new(double *x, double *y, size_t n, const uint64_t *pres
                            .unknown = unknown,
                            .mean = column(n * 8),
                            .variance = column(n * 8),
+                           .other_mean = column(n * 8),
                            .values = column(n * 8),
                            .ripe = column(n / 8 + 8),
+                           .begun = column(n / 8 + 8),
                            .ret_present = column(n / 8 + 8),
                            .ret_unknown = column(n / 8 + 8)},
                      .history = column(n)};
     for (size_t i = 0; i < n; i++) {
-        s.c.mean[i] = 0.5;
+        s.c.mean[i] = s.c.other_mean[i] = 0.5;
         s.c.variance[i] = 0.08;
     }
     memset(s.c.ripe, 0xff, n / 8);
+    memset(s.c.begun, 0xff, n / 8);
     memset(s.history, 10, n);
     return s;
 }
 
 static void side_free(struct side *s)
 {
-    void *all[] = {s->c.mean,        s->c.variance,    s->c.values, s->c.ripe,
-                   s->c.ret_present, s->c.ret_unknown, s->history};
+    void *all[] = {s->c.mean, s->c.other_mean,  s->c.begun,       s->c.variance, s->c.values,
+                   s->c.ripe, s->c.ret_present, s->c.ret_unknown, s->history};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         free(all[i]);
     }
@@ -177,10 +193,11 @@ static void bind(const struct abi_plan *plan, const struct side *s, struct abi_c
     for (uint32_t i = 0; i < group->member_count; i++) {
         if (group->state[i] != ABI_NONE) {
             void **at = &columns->column[group->state[i]];
-            at[0] = s->c.mean;
-            at[1] = s->c.variance;
-            at[2] = s->history;
-            at[3] = s->c.ripe;
+            bool average = plan->nodes[group->members[i]].kind == ABI_EWMA;
+            at[0] = average ? s->c.other_mean : s->c.mean;
+            at[1] = average ? (void *)s->c.begun : s->c.variance;
+            at[2] = average ? at[2] : s->history;
+            at[3] = average ? at[3] : s->c.ripe;
         }
     }
     columns->column[group->root_column] = s->c.values;
@@ -213,26 +230,23 @@ static void kernel_bench(const struct policy_bench *policy, size_t n)
         sides[i] = side_new(x[0], y, padded, present, unknown);
     }
     for (int round = -3; round < ROUNDS; round++) {
-        double t[4];
         for (size_t i = 0; i < 3; i++) {
             sides[i].c.x = x[(size_t)(round + 3) % VARIANTS];
         }
         bind(plan, &sides[0], &columns);
-        t[0] = cpu_ns();
-        for (size_t i = 0; i < again; i++) {
-            kernel(&columns, 0, (int64_t)padded, 0);
-        }
-        t[1] = cpu_ns();
-        for (size_t i = 0; i < again; i++) {
-            policy->full(&sides[1].c, padded);
-        }
-        t[2] = cpu_ns();
-        for (size_t i = 0; i < again; i++) {
-            policy->bare(&sides[2].c, padded);
-        }
-        t[3] = cpu_ns();
-        for (int i = 0; i < 3 && round >= 0; i++) {
-            ns[i][round] = (t[i + 1] - t[i]) / (double)(n * again);
+        for (size_t turn = 0; turn < 3; turn++) { /* the first finds x cold */
+            size_t side = (turn + (size_t)(round + 3)) % 3;
+            double begin = cpu_ns();
+            for (size_t i = 0; i < again; i++) {
+                if (side == 0) {
+                    kernel(&columns, 0, (int64_t)padded, 0);
+                } else {
+                    (side == 1 ? policy->full : policy->bare)(&sides[side].c, padded);
+                }
+            }
+            if (round >= 0) {
+                ns[side][round] = (cpu_ns() - begin) / (double)(n * again);
+            }
         }
     }
     bool same = memcmp(sides[0].c.ret_present, sides[1].c.ret_present, padded / 8) == 0;

@@ -113,3 +113,57 @@ void full_chain(const struct by_hand *c, size_t n)
         c->ret_unknown[base / 64] = c->unknown[base / 64];
     }
 }
+
+/* zscore(x * y) > 3 and the chain > 0.1 and ewma(y) < 0.7; the z where it fires. */
+void bare_long(const struct by_hand *c, size_t n)
+{
+    for (size_t base = 0; base < n; base += 64) {
+        const double *restrict x = c->x + base, *restrict y = c->y + base;
+        double *restrict mean = c->mean + base, *restrict variance = c->variance + base;
+        double *restrict other = c->other_mean + base;
+        uint8_t is[64];
+        for (size_t i = 0; i < 64; i++) {
+            double d = x[i] * y[i] - mean[i], v = variance[i];
+            double z = ((((x[i] + y[i]) * 0.5 - x[i]) / 3 + y[i]) * y[i] - 2) * x[i];
+            mean[i] += ALPHA * d;
+            variance[i] = (1 - ALPHA) * (v + ALPHA * d * d);
+            other[i] += ALPHA * (y[i] - other[i]);
+            is[i] = (d * fabs(d) > BOUND * v) & (z > 0.1) & (other[i] < 0.7);
+        }
+        c->ret_present[base / 64] = pack(is);
+    }
+}
+
+void full_long(const struct by_hand *c, size_t n)
+{
+    for (size_t base = 0; base < n; base += 64) {
+        const size_t w = base / 64;
+        const double *restrict x = c->x + base, *restrict y = c->y + base;
+        double *restrict mean = c->mean + base, *restrict variance = c->variance + base;
+        double *restrict other = c->other_mean + base;
+        double old_mean[64], old_variance[64];
+        uint8_t is[64], nan[64];
+        const uint64_t here = c->present[w], ripe = c->ripe[w], begun = c->begun[w];
+        memcpy(old_mean, mean, sizeof old_mean);
+        memcpy(old_variance, variance, sizeof old_variance);
+        for (size_t i = 0; i < 64; i++) {
+            double p = x[i] * y[i], d = p - mean[i], v = variance[i];
+            double z = ((((x[i] + y[i]) * 0.5 - x[i]) / 3 + y[i]) * y[i] - 2) * x[i];
+            int fold = (here >> i & 1) & (fabs(p) <= 1.7976931348623157e308);
+            int average = (here >> i & 1) & (fabs(y[i]) <= 1.7976931348623157e308);
+            double next = begun >> i & 1 ? other[i] + ALPHA * (y[i] - other[i]) : y[i];
+            mean[i] = fold ? mean[i] + ALPHA * d : mean[i];
+            variance[i] = fold ? (1 - ALPHA) * (v + ALPHA * d * d) : v;
+            other[i] = average ? next : other[i];
+            is[i] = (d * fabs(d) > BOUND * v) & (z > 0.1) & (other[i] < 0.7);
+            nan[i] = (p != p) | (z != z) | (y[i] != y[i]);
+        }
+        uint64_t fires = pack(is) & here & ripe;
+        c->ret_present[w] = fires;
+        c->ret_unknown[w] = (here & (~ripe | pack(nan))) | c->unknown[w];
+        for (; fires; fires &= fires - 1) {
+            size_t i = (size_t)__builtin_ctzll(fires);
+            c->values[base + i] = (x[i] * y[i] - old_mean[i]) / sqrt(old_variance[i]);
+        }
+    }
+}

@@ -11,10 +11,11 @@
 struct by_hand {
     const double *x, *y;
     const uint64_t *present, *unknown; /* of x and y */
-    double *mean, *variance, *values;
-    uint64_t *ripe, *ret_present, *ret_unknown;
+    double *mean, *variance, *other_mean, *values;
+    uint64_t *ripe, *begun, *ret_present, *ret_unknown;
 };
 typedef void by_hand_f(const struct by_hand *c, size_t n);
-by_hand_f bare_zscore, full_zscore, bare_threshold, full_threshold, bare_chain, full_chain;
+by_hand_f bare_zscore, full_zscore, bare_threshold, full_threshold, bare_chain, full_chain,
+    bare_long, full_long;
 
 #endif

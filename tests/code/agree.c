@@ -145,7 +145,7 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
         return tree_select(arena, metrics[one_in(dice, 24) ? 3 : below(dice, 3)]);
     }
     depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 16)) {
+    switch (below(dice, 18)) {
     case 0:
     case 1:
     case 2:
@@ -160,6 +160,10 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
     case 11:
     case 12: return score_comparison(arena, dice, depth);
     case 13: return percent(arena, dice, depth);
+    case 15:
+        return tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth));
+    case 16:
+        return tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth));
     case 14: return negated(arena, vector(arena, dice, depth));
     default: return tree_signal(arena, "s", vector(arena, dice, depth));
     }
@@ -172,6 +176,9 @@ static struct expr *expression(struct arena *arena, struct dice *dice)
     switch (below(dice, 12)) {
     case 0: return tree_sum(arena, AGGREGATE_SUM, one_in(dice, 2) ? "pod" : NULL, expr);
     case 1: return tree_binary(arena, expr, "or", vector(arena, dice, 2));
+    case 2:
+        return tree_call(arena, "avg_over_time",
+                         tree_range(arena, tree_signal(arena, "sampled", expr), 60));
     default: return expr;
     }
 }
