@@ -190,10 +190,10 @@ static void set_columns(struct node_code *code, size_t from)
     struct eval_node *root = code->members[group->member_count - 1];
     for (uint32_t i = 0; i < group->input_count; i++) {
         const struct eval_node *in = code->inputs[i];
-        void **columns = &code->columns.column[group->input_column[i]];
         if (group->input_column[i] == ABI_NONE) {
             continue;
         }
+        void **columns = &code->columns.column[group->input_column[i]];
         columns[0] = (void *)(uintptr_t)(in->values + (in->scalar ? 0 : from));
         columns[1] = in->scalar ? in->unknown : in->present + word;
         if (!in->scalar) {
