@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|start|latency]...
+"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|start|latency|code]...
 
 Every line: figure, target, measured, OK or MISSED, and the CPU time of one fixed loop of this machine taken
 right then, so that figures of other days and machines can be compared. Exit 0 when everything ran, whatever
@@ -28,6 +28,7 @@ SYNCS = 200
 EVENT_PODS = 10000
 SERIES = 10000
 FIGURES = ("check", "eval", "heald", "usual", "start", "latency")
+BY_NAME = FIGURES + ("code",)  # machine code against C by hand: asked for by name
 
 
 class Failure(Exception):
@@ -75,6 +76,10 @@ class Bench:
             got = json.loads(self.call("bench_eval", *arguments))
             measured = f"{got['ratio']:.2f} x ({got['eval_ns']:.2f} to {got['hand_ns']:.2f} ns an entity)"
             self.line(figure, "<= 4 x", measured, got["ratio"] <= 4)
+
+    def code(self):
+        print(self.call("bench_code"), end="")
+        print(f"yardstick {self.yardstick():.0f} ms")
 
     # ---- the daemon ----
 
@@ -297,8 +302,8 @@ def main():
     bench = Bench(build, folder)
     try:
         for name in names:
-            if name not in FIGURES:
-                raise Failure(f"there is no figure '{name}'; there are {', '.join(FIGURES)}")
+            if name not in BY_NAME:
+                raise Failure(f"there is no figure '{name}'; there are {', '.join(BY_NAME)}")
             getattr(bench, name)()
     except Failure as failure:
         sys.exit(f"bench: {failure}")
