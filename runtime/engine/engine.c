@@ -2,7 +2,6 @@
  * way. */
 #include "runtime/engine/engine.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +13,6 @@ const char *const mode_texts[3] = {
     [MODE_SHADOW] = "shadow", [MODE_ASK] = "ask", [MODE_ACT] = "act"};
 
 #define BLIND_AFTER_DEFAULT_S 900.0
-#define NOTICE_RETRY_S        60.0
-#define NOTICE_RETRY_MAX_S    3600.0
 
 enum { ENGINE_NOTICE_BIT = 63 }; /* ids of pages that belong to no incident */
 
@@ -57,66 +54,6 @@ void engine_record(struct engine *engine, struct effects *effects, enum record_k
     va_start(args, fmt);
     vsnprintf(record->text, sizeof record->text, fmt, args);
     va_end(args);
-}
-
-/* ---- pages on their way ---- */
-
-void engine_notify(struct engine *engine, struct effects *effects, const struct record *record,
-                   const char *channel, uint64_t id)
-{
-    (void)effects;
-    if (engine->notice_count == ENGINE_NOTICES_MAX) { /* the oldest has had its tries */
-        engine->notice_count--;
-        memmove(engine->notices, engine->notices + 1,
-                engine->notice_count * sizeof *engine->notices);
-    }
-    struct notice *notice = &engine->notices[engine->notice_count++];
-    *notice = (struct notice){.id = id, .record = *record};
-    snprintf(notice->channel, sizeof notice->channel, "%s", channel ? channel : "");
-}
-
-static void send_notices(struct engine *engine, struct effects *effects)
-{
-    for (size_t i = 0; i < engine->notice_count; i++) {
-        struct notice *notice = &engine->notices[i];
-        if (notice->next.ns > engine->now.ns) {
-            continue;
-        }
-        int shift = notice->tries < 6 ? (int)notice->tries : 6;
-        double wait = fmin(ldexp(NOTICE_RETRY_S, shift), NOTICE_RETRY_MAX_S);
-        notice->next = instant_add(engine->now, duration_seconds(wait));
-        notice->tries++;
-        struct effect *effect = engine_effect(effects, EFFECT_NOTIFY);
-        effect->id = notice->id;
-        effect->record = notice->record;
-        effect->channel = notice->channel;
-    }
-}
-
-void engine_page_again(struct engine *engine)
-{
-    for (size_t i = 0; i < engine->notice_count; i++) {
-        engine->notices[i].next = (struct instant){0};
-    }
-}
-
-static void notified(struct engine *engine, const struct input *input, struct effects *effects)
-{
-    for (size_t i = 0; i < engine->notice_count; i++) {
-        struct notice *notice = &engine->notices[i];
-        if (notice->id != input->id || !input->delivered) {
-            continue;
-        }
-        struct record *record = &engine_effect(effects, EFFECT_RECORD)->record;
-        *record = notice->record;
-        record->kind = RECORD_NOTIFIED;
-        record->time = engine->now;
-        record->epoch = engine->host->epoch;
-        snprintf(record->action, sizeof record->action, "%s", notice->channel);
-        engine->notice_count--;
-        memmove(notice, notice + 1, (engine->notice_count - i) * sizeof *notice);
-        return;
-    }
 }
 
 /* ---- setting up ---- */
@@ -484,8 +421,7 @@ static void policy_notice(struct engine *engine, struct policy_run *run, const c
     snprintf(record->text, sizeof record->text, "%s", text);
     struct record copy = *record;
     engine->counters.escalated++;
-    engine_notify(engine, effects, &copy, channel,
-                  1ULL << ENGINE_NOTICE_BIT | ++engine->next_notice);
+    engine_notify(engine, &copy, channel, 1ULL << ENGINE_NOTICE_BIT | ++engine->next_notice);
 }
 
 /* on missing, on stale, and blind_after: what to say when the policy cannot see. */
@@ -575,7 +511,7 @@ static void apply_input(struct engine *engine, const struct input *input, struct
             incident_result(engine, incident, input, effects);
         }
         break;
-    case INPUT_NOTIFIED: notified(engine, input, effects); break;
+    case INPUT_NOTIFIED: notice_delivered(engine, input, effects); break;
     case INPUT_APPROVE:
     case INPUT_DENY:
         if ((incident = incident_by_id(engine, input->id))) {
@@ -631,7 +567,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
         }
         i += engine->incident_count == before; /* a closed one made room */
     }
-    send_notices(engine, effects);
+    notices_send(engine, effects);
     engine->stepped = true;
 }
 

@@ -137,8 +137,6 @@ void engine_record(struct engine *engine, struct effects *effects, enum record_k
 enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, size_t slot);
 /* The truth of one of the policy's own conditions. */
 enum truth policy_truth(const struct policy_run *run, const struct eval_watch *watch, size_t slot);
-void engine_notify(struct engine *engine, struct effects *effects, const struct record *record,
-                   const char *channel, uint64_t id);
 bool engine_policy_resize(struct policy_run *run);
 /* The canonical text of an entity; false when a label's value cannot be a target's name. */
 bool engine_target_text(const struct pool_run *pool, size_t slot, char *ret, size_t size);
@@ -158,6 +156,12 @@ void incident_result(struct engine *engine, struct incident *incident, const str
                      struct effects *effects);
 void incident_answer(struct engine *engine, struct incident *incident, bool approve,
                      const struct input *input, struct effects *effects);
+
+/* notice.c */
+void engine_notify(struct engine *engine, const struct record *record, const char *channel,
+                   uint64_t id);
+void notices_send(struct engine *engine, struct effects *effects);
+void notice_delivered(struct engine *engine, const struct input *input, struct effects *effects);
 
 /* guard.c */
 /* outer: for an undo, the call it takes back; else NULL. False when target or numbers are not

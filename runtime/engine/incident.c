@@ -124,8 +124,7 @@ void incident_escalate(struct engine *engine, struct incident *incident, struct 
     snprintf(record->action, sizeof record->action, "%s", incident->channel);
     record->rung = ++incident->notices;
     struct record copy = *record;
-    engine_notify(engine, effects, &copy, incident->channel,
-                  incident->id << 8 | (incident->notices & 0xFF));
+    engine_notify(engine, &copy, incident->channel, incident->id << 8 | (incident->notices & 0xFF));
 }
 
 static void incident_hold(struct engine *engine, struct incident *incident, struct effects *effects,
@@ -242,7 +241,7 @@ static void ask(struct engine *engine, struct incident *incident, const struct r
     copy.rung = ++incident->notices;
     snprintf(copy.text, sizeof copy.text, "approve %.300s? healctl approve %llu", plan->text,
              (unsigned long long)incident->id);
-    engine_notify(engine, effects, &copy, rung->approve ? rung->approver.text : incident->channel,
+    engine_notify(engine, &copy, rung->approve ? rung->approver.text : incident->channel,
                   incident->id << 8 | (incident->notices & 0xFF));
     incident_enter(engine, incident, STATE_ASKED);
     incident->deadline = after_seconds(engine, within);

@@ -83,7 +83,7 @@ static void restore_notice(struct engine *engine, const struct record *record)
 {
     uint64_t id = record->incident << 8 | (record->rung & 0xFF);
     if (record->kind == RECORD_ESCALATED) {
-        engine_notify(engine, NULL, record, record->action, id);
+        engine_notify(engine, record, record->action, id);
         return;
     }
     for (size_t i = 0; i < engine->notice_count; i++) {

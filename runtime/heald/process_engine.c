@@ -170,7 +170,9 @@ static void send_notice(struct engine_process *process, const struct effect *eff
     };
     snprintf(message.policy, sizeof message.policy, "%s", effect->record.policy);
     snprintf(message.object, sizeof message.object, "%s", effect->record.target);
-    snprintf(message.key, sizeof message.key, "heal-%llu", (unsigned long long)effect->id);
+    /* The same at every try, and another for every page of every heald that ever was. */
+    snprintf(message.key, sizeof message.key, "heal-%lld-%llx", (long long)effect->record.time.ns,
+             (unsigned long long)effect->id);
     snprintf(message.text, sizeof message.text, "%s", effect->record.text);
     for (size_t i = 0; i < config->channels_count; i++) {
         if (strcmp(config->channels[i].name, effect->channel) == 0) {

@@ -29,6 +29,12 @@
 #define ONE_RUNG \
     HEAD POLICY("high", FIX, "try fix(w) verify x < 50% holds 1s within 5s else page oncall", "")
 
+#define UNDOABLE                                                                 \
+    HEAD POLICY("high",                                                          \
+                "action cordon(t: w) { via exec undo uncordon(t) timeout 3s }\n" \
+                "action uncordon(t: w) { via exec irreversible timeout 3s }\n",  \
+                "try cordon(w) verify x < 50% holds 1s within 5s else page boss", "")
+
 /* A world whose action answers as told, one tick after it was dispatched. */
 struct play {
     struct world world;
@@ -53,6 +59,17 @@ static void play_init(struct play *play, const char *text, size_t entities)
     }
     play->began = play->world.now;
     world_step(&play->world, play->x, NULL, NULL, 0);
+}
+
+/* Grants two actions on all entities instead of `fix`. */
+static void grant_two(struct play *play, struct engine_grant grants[2], const char *first,
+                      const char *second)
+{
+    grants[0] = grants[1] = play->world.grant;
+    grants[0].action = first;
+    grants[1].action = second;
+    play->world.host.grants = grants;
+    play->world.host.grant_count = 2;
 }
 
 static void play_step(struct play *play, const struct input *input)
@@ -138,10 +155,8 @@ static void another_act_on_a_busy_target_waits_its_turn(void **state)
             POLICY("two", RECYCLE,
                    "try recycle(w) verify x < 50% holds 1s within 5s else page oncall", ""),
         1);
-    struct engine_grant grants[2] = {play.world.grant, play.world.grant};
-    grants[1].action = "recycle";
-    play.world.host.grants = grants;
-    play.world.host.grant_count = 2;
+    struct engine_grant grants[2];
+    grant_two(&play, grants, "fix", "recycle");
     play.x[0] = 0.95;
     play_on(&play, 5);
     assert_int_equal(play.dispatched, 1);
@@ -162,10 +177,8 @@ static void a_ladder_climbs_only_after_an_observed_failure_and_ends_with_a_page(
                           "then recycle(w) verify x < 50% holds 1s within 5s else page boss",
                           ""),
               1);
-    struct engine_grant grants[2] = {play.world.grant, play.world.grant};
-    grants[1].action = "recycle";
-    play.world.host.grants = grants;
-    play.world.host.grant_count = 2;
+    struct engine_grant grants[2];
+    grant_two(&play, grants, "fix", "recycle");
     play.x[0] = 0.95;
     play_on(&play, 25);
     assert_int_equal(count_of(&play, RECORD_UNVERIFIED), 2);
@@ -179,17 +192,9 @@ static void a_failed_verification_undoes_the_act_before_the_next_step(void **sta
 {
     (void)state;
     struct play play;
-    play_init(&play,
-              HEAD POLICY("high",
-                          "action cordon(t: w) { via exec undo uncordon(t) timeout 3s }\n"
-                          "action uncordon(t: w) { via exec irreversible timeout 3s }\n",
-                          "try cordon(w) verify x < 50% holds 1s within 5s else page boss", ""),
-              1);
-    struct engine_grant grants[2] = {play.world.grant, play.world.grant};
-    grants[0].action = "cordon";
-    grants[1].action = "uncordon";
-    play.world.host.grants = grants;
-    play.world.host.grant_count = 2;
+    play_init(&play, UNDOABLE, 1);
+    struct engine_grant grants[2];
+    grant_two(&play, grants, "cordon", "uncordon");
     play.x[0] = 0.95;
     play_on(&play, 20);
     assert_int_equal(play.dispatched, 2);
@@ -202,17 +207,9 @@ static void an_undo_owed_when_the_engine_died_is_done_after_it_rose(void **state
 {
     (void)state;
     struct play play;
-    play_init(&play,
-              HEAD POLICY("high",
-                          "action cordon(t: w) { via exec undo uncordon(t) timeout 3s }\n"
-                          "action uncordon(t: w) { via exec irreversible timeout 3s }\n",
-                          "try cordon(w) verify x < 50% holds 1s within 5s else page boss", ""),
-              1);
-    struct engine_grant grants[2] = {play.world.grant, play.world.grant};
-    grants[0].action = "cordon";
-    grants[1].action = "uncordon";
-    play.world.host.grants = grants;
-    play.world.host.grant_count = 2;
+    play_init(&play, UNDOABLE, 1);
+    struct engine_grant grants[2];
+    grant_two(&play, grants, "cordon", "uncordon");
     play.x[0] = 0.95;
     while (count_of(&play, RECORD_UNVERIFIED) == 0) {
         play_step(&play, NULL);
@@ -233,20 +230,13 @@ static void an_undo_owed_when_the_engine_died_is_done_after_it_rose(void **state
 static void a_crash_anywhere_in_an_undo_starts_no_act_twice_and_forgets_none(void **state)
 {
     (void)state;
-    const char *text =
-        HEAD POLICY("high",
-                    "action cordon(t: w) { via exec undo uncordon(t) timeout 3s }\n"
-                    "action uncordon(t: w) { via exec irreversible timeout 3s }\n",
-                    "try cordon(w) verify x < 50% holds 1s within 5s else page boss", "");
+    const char *text = UNDOABLE;
     struct play play;
     size_t all = SIZE_MAX;
     for (size_t keep = 0; keep <= all; keep++) {
         play_init(&play, text, 1);
-        struct engine_grant grants[2] = {play.world.grant, play.world.grant};
-        grants[0].action = "cordon";
-        grants[1].action = "uncordon";
-        play.world.host.grants = grants;
-        play.world.host.grant_count = 2;
+        struct engine_grant grants[2];
+        grant_two(&play, grants, "cordon", "uncordon");
         play.x[0] = 0.95;
         play_on(&play, 20);
         all = play.world.record_count;

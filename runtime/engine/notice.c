@@ -1,0 +1,67 @@
+/* Pages on their way: sent again, with growing pauses, until the actor says that one was delivered.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/engine/engine_internal.h"
+
+#define NOTICE_RETRY_S     60.0
+#define NOTICE_RETRY_MAX_S 3600.0
+
+void engine_notify(struct engine *engine, const struct record *record, const char *channel,
+                   uint64_t id)
+{
+    if (engine->notice_count == ENGINE_NOTICES_MAX) { /* the oldest has had its tries */
+        engine->notice_count--;
+        memmove(engine->notices, engine->notices + 1,
+                engine->notice_count * sizeof *engine->notices);
+    }
+    struct notice *notice = &engine->notices[engine->notice_count++];
+    *notice = (struct notice){.id = id, .record = *record};
+    snprintf(notice->channel, sizeof notice->channel, "%s", channel ? channel : "");
+}
+
+void notices_send(struct engine *engine, struct effects *effects)
+{
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        struct notice *notice = &engine->notices[i];
+        if (notice->next.ns > engine->now.ns) {
+            continue;
+        }
+        int shift = notice->tries < 6 ? (int)notice->tries : 6;
+        double wait = fmin(ldexp(NOTICE_RETRY_S, shift), NOTICE_RETRY_MAX_S);
+        notice->next = instant_add(engine->now, duration_seconds(wait));
+        notice->tries++;
+        struct effect *effect = engine_effect(effects, EFFECT_NOTIFY);
+        effect->id = notice->id;
+        effect->record = notice->record;
+        effect->channel = notice->channel;
+    }
+}
+
+void engine_page_again(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        engine->notices[i].next = (struct instant){0};
+    }
+}
+
+void notice_delivered(struct engine *engine, const struct input *input, struct effects *effects)
+{
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        struct notice *notice = &engine->notices[i];
+        if (notice->id != input->id || !input->delivered) {
+            continue;
+        }
+        struct record *record = &engine_effect(effects, EFFECT_RECORD)->record;
+        *record = notice->record;
+        record->kind = RECORD_NOTIFIED;
+        record->time = engine->now;
+        record->epoch = engine->host->epoch;
+        snprintf(record->action, sizeof record->action, "%s", notice->channel);
+        engine->notice_count--;
+        memmove(notice, notice + 1, (engine->notice_count - i) * sizeof *notice);
+        return;
+    }
+}
