@@ -78,9 +78,8 @@ struct input {
 enum effect_kind { EFFECT_RECORD, EFFECT_DISPATCH, EFFECT_PROBE, EFFECT_NOTIFY };
 struct effect {
     enum effect_kind kind;
-    struct record record; /* RECORD; for NOTIFY: incident, policy, target, text and time */
-    uint64_t id;          /* action id, or notification id */
-    bool undo;
+    struct record record;   /* RECORD; for NOTIFY: incident, policy, target, text and time */
+    uint64_t id;            /* action id, or notification id */
     uint32_t grant, target; /* DISPATCH: indices into the host's grants */
     double numbers[ENGINE_NUMBERS_MAX];
     uint32_t number_count;

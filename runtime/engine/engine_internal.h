@@ -75,7 +75,7 @@ struct incident {
 
 /* What heal did to a target: cooldown with back-off, and the window in which its effects show. */
 struct memory {
-    uint64_t policy, target, type, action;
+    uint64_t policy, target, type;
     struct instant cooldown_until, effect_until;
     unsigned failures;
 };
@@ -115,7 +115,6 @@ struct engine {
 /* An action about to be taken, resolved to plain values. */
 struct plan {
     const struct action *action;
-    const struct act_call *call;
     char target[TARGET_BYTES], type[NAME_BYTES];
     char text[TEXT_BYTES]; /* scale("x", to: 3) */
     double numbers[ENGINE_NUMBERS_MAX];
@@ -174,6 +173,10 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
 void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan);
 struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
                          const char *type, bool make);
+/* What the end of an action says of the next one: the cooldown from `time` on, doubled for each
+ * failure. */
+void memory_judge(struct memory *memory, const struct policy *policy, struct instant time,
+                  bool verified);
 struct duration ledger_window_of(const struct program *program);
 
 #endif

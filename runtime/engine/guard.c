@@ -74,7 +74,7 @@ static bool plan_target(const struct incident *incident, const struct expr *valu
 bool plan_make(const struct engine *engine, const struct incident *incident,
                const struct act_call *call, const struct act_call *outer, struct plan *ret_plan)
 {
-    struct plan plan = {.action = call->resolved, .call = call, .undo = outer != NULL};
+    struct plan plan = {.action = call->resolved, .undo = outer != NULL};
     CHECK(plan.action != NULL);
     const struct argument *argument = call->arguments;
     if (!argument || !plan_target(incident, outer_value(outer, argument->value), &plan)) {
@@ -120,6 +120,22 @@ struct memory *memory_of(struct engine *engine, const char *policy, const char *
     struct memory *memory = &engine->memories[engine->memory_count++];
     *memory = (struct memory){.policy = p, .target = t, .type = y};
     return memory;
+}
+
+void memory_judge(struct memory *memory, const struct policy *policy, struct instant time,
+                  bool verified)
+{
+    memory->failures = verified ? 0 : memory->failures + 1;
+    if (!policy->has_cooldown) {
+        return;
+    }
+    double seconds = policy->cooldown.value;
+    if (policy->cooldown_max.text) {
+        unsigned doublings = memory->failures > 1 ? memory->failures - 1 : 0;
+        seconds = fmin(ldexp(seconds, (int)(doublings < 60 ? doublings : 60)),
+                       policy->cooldown_max.value);
+    }
+    memory->cooldown_until = instant_add(time, duration_seconds(seconds));
 }
 
 static struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool)
@@ -430,7 +446,6 @@ void plan_spend(struct engine *engine, const struct incident *incident, const st
     struct memory *memory = memory_of(engine, incident->policy, plan->target, plan->type, true);
     struct duration window = plan->action->has_within ? duration_seconds(plan->action->within.value)
                                                       : duration_seconds(0);
-    memory->action = ledger_name(plan->action->name.text);
     memory->effect_until = instant_add(engine->now, window);
     if (!plan->undo) {
         CHECK(

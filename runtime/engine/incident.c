@@ -223,7 +223,6 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
                   plan->text);
     struct effect *effect = engine_effect(effects, EFFECT_DISPATCH);
     effect->id = incident->action_id;
-    effect->undo = plan->undo;
     effect->grant = plan->grant;
     effect->target = plan->grant_target;
     effect->number_count = plan->number_count;
@@ -384,20 +383,9 @@ static void step_acting(struct engine *engine, struct incident *incident, struct
 
 static void back_off(struct engine *engine, struct incident *incident, bool verified)
 {
-    const struct policy *policy = incident->run->policy;
     struct memory *memory =
         memory_of(engine, incident->policy, incident->target, incident->type, true);
-    memory->failures = verified ? 0 : memory->failures + 1;
-    if (!policy->has_cooldown) {
-        return;
-    }
-    double seconds = policy->cooldown.value;
-    if (policy->cooldown_max.text) {
-        unsigned doublings = memory->failures > 1 ? memory->failures - 1 : 0;
-        seconds = fmin(ldexp(seconds, (int)(doublings < 60 ? doublings : 60)),
-                       policy->cooldown_max.value);
-    }
-    memory->cooldown_until = after_seconds(engine, seconds);
+    memory_judge(memory, incident->run->policy, engine->now, verified);
 }
 
 static void next_rung(struct engine *engine, struct incident *incident)
@@ -601,7 +589,7 @@ void incident_result(struct engine *engine, struct incident *incident, const str
     static const enum record_kind kinds[OUTCOME_COUNT] = {
         [OUTCOME_NONE] = RECORD_UNKNOWN,    [OUTCOME_SUCCEEDED] = RECORD_SUCCEEDED,
         [OUTCOME_FAILED] = RECORD_FAILED,   [OUTCOME_TIMED_OUT] = RECORD_TIMED_OUT,
-        [OUTCOME_UNKNOWN] = RECORD_UNKNOWN, [OUTCOME_NEVER_STARTED] = RECORD_FAILED,
+        [OUTCOME_UNKNOWN] = RECORD_UNKNOWN, [OUTCOME_NEVER_STARTED] = RECORD_DROPPED,
         [OUTCOME_REFUSED] = RECORD_REFUSED,
     };
     bool undoing = incident->state == STATE_UNDOING;

@@ -63,19 +63,7 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         }
         return;
     }
-    memory->failures = record->kind == RECORD_VERIFIED ? 0 : memory->failures + 1;
-    if (policy->has_cooldown) {
-        double seconds = policy->cooldown.value;
-        for (unsigned i = 1; policy->cooldown_max.text && i < memory->failures &&
-                             seconds < policy->cooldown_max.value;
-             i++) {
-            seconds *= 2;
-        }
-        if (policy->cooldown_max.text && seconds > policy->cooldown_max.value) {
-            seconds = policy->cooldown_max.value;
-        }
-        memory->cooldown_until = instant_add(record->time, duration_seconds(seconds));
-    }
+    memory_judge(memory, policy, record->time, record->kind == RECORD_VERIFIED);
 }
 
 /* A page that was decided but of which no delivery is on record goes out again: at least once. */
@@ -116,8 +104,10 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
         restore_memory(engine, incident, record);
         break;
-    case RECORD_DROPPED:
+    case RECORD_DROPPED: /* it never started: an undo is still to be done */
         incident->intent_only = false;
+        incident->rung = record->rung;
+        incident->undo_owed = incident->undo_owed || incident->state == STATE_UNDOING;
         incident_enter(engine, incident, STATE_OPEN);
         break;
     case RECORD_SUCCEEDED:
@@ -134,13 +124,8 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         }
         break;
     case RECORD_FAILED:
-        incident->rung = record->rung;
-        if (strncmp(record->text, "never started", 13) != 0) {
-            restore_memory(engine, incident, record);
-            incident->rung++;
-        } else {
-            incident->undo_owed = incident->state == STATE_UNDOING;
-        }
+        restore_memory(engine, incident, record);
+        incident->rung = record->rung + 1;
         incident_enter(engine, incident, STATE_OPEN);
         break;
     case RECORD_VERIFIED:

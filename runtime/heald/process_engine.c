@@ -585,7 +585,6 @@ int process_engine_main(const struct process_start *start)
         log_say(LOG_ERROR, "%s", error.message);
         return PROCESS_EXIT_REFUSED;
     }
-    process->started = process->now;
     char text[TEXT_BYTES];
     snprintf(text, sizeof text, "epoch %u, boot %s", process->epoch, start->clock.boot);
     append_own(process, RECORD_STARTED, text);

@@ -39,11 +39,10 @@ struct engine_process {
     uint64_t unanswered[ENGINE_UNANSWERED_MAX]; /* ids of the ACTs of this life, without RESULT */
     size_t unanswered_count;
     uint32_t epoch;
-    struct instant now, started;
+    struct instant now;
     struct duration
         skew;          /* what is added to the clock, so that time never goes back in a journal */
     bool peer, failed; /* failed: the journal takes nothing more; the process must end */
-    bool stop_file;
     char stop_path[4096];
     char sandbox[SANDBOX_REPORT_BYTES];
     struct duration last_step_cpu; /* of the last tick */

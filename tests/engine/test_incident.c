@@ -96,7 +96,7 @@ static void play_step(struct play *play, const struct input *input)
                                        .id = effect->id,
                                        .outcome = play->outcome,
                                        .ended = play->world.now,
-                                       .text = "it"};
+                                       .text = "never started: says the child"};
         if (play->helps) {
             play->x[effect->target] = 0.1;
         }
@@ -301,6 +301,26 @@ static void a_failed_act_goes_on_to_the_next_step_and_a_timed_out_one_is_observe
     world_release(&play.world);
 }
 
+static void the_words_of_a_child_decide_nothing_after_a_crash(void **state)
+{
+    (void)state;
+    struct play play;
+    play_init(&play, ONE_RUNG, 1);
+    play.outcome = OUTCOME_FAILED;
+    play.x[0] = 0.95;
+    while (count_of(&play, RECORD_FAILED) == 0) {
+        play_step(&play, NULL);
+    }
+    while (play.world.records[play.world.record_count - 1].kind != RECORD_FAILED) {
+        play.world.record_count--;
+    }
+    world_restart(&play.world);
+    play_on(&play, 10);
+    assert_int_equal(count_of(&play, RECORD_DISPATCHED), 1);
+    assert_true(count_of(&play, RECORD_ESCALATED) >= 1);
+    world_release(&play.world);
+}
+
 static void cooldown_doubles_while_nothing_helps_and_starts_anew_once_it_does(void **state)
 {
     (void)state;
@@ -476,6 +496,7 @@ int main(void)
         cmocka_unit_test(a_crash_anywhere_in_an_undo_starts_no_act_twice_and_forgets_none),
         cmocka_unit_test(an_unknown_outcome_goes_to_a_person_and_is_not_tried_again),
         cmocka_unit_test(a_failed_act_goes_on_to_the_next_step_and_a_timed_out_one_is_observed),
+        cmocka_unit_test(the_words_of_a_child_decide_nothing_after_a_crash),
         cmocka_unit_test(cooldown_doubles_while_nothing_helps_and_starts_anew_once_it_does),
         cmocka_unit_test(mode_ask_asks_before_every_act_and_a_late_word_is_a_no),
         cmocka_unit_test(keep_counts_the_target_as_gone_and_those_under_way_too),
