@@ -33,26 +33,6 @@ static const char *kind_text(const struct eval_node *node)
     return "";
 }
 
-static const char *window_text(kernel_window_f *window)
-{
-    static const struct {
-        kernel_window_f *window;
-        const char *text;
-    } rows[] = {{kernel_rate, "rate"},
-                {kernel_increase, "increase"},
-                {kernel_avg_over_time, "avg_over_time"},
-                {kernel_max_over_time, "max_over_time"},
-                {kernel_min_over_time, "min_over_time"},
-                {kernel_deriv, "deriv"},
-                {kernel_predict_linear, "predict_linear"}};
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].window == window) {
-            return rows[i].text;
-        }
-    }
-    return "window";
-}
-
 static void node_text(const struct eval_node *node, char *ret, size_t size)
 {
     const struct node_parameters *p = &node->p;
@@ -63,7 +43,7 @@ static void node_text(const struct eval_node *node, char *ret, size_t size)
         snprintf(ret, size, "%s%s", p->metric ? p->metric : "", p->matcher_count ? "{...}" : "");
         break;
     case NODE_WINDOW:
-        snprintf(ret, size, "%s [%s]", window_text(p->window),
+        snprintf(ret, size, "%s [%s]", kernel_window_infos[p->window].text,
                  duration_print(p->range, duration, sizeof duration));
         break;
     case NODE_EWMA:
