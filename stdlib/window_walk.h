@@ -27,16 +27,20 @@ LANE_INLINE whole walk_next(const struct walk *w, whole row)
     return whole_pick(whole_equal(next, whole_of(w->tile->rows)), whole_of(0), next);
 }
 
-/* The row where all lanes of m are; -1 when they are not in one. */
+/* The row where all lanes of m are; -1 when they are not in one. Mostly the first lane is in it. */
 LANE_INLINE int32_t walk_row(whole row, mask m)
 {
-    int32_t r = whole_max(whole_pick(m, row, whole_of(-1)));
+    int32_t r = whole_lane(row, 0);
+    if (!mask_any(m & ~whole_equal(row, whole_of(r)))) {
+        return r;
+    }
+    r = whole_max(whole_pick(m, row, whole_of(-1)));
     return mask_any(m & ~whole_equal(row, whole_of(r))) ? -1 : r;
 }
 
 LANE_INLINE size_t walk_at(const struct walk *w, int32_t row)
 {
-    return (size_t)row * TILE_LANES + (size_t)w->lane;
+    return (size_t)row * w->tile->stride + (size_t)w->lane;
 }
 
 /* Values of the lanes of m; of the others any. */
@@ -77,11 +81,12 @@ LANE_INLINE struct walk walk_load(const struct kernel_tile *tile,
                                   const struct window_cursor *cursor, int lane, int64_t start_ms,
                                   int64_t end_ms)
 {
+    const int in = lane % TILE_GROUP;
     struct walk w = {.tile = tile,
                      .lane = lane,
-                     .first = whole_load(cursor->first + lane),
-                     .past = whole_load(cursor->past + lane),
-                     .leaves = whole_load(cursor->leaves_ms + lane),
+                     .first = whole_load(cursor->first + in),
+                     .past = whole_load(cursor->past + in),
+                     .leaves = whole_load(cursor->leaves_ms + in),
                      .start = walk_clamp(start_ms - tile->origin_ms),
                      .end = walk_clamp(end_ms - tile->origin_ms)};
     mask some = ~whole_equal(w.leaves, whole_of(INT32_MAX));
@@ -93,11 +98,10 @@ LANE_INLINE struct walk walk_load(const struct kernel_tile *tile,
 
 LANE_INLINE void walk_store(const struct walk *w, struct window_cursor *cursor)
 {
-    if (w->moved) {
-        whole_store(cursor->first + w->lane, w->first);
-        whole_store(cursor->past + w->lane, w->past);
-        whole_store(cursor->leaves_ms + w->lane, w->leaves);
-    }
+    const int in = w->lane % TILE_GROUP;
+    whole_store(cursor->first + in, w->first);
+    whole_store(cursor->past + in, w->past);
+    whole_store(cursor->leaves_ms + in, w->leaves);
 }
 
 /* Samples at w->past of the lanes of m come in at the times t; w->count is without them. */
@@ -143,17 +147,18 @@ struct sum {
     real hi, lo, peak;
 };
 
-LANE_INLINE struct sum sum_load(const struct window_sum *from, int lane)
+/* in: the first lane, within its group. */
+LANE_INLINE struct sum sum_load(const struct window_sum *from, int in)
 {
-    return (struct sum){real_load(from->hi + lane), real_load(from->lo + lane),
-                        real_load(from->peak + lane)};
+    return (struct sum){real_load(from->hi + in), real_load(from->lo + in),
+                        real_load(from->peak + in)};
 }
 
-LANE_INLINE void sum_store(const struct sum *sum, struct window_sum *to, int lane)
+LANE_INLINE void sum_store(const struct sum *sum, struct window_sum *to, int in)
 {
-    real_store(to->hi + lane, sum->hi);
-    real_store(to->lo + lane, sum->lo);
-    real_store(to->peak + lane, sum->peak);
+    real_store(to->hi + in, sum->hi);
+    real_store(to->lo + in, sum->lo);
+    real_store(to->peak + in, sum->peak);
 }
 
 /* Knuth's TwoSum; value is 0 in lanes that stay. */
@@ -198,29 +203,34 @@ LANE_INLINE void sum_clear(struct sum *sum, mask m)
 
 /* ---- one lane, one sample at a time: what is rare ---- */
 
-/* The lane's sum with one more value. */
-LANE_INLINE void lane_add(struct window_sum *sum, size_t lane, double value)
+LANE_INLINE void lane_two_sum(double *hi, double *lo, double value)
 {
-    double hi = sum->hi[lane], total = hi + value, part = total - hi;
-    sum->lo[lane] += (hi - (total - part)) + (value - part);
-    sum->hi[lane] = total;
-    double size = __builtin_fabs(total), other = __builtin_fabs(value);
-    size = other > size ? other : size;
-    sum->peak[lane] = size > sum->peak[lane] ? size : sum->peak[lane];
+    double total = *hi + value, part = total - *hi;
+    *lo += (*hi - (total - part)) + (value - part);
+    *hi = total;
 }
 
-LANE_INLINE void lane_zero(struct window_sum *sum, size_t lane)
+/* The sum of lane `in` of its group with one more value. */
+LANE_INLINE void lane_add(struct window_sum *sum, size_t in, double value)
 {
-    sum->hi[lane] = sum->lo[lane] = sum->peak[lane] = 0;
+    lane_two_sum(&sum->hi[in], &sum->lo[in], value);
+    double size = __builtin_fabs(sum->hi[in]), other = __builtin_fabs(value);
+    size = other > size ? other : size;
+    sum->peak[in] = size > sum->peak[in] ? size : sum->peak[in];
+}
+
+LANE_INLINE void lane_zero(struct window_sum *sum, size_t in)
+{
+    sum->hi[in] = sum->lo[in] = sum->peak[in] = 0;
 }
 
 LANE_INLINE int32_t cursor_count(const struct kernel_tile *tile, const struct window_cursor *cursor,
-                                 size_t lane)
+                                 size_t in)
 {
-    if (cursor->leaves_ms[lane] == INT32_MAX) {
+    if (cursor->leaves_ms[in] == INT32_MAX) {
         return 0;
     }
-    int32_t rows = cursor->past[lane] - cursor->first[lane];
+    int32_t rows = cursor->past[in] - cursor->first[in];
     return rows <= 0 ? rows + tile->rows : rows;
 }
 
@@ -231,7 +241,7 @@ LANE_INLINE int32_t row_next(const struct kernel_tile *tile, int32_t row)
 
 LANE_INLINE double row_value(const struct kernel_tile *tile, int32_t row, size_t lane)
 {
-    return tile->values[(size_t)row * TILE_LANES + lane];
+    return tile->values[(size_t)row * tile->stride + lane];
 }
 
 LANE_INLINE bool is_finite(double value)

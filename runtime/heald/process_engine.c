@@ -422,7 +422,7 @@ static enum status open_state(struct engine_process *process, struct error *erro
 #endif
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->epoch = restoring.epoch + 1;
-    process->store = store_new(&(struct store_limits){0});
+    process->store = store_new(&(struct store_limits){.live = true});
     store_expect(process->store, sources_of(config));
     /* A folder's serial begins anew with its MANIFEST; a bundle's is told to healc. */
     uint64_t min_serial = bundle_path(config->policies) ? restoring.serial : 0;
