@@ -35,10 +35,30 @@ struct emit {
     LLVMTypeRef word;        /* i8, and i64 in the loop over bits only */
     LLVMValueRef slot, byte; /* of the first lane; slot / 8 */
     struct emit_lane *lanes; /* [plan->node_count] */
+    bool calls_stdlib;       /* the module needs emit_stdlib() */
 };
 
 /* Adds k_HASH to the module. */
 void emit_group(struct emit *emit, const struct abi_group *group);
+
+/* A loop over the function's slots from where the builder stands; at its end the builder stands
+ * behind it. bits: of loop.word, or-ed over all turns and returned as i64. */
+struct emit_loop {
+    LLVMBasicBlockRef entry, body, end;
+    LLVMTypeRef word;
+    LLVMValueRef step, any;
+};
+struct emit_loop emit_loop_begin(struct emit *emit, unsigned step, LLVMTypeRef word);
+LLVMValueRef emit_loop_end(struct emit *emit, struct emit_loop *loop, LLVMValueRef bits);
+
+/* emit_stdlib.c. False in a healc that was built without clang: it calls nothing of stdlib. */
+bool emit_stdlib_there(void);
+/* Brings in what the module's kernels call; each() sees every function that came. False when LLVM
+ * refuses the bitcode. */
+typedef void emit_function_f(void *context, LLVMValueRef function);
+bool emit_stdlib(struct emit *emit, emit_function_f *each, void *context);
+/* emit_window.c: the whole body of a window's group; what was present, as i64. */
+LLVMValueRef emit_window(struct emit *emit);
 
 /* emit_column.c: columns at the current slot. */
 LLVMValueRef emit_load_reals(struct emit *emit, uint32_t column);
@@ -48,6 +68,7 @@ void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef bits);
 LLVMValueRef emit_load_bytes(struct emit *emit, uint32_t column); /* <8 x i8> */
 void emit_store_bytes(struct emit *emit, uint32_t column, LLVMValueRef bytes);
 LLVMValueRef emit_splat(struct emit *emit, LLVMValueRef scalar);
+LLVMValueRef emit_scalar(struct emit *emit, double value);
 LLVMValueRef emit_real(struct emit *emit, double value);  /* a splat */
 LLVMValueRef emit_byte(struct emit *emit, uint8_t value); /* a splat */
 /* Lanes (<8 x i1>, what comparisons give) to bits and back. */

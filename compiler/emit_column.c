@@ -72,11 +72,16 @@ static LLVMValueRef constant(LLVMValueRef scalar)
 }
 
 /* By its bits: LLVMConstReal() would lose the payload of a NaN. */
-LLVMValueRef emit_real(struct emit *emit, double value)
+LLVMValueRef emit_scalar(struct emit *emit, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    return constant(LLVMConstBitCast(LLVMConstInt(emit->i64, bits, 0), emit->real));
+    return LLVMConstBitCast(LLVMConstInt(emit->i64, bits, 0), emit->real);
+}
+
+LLVMValueRef emit_real(struct emit *emit, double value)
+{
+    return constant(emit_scalar(emit, value));
 }
 
 LLVMValueRef emit_byte(struct emit *emit, uint8_t value)

@@ -18,7 +18,7 @@ static void types(struct emit *emit)
 static void function_new(struct emit *emit)
 {
     static const char *const attributes[] = {"nounwind", "nofree", "norecurse"};
-    LLVMTypeRef parameters[] = {emit->pointer, emit->i64, emit->i64, emit->real};
+    LLVMTypeRef parameters[] = {emit->pointer, emit->i64, emit->i64, emit->i64};
     char name[32];
     snprintf(name, sizeof name, "k_%016llx", (unsigned long long)emit->group->hash);
     emit->function =
@@ -96,9 +96,10 @@ static struct emit_lane emit_member(struct emit *emit, uint32_t member)
     case ABI_ZSCORE:
     case ABI_ZSCORE_COMPARE: return emit_zscore(emit, node, member);
     case ABI_OTHER:
-    case ABI_NUMBER: break;
+    case ABI_NUMBER:
+    case ABI_WINDOW: break;
     }
-    CHECK(node->kind != ABI_OTHER && node->kind != ABI_NUMBER); /* such have no group */
+    CHECK(!"a member"); /* the first two have no group, the last has one for itself */
     return (struct emit_lane){0};
 }
 
@@ -143,39 +144,52 @@ static LLVMValueRef emit_body(struct emit *emit)
     return lane.present;
 }
 
-/* A loop over all slots from where the builder stands; it then stands behind it. Returns what was
- * present, or-ed. What the other phase needs is dead here and goes with the passes. */
-static LLVMValueRef emit_loop(struct emit *emit, enum emit_phase phase)
+struct emit_loop emit_loop_begin(struct emit *emit, unsigned step, LLVMTypeRef word)
 {
     LLVMBuilderRef b = emit->builder;
     LLVMValueRef lo = LLVMGetParam(emit->function, 1), hi = LLVMGetParam(emit->function, 2);
+    struct emit_loop loop = {.word = word, .step = LLVMConstInt(emit->i64, step, 0)};
+    loop.entry = LLVMGetInsertBlock(b);
+    loop.body = LLVMAppendBasicBlockInContext(emit->context, emit->function, "loop");
+    loop.end = LLVMAppendBasicBlockInContext(emit->context, emit->function, "end");
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, lo, hi, ""), loop.body, loop.end);
+    LLVMPositionBuilderAtEnd(b, loop.body);
+    emit->slot = LLVMBuildPhi(b, emit->i64, "slot");
+    loop.any = LLVMBuildPhi(b, word, "any");
+    emit->byte = LLVMBuildLShr(b, emit->slot, LLVMConstInt(emit->i64, 3, 0), "");
+    return loop;
+}
+
+LLVMValueRef emit_loop_end(struct emit *emit, struct emit_loop *loop, LLVMValueRef bits)
+{
+    LLVMBuilderRef b = emit->builder;
+    LLVMValueRef lo = LLVMGetParam(emit->function, 1), hi = LLVMGetParam(emit->function, 2);
+    LLVMValueRef none = LLVMConstInt(loop->word, 0, 0);
+    LLVMValueRef any = LLVMBuildOr(b, loop->any, bits, "");
+    LLVMValueRef next = LLVMBuildAdd(b, emit->slot, loop->step, "");
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, hi, ""), loop->body, loop->end);
+    LLVMAddIncoming(emit->slot, &lo, &loop->entry, 1);
+    LLVMAddIncoming(emit->slot, &next, &last, 1);
+    LLVMAddIncoming(loop->any, &none, &loop->entry, 1);
+    LLVMAddIncoming(loop->any, &any, &last, 1);
+    LLVMMoveBasicBlockAfter(loop->end, last);
+    LLVMPositionBuilderAtEnd(b, loop->end);
+    LLVMValueRef all = LLVMBuildPhi(b, loop->word, "");
+    LLVMAddIncoming(all, &none, &loop->entry, 1);
+    LLVMAddIncoming(all, &any, &last, 1);
+    return LLVMBuildZExt(b, all, emit->i64, "");
+}
+
+/* All slots in one phase. What the other phase needs is dead here and goes with the passes. */
+static LLVMValueRef emit_slots(struct emit *emit, enum emit_phase phase)
+{
     emit->phase = phase;
     emit->word = phase == EMIT_BITS ? emit->i64 : emit->i8;
     load_scalars(emit);
-    LLVMBasicBlockRef entry = LLVMGetInsertBlock(b);
-    LLVMBasicBlockRef loop = LLVMAppendBasicBlockInContext(emit->context, emit->function, "loop");
-    LLVMBasicBlockRef end = LLVMAppendBasicBlockInContext(emit->context, emit->function, "end");
-    LLVMValueRef none = LLVMConstInt(emit->word, 0, 0);
-    LLVMValueRef step = LLVMConstInt(emit->i64, phase == EMIT_BITS ? ABI_BLOCK : EMIT_LANES, 0);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, lo, hi, ""), loop, end);
-    LLVMPositionBuilderAtEnd(b, loop);
-    emit->slot = LLVMBuildPhi(b, emit->i64, "slot");
-    LLVMValueRef any = LLVMBuildPhi(b, emit->word, "any");
-    emit->byte = LLVMBuildLShr(b, emit->slot, LLVMConstInt(emit->i64, 3, 0), "");
-    LLVMValueRef now_any = LLVMBuildOr(b, any, emit_body(emit), "");
-    LLVMValueRef next = LLVMBuildAdd(b, emit->slot, step, "");
-    LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, hi, ""), loop, end);
-    LLVMAddIncoming(emit->slot, &lo, &entry, 1);
-    LLVMAddIncoming(emit->slot, &next, &last, 1);
-    LLVMAddIncoming(any, &none, &entry, 1);
-    LLVMAddIncoming(any, &now_any, &last, 1);
-    LLVMMoveBasicBlockAfter(end, last);
-    LLVMPositionBuilderAtEnd(b, end);
-    LLVMValueRef all = LLVMBuildPhi(b, emit->word, "");
-    LLVMAddIncoming(all, &none, &entry, 1);
-    LLVMAddIncoming(all, &now_any, &last, 1);
-    return LLVMBuildZExt(b, all, emit->i64, "");
+    struct emit_loop loop =
+        emit_loop_begin(emit, phase == EMIT_BITS ? ABI_BLOCK : EMIT_LANES, emit->word);
+    return emit_loop_end(emit, &loop, emit_body(emit));
 }
 
 /* No bit of it depends on a value. */
@@ -203,11 +217,13 @@ void emit_group(struct emit *emit, const struct abi_group *group)
     LLVMPositionBuilderAtEnd(emit->builder,
                              LLVMAppendBasicBlockInContext(emit->context, emit->function, "entry"));
     load_column_pointers(emit);
-    if (only_arithmetic(emit)) {
-        LLVMValueRef any = emit_loop(emit, EMIT_BITS);
-        emit_loop(emit, EMIT_VALUES);
+    if (emit->plan->nodes[group->members[0]].kind == ABI_WINDOW) {
+        LLVMBuildRet(emit->builder, emit_window(emit));
+    } else if (only_arithmetic(emit)) {
+        LLVMValueRef any = emit_slots(emit, EMIT_BITS);
+        emit_slots(emit, EMIT_VALUES);
         LLVMBuildRet(emit->builder, any);
     } else {
-        LLVMBuildRet(emit->builder, emit_loop(emit, EMIT_BOTH));
+        LLVMBuildRet(emit->builder, emit_slots(emit, EMIT_BOTH));
     }
 }

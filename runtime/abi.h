@@ -15,7 +15,7 @@
 #include "lang/ast.h"
 
 enum {
-    ABI_VERSION = 1,
+    ABI_VERSION = 2,
     ABI_COLUMNS_MAX = 256, /* of one kernel */
     ABI_MEMBERS_MAX = 96,  /* nodes of one kernel */
     ABI_BLOCK = 64         /* slots; lo and hi are multiples */
@@ -33,13 +33,21 @@ enum {
  * All are valid for lo <= slot < hi, a multiple of ABI_BLOCK, also where there are fewer slots;
  * there the present bits are 0 and the kernel leaves the state as it was. Bits are 64 a word, the
  * lowest first. The root's values are written where its present bits are, and may be elsewhere; its
- * unknown bits behind the last slot are unspecified. */
+ * unknown bits behind the last slot are unspecified.
+ *
+ * A window is a group of its own. Its slots are the lanes of tiles, ABI_BLOCK a tile:
+ *
+ *   its source            struct kernel_tile tiles[], one for ABI_BLOCK slots
+ *   its argument          a scalar, for functions that have one
+ *   its state             the state of its row in stdlib/window.def, one for ABI_BLOCK slots
+ *   the root              double values[], bits present; what is unknown the caller knows
+ */
 struct abi_columns {
     void *column[ABI_COLUMNS_MAX];
 };
 /* Returns 0 when no slot of the root is present. */
 typedef uint64_t abi_kernel_f(const struct abi_columns *columns, int64_t lo, int64_t hi,
-                              double now);
+                              int64_t now_ms);
 
 enum abi_kind {
     ABI_OTHER, /* the reference evaluator's */
@@ -55,7 +63,8 @@ enum abi_kind {
     ABI_NEGATE,
     ABI_EWMA,
     ABI_ZSCORE,
-    ABI_ZSCORE_COMPARE
+    ABI_ZSCORE_COMPARE,
+    ABI_WINDOW
 };
 enum abi_compare { ABI_EQ, ABI_NE, ABI_LE, ABI_LT, ABI_GE, ABI_GT };
 enum { ABI_TEXT_BYTES = 120 };
@@ -66,10 +75,12 @@ struct abi_node {
     uint32_t input[2], input_count;
     enum abi_compare compare;
     bool return_bool;
-    bool scalar;   /* one value, without labels */
-    bool outside;  /* read by the engine, not only by nodes */
-    double number; /* of NUMBER; alpha */
-    double bound;  /* k of ZSCORE_COMPARE */
+    bool scalar;     /* one value, without labels */
+    bool outside;    /* read by the engine, not only by nodes */
+    double number;   /* of NUMBER; alpha */
+    double bound;    /* k of ZSCORE_COMPARE */
+    uint32_t window; /* of WINDOW: enum kernel_window_kind */
+    int64_t range_ms, offset_ms;
     uint32_t group;
     uint32_t readers;          /* nodes that read it */
     uint32_t bytes_per_slot;   /* columns and state, without rings of samples */

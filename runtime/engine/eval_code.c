@@ -143,7 +143,7 @@ static void decide(struct node_code *code)
     }
     code->decided = true;
     code->generation = generation;
-    code->same = code->kernel != NULL;
+    code->same = code->kernel != NULL && code->members[0]->kind != NODE_WINDOW;
     for (uint32_t i = 0; i < group->member_count && code->same; i++) {
         code->same = same_slots(code->members[i]);
     }
@@ -232,7 +232,7 @@ void code_run(struct eval_node *root)
     struct node_code *code = root->code;
     const struct abi_group *group = code->group;
     const size_t whole = root->count / ABI_BLOCK * ABI_BLOCK, rest = root->count - whole;
-    const double now = (double)root->eval->now_ms / 1e3;
+    const int64_t now = root->eval->now_ms;
     if (whole > 0) {
         set_columns(code, 0);
         code->kernel(&code->columns, 0, (int64_t)whole, now);

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "runtime/engine/eval_node.h"
+#include "stdlib/window.h"
 
 /* ---- nodes ---- */
 
@@ -33,24 +34,18 @@ static const char *kind_text(const struct eval_node *node)
     return "";
 }
 
-static const char *window_text(kernel_window_f *window)
+static uint32_t window_of(kernel_window_f *window)
 {
-    static const struct {
-        kernel_window_f *window;
-        const char *text;
-    } rows[] = {{kernel_rate, "rate"},
-                {kernel_increase, "increase"},
-                {kernel_avg_over_time, "avg_over_time"},
-                {kernel_max_over_time, "max_over_time"},
-                {kernel_min_over_time, "min_over_time"},
-                {kernel_deriv, "deriv"},
-                {kernel_predict_linear, "predict_linear"}};
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].window == window) {
-            return rows[i].text;
-        }
+    static kernel_window_f *const rows[WINDOW_KINDS] = {
+#define WINDOW(name, text, state, argument) [WINDOW_##name] = kernel_##text,
+#include "stdlib/window.def"
+#undef WINDOW
+    };
+    uint32_t kind = 0;
+    while (kind < WINDOW_KINDS && rows[kind] != window) {
+        kind++;
     }
-    return "window";
+    return kind;
 }
 
 static void node_text(const struct eval_node *node, char *ret, size_t size)
@@ -63,7 +58,7 @@ static void node_text(const struct eval_node *node, char *ret, size_t size)
         snprintf(ret, size, "%s%s", p->metric ? p->metric : "", p->matcher_count ? "{...}" : "");
         break;
     case NODE_WINDOW:
-        snprintf(ret, size, "%s [%s]", window_text(p->window),
+        snprintf(ret, size, "%s [%s]", kernel_window_infos[window_of(p->window)].text,
                  duration_print(p->range, duration, sizeof duration));
         break;
     case NODE_EWMA:
@@ -96,6 +91,7 @@ static enum abi_kind kind_of(const struct eval_node *node)
     case NODE_BINARY:
     case NODE_SET: return binary_kind(node->p.op);
     case NODE_RENAME: return node->p.minus ? ABI_NEGATE : ABI_RENAME;
+    case NODE_WINDOW: return ABI_WINDOW;
     case NODE_EWMA: return ABI_EWMA;
     case NODE_ZSCORE: return ABI_ZSCORE;
     case NODE_ZSCORE_COMPARE: return ABI_ZSCORE_COMPARE;
@@ -176,6 +172,9 @@ static void view_node(struct abi_plan *plan, const struct eval_node *node)
                               .outside = node->outside,
                               .number = node->p.number,
                               .bound = node->p.bound,
+                              .window = window_of(node->p.window),
+                              .range_ms = node->p.range.ns / NS_PER_MS,
+                              .offset_ms = node->p.offset.ns / NS_PER_MS,
                               .group = ABI_NONE,
                               .bytes_per_slot = node_bytes(node),
                               .ns_per_slot = node_ns(node)};
@@ -193,6 +192,9 @@ static bool has_code(const struct abi_plan *plan, const struct abi_node *node)
 {
     if (node->kind == ABI_AND || node->kind == ABI_UNLESS) {
         return !plan->nodes[node->input[0]].scalar && !plan->nodes[node->input[1]].scalar;
+    }
+    if (node->kind == ABI_WINDOW && node->input_count > 1 && !plan->nodes[node->input[1]].scalar) {
+        return false;
     }
     return node->kind != ABI_OTHER && node->kind != ABI_NUMBER && !node->scalar;
 }
@@ -213,14 +215,14 @@ static void join_groups(const struct abi_plan *plan, uint32_t *joined)
         joined[i] = ABI_NONE;
         if (has_code(plan, node)) {
             bool joins = !node->outside && !alone[i] && reader[i] != ABI_NONE &&
-                         size[reader[i]] < ABI_MEMBERS_MAX;
+                         node->kind != ABI_WINDOW && size[reader[i]] < ABI_MEMBERS_MAX;
             joined[i] = joins ? reader[i] : (uint32_t)i;
             size[joined[i]]++;
         }
         for (uint32_t j = 0; j < node->input_count; j++) {
             uint32_t in = node->input[j];
-            bool same =
-                joined[i] != ABI_NONE && (reader[in] == ABI_NONE || reader[in] == joined[i]);
+            bool same = joined[i] != ABI_NONE && node->kind != ABI_WINDOW &&
+                        (reader[in] == ABI_NONE || reader[in] == joined[i]);
             alone[in] |= !same;
             reader[in] = joined[i];
         }
@@ -259,6 +261,7 @@ static void collect(struct collecting *c, uint32_t at)
 static uint32_t state_columns(enum abi_kind kind)
 {
     switch ((int)kind) {
+    case ABI_WINDOW: return 1;
     case ABI_EWMA: return 2;
     case ABI_ZSCORE:
     case ABI_ZSCORE_COMPARE: return 4;
@@ -269,10 +272,11 @@ static uint32_t state_columns(enum abi_kind kind)
 static void number_columns(const struct abi_plan *plan, struct abi_group *group)
 {
     uint32_t next = 0;
+    const bool window = plan->nodes[group->members[0]].kind == ABI_WINDOW;
     for (uint32_t i = 0; i < group->input_count; i++) {
         const struct abi_node *input = &plan->nodes[group->inputs[i]];
         group->input_column[i] = input->kind == ABI_NUMBER ? ABI_NONE : next;
-        next += input->kind == ABI_NUMBER ? 0 : input->scalar ? 2 : 3;
+        next += input->kind == ABI_NUMBER ? 0 : input->scalar ? 2 : window ? 1 : 3;
     }
     for (uint32_t i = 0; i < group->member_count; i++) {
         uint32_t count = state_columns(plan->nodes[group->members[i]].kind);
@@ -280,7 +284,7 @@ static void number_columns(const struct abi_plan *plan, struct abi_group *group)
         next += count;
     }
     group->root_column = next;
-    group->column_count = next + 3;
+    group->column_count = next + (window ? 2 : 3);
 }
 
 /* Filters and renames hand their operand's values on. */
