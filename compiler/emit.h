@@ -17,9 +17,10 @@ enum emit_phase { EMIT_BOTH, EMIT_BITS, EMIT_VALUES }; /* what a loop stores */
 
 /* A node's column in the loop. */
 struct emit_lane {
-    LLVMValueRef value; /* <8 x double>; of a scalar: a splat */
+    LLVMValueRef value; /* <8 x double>; of a scalar: a splat; of moments: d */
     LLVMValueRef present,
         unknown; /* of emit->word, a bit a slot; present NULL for a scalar: it holds for all */
+    LLVMValueRef variance, nan; /* of moments; nan: bits where d is */
 };
 
 struct emit {
@@ -41,15 +42,18 @@ struct emit {
 /* Adds k_HASH to the module. */
 void emit_group(struct emit *emit, const struct abi_group *group);
 
-/* A loop over the function's slots from where the builder stands; at its end the builder stands
+/* A loop over slots from lo to hi from where the builder stands; at its end the builder stands
  * behind it. bits: of loop.word, or-ed over all turns and returned as i64. */
 struct emit_loop {
     LLVMBasicBlockRef entry, body, end;
     LLVMTypeRef word;
-    LLVMValueRef step, any;
+    LLVMValueRef lo, hi, step, any;
 };
-struct emit_loop emit_loop_begin(struct emit *emit, unsigned step, LLVMTypeRef word);
+struct emit_loop emit_loop_begin(struct emit *emit, LLVMValueRef lo, LLVMValueRef hi, unsigned step,
+                                 LLVMTypeRef word);
 LLVMValueRef emit_loop_end(struct emit *emit, struct emit_loop *loop, LLVMValueRef bits);
+/* The lanes of inputs and of the first members, at the current slot. */
+void emit_members(struct emit *emit, uint32_t count);
 
 /* emit_stdlib.c. False in a healc that was built without clang: it calls nothing of stdlib. */
 bool emit_stdlib_there(void);
@@ -89,6 +93,13 @@ struct emit_lane emit_rename(struct emit *emit, const struct abi_node *node);
 LLVMValueRef emit_predicate(struct emit *emit, enum abi_compare compare, LLVMValueRef x,
                             LLVMValueRef y); /* lanes */
 struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint32_t member);
-struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uint32_t member);
+struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, uint32_t member);
+/* The value of a comparison that is a filter is NULL: emit_score() where it passes. */
+struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node);
+LLVMValueRef emit_score(struct emit *emit, const struct emit_lane *moments);
+/* Bits of what is present and NaN. */
+LLVMValueRef emit_nan(struct emit *emit, LLVMValueRef value, LLVMValueRef present);
+/* The whole body of a group of moments with several readers; what was present, as i64. */
+LLVMValueRef emit_fan(struct emit *emit);
 
 #endif

@@ -73,8 +73,14 @@ static void load_vectors(struct emit *emit)
         uint32_t column = emit->group->input_column[i];
         if (!input->scalar) {
             lane->value = emit_load_reals(emit, column);
+            if (input->kind == ABI_MOMENTS) {
+                lane->variance = emit_load_reals(emit, ++column);
+            }
             lane->present = emit_load_bits(emit, column + 1);
             lane->unknown = emit_load_bits(emit, column + 2);
+        }
+        if (input->kind == ABI_MOMENTS) {
+            lane->nan = emit_nan(emit, lane->value, lane->present);
         }
     }
 }
@@ -93,8 +99,9 @@ static struct emit_lane emit_member(struct emit *emit, uint32_t member)
     case ABI_RENAME:
     case ABI_NEGATE: return emit_rename(emit, node);
     case ABI_EWMA: return emit_ewma(emit, node, member);
+    case ABI_MOMENTS: return emit_moments(emit, node, member);
     case ABI_ZSCORE:
-    case ABI_ZSCORE_COMPARE: return emit_zscore(emit, node, member);
+    case ABI_ZSCORE_COMPARE: return emit_zscore(emit, node);
     case ABI_OTHER:
     case ABI_NUMBER:
     case ABI_WINDOW: break;
@@ -103,14 +110,23 @@ static struct emit_lane emit_member(struct emit *emit, uint32_t member)
     return (struct emit_lane){0};
 }
 
+static const struct abi_node *root_of(const struct emit *emit)
+{
+    return &emit->plan->nodes[emit->group->members[emit->group->member_count - 1]];
+}
+
 /* A filter's values are read only where it lets them through, which is seldom. */
 static void store_values(struct emit *emit, const struct emit_lane *lane)
 {
     const struct abi_group *group = emit->group;
-    const struct abi_node *root = &emit->plan->nodes[group->members[group->member_count - 1]];
+    const struct abi_node *root = root_of(emit);
     bool filter = root->kind == ABI_AND || root->kind == ABI_UNLESS ||
                   (root->kind == ABI_COMPARE && !root->return_bool);
-    if (filter) {
+    if (!lane->value) {
+        LLVMBasicBlockRef behind = emit_unless(emit, lane->present, 0, "passes");
+        emit_store_reals(emit, group->root_column, emit_score(emit, &emit->lanes[root->input[0]]));
+        emit_end(emit, behind);
+    } else if (filter) {
         LLVMBasicBlockRef behind = emit_unless(emit, lane->present, 0, "passes");
         emit_store_reals(emit, group->root_column, lane->value);
         emit_end(emit, behind);
@@ -122,33 +138,48 @@ static void store_values(struct emit *emit, const struct emit_lane *lane)
 static void store_root(struct emit *emit, const struct emit_lane *lane)
 {
     const struct abi_group *group = emit->group;
-    if (emit->phase != EMIT_BITS && lane->value && group->alias == ABI_NONE) {
+    uint32_t bits_at = group->root_column + 1;
+    if (emit->phase != EMIT_BITS && group->alias == ABI_NONE) {
         store_values(emit, lane);
     }
+    if (root_of(emit)->kind == ABI_MOMENTS) {
+        emit_store_reals(emit, bits_at++, lane->variance);
+    }
     if (emit->phase != EMIT_VALUES) {
-        emit_store_bits(emit, group->root_column + 1, lane->present);
-        emit_store_bits(emit, group->root_column + 2, lane->unknown);
+        emit_store_bits(emit, bits_at, lane->present);
+        emit_store_bits(emit, bits_at + 1, lane->unknown);
+    }
+}
+
+void emit_members(struct emit *emit, uint32_t count)
+{
+    load_vectors(emit);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = emit->group->members[i];
+        emit->lanes[at] = emit_member(emit, i);
+        /* Only a group's root may leave its value to those few slots where it is read. */
+        if (!emit->lanes[at].value && i + 1 < emit->group->member_count) {
+            emit->lanes[at].value = emit_score(emit, &emit->lanes[emit->plan->nodes[at].input[0]]);
+        }
     }
 }
 
 /* The body at emit->slot; returns the presence of the root's slots. */
 static LLVMValueRef emit_body(struct emit *emit)
 {
-    struct emit_lane lane = {0};
-    load_vectors(emit);
-    for (uint32_t i = 0; i < emit->group->member_count; i++) {
-        lane = emit_member(emit, i);
-        emit->lanes[emit->group->members[i]] = lane;
-    }
-    store_root(emit, &lane);
-    return lane.present;
+    emit_members(emit, emit->group->member_count);
+    const struct emit_lane *root =
+        &emit->lanes[emit->group->members[emit->group->member_count - 1]];
+    store_root(emit, root);
+    return root->present;
 }
 
-struct emit_loop emit_loop_begin(struct emit *emit, unsigned step, LLVMTypeRef word)
+struct emit_loop emit_loop_begin(struct emit *emit, LLVMValueRef lo, LLVMValueRef hi, unsigned step,
+                                 LLVMTypeRef word)
 {
     LLVMBuilderRef b = emit->builder;
-    LLVMValueRef lo = LLVMGetParam(emit->function, 1), hi = LLVMGetParam(emit->function, 2);
-    struct emit_loop loop = {.word = word, .step = LLVMConstInt(emit->i64, step, 0)};
+    struct emit_loop loop = {
+        .word = word, .lo = lo, .hi = hi, .step = LLVMConstInt(emit->i64, step, 0)};
     loop.entry = LLVMGetInsertBlock(b);
     loop.body = LLVMAppendBasicBlockInContext(emit->context, emit->function, "loop");
     loop.end = LLVMAppendBasicBlockInContext(emit->context, emit->function, "end");
@@ -163,13 +194,12 @@ struct emit_loop emit_loop_begin(struct emit *emit, unsigned step, LLVMTypeRef w
 LLVMValueRef emit_loop_end(struct emit *emit, struct emit_loop *loop, LLVMValueRef bits)
 {
     LLVMBuilderRef b = emit->builder;
-    LLVMValueRef lo = LLVMGetParam(emit->function, 1), hi = LLVMGetParam(emit->function, 2);
     LLVMValueRef none = LLVMConstInt(loop->word, 0, 0);
     LLVMValueRef any = LLVMBuildOr(b, loop->any, bits, "");
     LLVMValueRef next = LLVMBuildAdd(b, emit->slot, loop->step, "");
     LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, hi, ""), loop->body, loop->end);
-    LLVMAddIncoming(emit->slot, &lo, &loop->entry, 1);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, loop->hi, ""), loop->body, loop->end);
+    LLVMAddIncoming(emit->slot, &loop->lo, &loop->entry, 1);
     LLVMAddIncoming(emit->slot, &next, &last, 1);
     LLVMAddIncoming(loop->any, &none, &loop->entry, 1);
     LLVMAddIncoming(loop->any, &any, &last, 1);
@@ -188,7 +218,8 @@ static LLVMValueRef emit_slots(struct emit *emit, enum emit_phase phase)
     emit->word = phase == EMIT_BITS ? emit->i64 : emit->i8;
     load_scalars(emit);
     struct emit_loop loop =
-        emit_loop_begin(emit, phase == EMIT_BITS ? ABI_BLOCK : EMIT_LANES, emit->word);
+        emit_loop_begin(emit, LLVMGetParam(emit->function, 1), LLVMGetParam(emit->function, 2),
+                        phase == EMIT_BITS ? ABI_BLOCK : EMIT_LANES, emit->word);
     return emit_loop_end(emit, &loop, emit_body(emit));
 }
 
@@ -219,6 +250,11 @@ void emit_group(struct emit *emit, const struct abi_group *group)
     load_column_pointers(emit);
     if (emit->plan->nodes[group->members[0]].kind == ABI_WINDOW) {
         LLVMBuildRet(emit->builder, emit_window(emit));
+    } else if (group->run_at + 1 < group->member_count) {
+        emit->phase = EMIT_BOTH;
+        emit->word = emit->i8;
+        load_scalars(emit);
+        LLVMBuildRet(emit->builder, emit_fan(emit));
     } else if (only_arithmetic(emit)) {
         LLVMValueRef any = emit_slots(emit, EMIT_BITS);
         emit_slots(emit, EMIT_VALUES);

@@ -53,7 +53,8 @@ LLVMValueRef emit_window(struct emit *emit)
     LLVMValueRef function = function_of(emit, node, &type);
     LLVMValueRef start = before_now(emit, node->offset_ms + node->range_ms);
     LLVMValueRef end = before_now(emit, node->offset_ms), ahead = argument(emit, node);
-    struct emit_loop loop = emit_loop_begin(emit, ABI_BLOCK, emit->i64);
+    struct emit_loop loop = emit_loop_begin(emit, LLVMGetParam(emit->function, 1),
+                                            LLVMGetParam(emit->function, 2), ABI_BLOCK, emit->i64);
     LLVMValueRef shift = LLVMConstInt(emit->i64, 6, 0);
     LLVMValueRef tile = LLVMBuildLShr(b, emit->slot, shift, "tile");
     LLVMValueRef call[] = {

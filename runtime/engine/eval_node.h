@@ -34,7 +34,8 @@ enum node_kind {
     NODE_RENAME, /* without the metric name; minus: negated */
     NODE_ABSENT,
     NODE_EWMA,
-    NODE_ZSCORE,
+    NODE_MOMENTS, /* deviation of in[0] from its mean; the variance beside it */
+    NODE_ZSCORE,  /* in[0] MOMENTS */
     NODE_ZSCORE_COMPARE
 };
 
@@ -76,7 +77,7 @@ enum node_run { RUN_REFERENCE, RUN_KERNEL, RUN_INSIDE };
 struct node_state {
     double *mean, *variance;
     uint8_t *history;
-    uint64_t *begun; /* EWMA: has a mean; ZSCORE: is ripe */
+    uint64_t *begun; /* EWMA: has a mean; MOMENTS: is ripe */
     struct ring *rings;
     int8_t *side;
 };
@@ -110,6 +111,7 @@ struct eval_node {
     struct node_state state;
     struct kernel_forecast *fits; /* FORECAST; freedom 0: none */
     double *chance;               /* REACHES */
+    double *variance;             /* MOMENTS: before the newest sample */
     double *scratch[2];
     uint64_t *scratch_bits[2];
     struct kernel_sum *sums; /* AGGREGATE */
