@@ -17,10 +17,12 @@ enum emit_phase { EMIT_BOTH, EMIT_BITS, EMIT_VALUES }; /* what a loop stores */
 
 /* A node's column in the loop. */
 struct emit_lane {
-    LLVMValueRef value; /* <8 x double>; of a scalar: a splat; of moments: d */
+    LLVMValueRef value; /* <8 x double>; of a scalar: a splat; of moments: x - mean */
     LLVMValueRef present,
         unknown; /* of emit->word, a bit a slot; present NULL for a scalar: it holds for all */
-    LLVMValueRef variance, nan; /* of moments; nan: bits where d is */
+    /* Of moments: the variance; d |d|; bits where d is NaN; those and what is unknown; lanes where
+     * x - mean is d, else d is 0 (NULL: all). */
+    LLVMValueRef variance, square, nan, unsure, counts;
 };
 
 struct emit {
@@ -96,6 +98,7 @@ struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint3
 struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, uint32_t member);
 /* The value of a comparison that is a filter is NULL: emit_score() where it passes. */
 struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node);
+LLVMValueRef emit_deviation(struct emit *emit, const struct emit_lane *moments); /* d */
 LLVMValueRef emit_score(struct emit *emit, const struct emit_lane *moments);
 /* Bits of what is present and NaN. */
 LLVMValueRef emit_nan(struct emit *emit, LLVMValueRef value, LLVMValueRef present);

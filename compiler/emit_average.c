@@ -6,14 +6,29 @@
 #include "compiler/emit.h"
 #include "stdlib/kernel.h"
 
-/* x - mean, or 0 where it is too small to matter. */
-static LLVMValueRef step_from(struct emit *emit, LLVMValueRef mean, LLVMValueRef x)
+/* x - mean, to be counted as 0 where it is too small to matter. NaN stays. */
+struct step {
+    LLVMValueRef d, size, counts; /* x - mean, its magnitude, lanes that are not 0 */
+};
+
+static struct step step_from(struct emit *emit, LLVMValueRef mean, LLVMValueRef x)
 {
-    LLVMBuilderRef b = emit->builder;
-    LLVMValueRef d = LLVMBuildFSub(b, x, mean, "");
-    LLVMValueRef small =
-        LLVMBuildFCmp(b, LLVMRealOLT, emit_fabs(emit, d), emit_real(emit, KERNEL_STEP_MIN), "");
-    return LLVMBuildSelect(b, small, emit_real(emit, 0), d, "d");
+    struct step s = {.d = LLVMBuildFSub(emit->builder, x, mean, "")};
+    s.size = emit_fabs(emit, s.d);
+    s.counts =
+        LLVMBuildFCmp(emit->builder, LLVMRealUGE, s.size, emit_real(emit, KERNEL_STEP_MIN), "");
+    return s;
+}
+
+static LLVMValueRef or_zero(struct emit *emit, LLVMValueRef counts, LLVMValueRef value)
+{
+    return LLVMBuildSelect(emit->builder, counts, value, emit_real(emit, 0), "");
+}
+
+/* The product of d and something finite: one masked instruction where there are such. */
+static LLVMValueRef step_times(struct emit *emit, const struct step *s, LLVMValueRef factor)
+{
+    return or_zero(emit, s->counts, LLVMBuildFMul(emit->builder, factor, s->d, ""));
 }
 
 /* Present, and what becomes of it stays a number: only such samples are folded in. */
@@ -52,12 +67,12 @@ struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint3
     const struct emit_lane *x = &emit->lanes[node->input[0]];
     const uint32_t mean_at = emit->group->state[member], begun_at = mean_at + 1;
     LLVMValueRef mean = emit_load_reals(emit, mean_at), begun = emit_load_bits(emit, begun_at);
-    LLVMValueRef d = step_from(emit, mean, x->value);
-    LLVMValueRef step = LLVMBuildFMul(b, emit_real(emit, node->number), d, "");
+    const struct step s = step_from(emit, mean, x->value);
+    LLVMValueRef step = step_times(emit, &s, emit_real(emit, node->number));
     LLVMValueRef next = LLVMBuildFAdd(b, mean, step, "");
     LLVMValueRef active = folded(emit, x, emit_fabs(emit, next));
     struct detour rare = detour(emit, LLVMBuildAnd(b, active, begun, ""), "beginning");
-    LLVMValueRef first = emit_choose(emit, begun, next, d);
+    LLVMValueRef first = emit_choose(emit, begun, next, or_zero(emit, s.counts, s.d));
     first = emit_choose(emit, active, first, mean);
     LLVMValueRef started = LLVMBuildOr(b, begun, active, "");
     emit_store_bits(emit, begun_at, started);
@@ -75,12 +90,12 @@ struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint3
 
 struct moments {
     uint32_t at; /* first column: mean, variance, history, ripe */
-    LLVMValueRef mean, variance, ripe, d;
+    LLVMValueRef mean, variance, ripe;
 };
 
 /* Some slot has no sample, or is young: its history grows, its first sample is its mean. */
-static void fold_some(struct emit *emit, const struct moments *m, LLVMValueRef active,
-                      LLVMValueRef *mean, LLVMValueRef *variance)
+static void fold_some(struct emit *emit, const struct moments *m, const struct step *s,
+                      LLVMValueRef active, LLVMValueRef *mean, LLVMValueRef *variance)
 {
     LLVMBuilderRef b = emit->builder;
     LLVMValueRef history = emit_load_bytes(emit, m->at + 2);
@@ -95,8 +110,8 @@ static void fold_some(struct emit *emit, const struct moments *m, LLVMValueRef a
     emit_store_bits(
         emit, m->at + 3,
         LLVMBuildOr(b, m->ripe, LLVMBuildAnd(b, emit_bits(emit, full), active, ""), ""));
-    *mean = LLVMBuildSelect(b, first, m->d, *mean, "");
-    *variance = LLVMBuildSelect(b, first, emit_real(emit, 0), *variance, "");
+    *mean = LLVMBuildSelect(b, first, or_zero(emit, s->counts, s->d), *mean, "");
+    *variance = LLVMBuildSelect(b, first, emit_real(emit, KERNEL_SPREAD_MIN), *variance, "");
     *mean = emit_choose(emit, active, *mean, m->mean);
     *variance = emit_choose(emit, active, *variance, m->variance);
 }
@@ -116,29 +131,34 @@ struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, ui
     m.mean = emit_load_reals(emit, m.at);
     m.variance = emit_load_reals(emit, m.at + 1);
     m.ripe = emit_load_bits(emit, m.at + 3);
-    m.d = step_from(emit, m.mean, x->value);
-    LLVMValueRef step = LLVMBuildFMul(b, emit_real(emit, node->number), m.d, "");
-    LLVMValueRef spread = LLVMBuildFAdd(b, m.variance, LLVMBuildFMul(b, step, m.d, ""), "");
-    LLVMValueRef wide =
-        LLVMBuildFCmp(b, LLVMRealOGE, spread, emit_real(emit, KERNEL_SPREAD_MIN), "");
+    const struct step s = step_from(emit, m.mean, x->value);
+    LLVMValueRef step = step_times(emit, &s, emit_real(emit, node->number));
+    LLVMValueRef spread = LLVMBuildFAdd(b, m.variance, LLVMBuildFMul(b, step, s.d, ""), "");
     LLVMValueRef mean = LLVMBuildFAdd(b, m.mean, step, "");
     LLVMValueRef variance = LLVMBuildFMul(b, emit_real(emit, 1 - node->number), spread, "");
-    variance = LLVMBuildSelect(b, wide, variance, emit_real(emit, 0), "");
+    LLVMValueRef least = emit_real(emit, KERNEL_SPREAD_MIN);
+    LLVMValueRef more = LLVMBuildFCmp(b, LLVMRealOGT, variance, least, "");
+    variance = LLVMBuildSelect(b, more, variance, least, "");
     LLVMValueRef active = folded(emit, x, spread), some_mean = mean, some_variance = variance;
+    LLVMValueRef square = step_times(emit, &s, s.size);
     struct detour rare = detour(emit, LLVMBuildAnd(b, active, m.ripe, ""), "some");
-    fold_some(emit, &m, active, &some_mean, &some_variance);
+    fold_some(emit, &m, &s, active, &some_mean, &some_variance);
     LLVMValueRef ripe = LLVMBuildAnd(b, x->present, m.ripe, "");
     LLVMValueRef young = LLVMBuildAnd(b, x->present, LLVMBuildNot(b, m.ripe, ""), "");
     LLVMValueRef unknown = LLVMBuildOr(b, x->unknown, young, "");
-    LLVMValueRef nan = emit_nan(emit, m.d, ripe);
+    LLVMValueRef nan = emit_nan(emit, s.d, ripe);
+    LLVMValueRef unsure = LLVMBuildOr(b, unknown, nan, "");
     emit_end(emit, rare.behind);
     mean = either(emit, &rare, mean, some_mean);
     variance = either(emit, &rare, variance, some_variance);
-    struct emit_lane lane = {.value = m.d,
+    struct emit_lane lane = {.value = s.d,
+                             .counts = s.counts,
                              .variance = m.variance,
+                             .square = square,
                              .present =
                                  either(emit, &rare, LLVMConstInt(emit->i8, UINT8_MAX, 0), ripe),
                              .unknown = either(emit, &rare, x->unknown, unknown),
+                             .unsure = either(emit, &rare, x->unknown, unsure),
                              .nan = either(emit, &rare, LLVMConstInt(emit->i8, 0, 0), nan)};
     emit_store_reals(emit, m.at, mean);
     emit_store_reals(emit, m.at + 1, variance);
@@ -147,21 +167,18 @@ struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, ui
 
 /* ---- z-scores ---- */
 
+LLVMValueRef emit_deviation(struct emit *emit, const struct emit_lane *moments)
+{
+    return moments->counts ? or_zero(emit, moments->counts, moments->value) : moments->value;
+}
+
 LLVMValueRef emit_score(struct emit *emit, const struct emit_lane *moments)
 {
-    LLVMBuilderRef b = emit->builder;
-    LLVMValueRef zero = emit_real(emit, 0), d = moments->value, v = moments->variance;
-    LLVMValueRef still = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOEQ, d, zero, ""),
-                                      LLVMBuildFCmp(b, LLVMRealOEQ, v, zero, ""), "");
-    return LLVMBuildSelect(b, still, zero, LLVMBuildFDiv(b, d, emit_sqrt(emit, v), ""), "z");
+    return LLVMBuildFDiv(emit->builder, emit_deviation(emit, moments),
+                         emit_sqrt(emit, moments->variance), "z");
 }
 
-/* d |d| and k |k| v: what is compared instead of d / sqrt(v) and k. */
-static LLVMValueRef squared(struct emit *emit, LLVMValueRef d)
-{
-    return LLVMBuildFMul(emit->builder, d, emit_fabs(emit, d), "square");
-}
-
+/* k |k| v: what d |d| is compared with, instead of z with k. */
 static LLVMValueRef bound_of(struct emit *emit, double k, LLVMValueRef variance)
 {
     return LLVMBuildFMul(emit->builder, emit_real(emit, k * fabs(k)), variance, "");
@@ -171,7 +188,7 @@ static LLVMValueRef bound_of(struct emit *emit, double k, LLVMValueRef variance)
 static LLVMValueRef beyond(struct emit *emit, const struct abi_node *node,
                            const struct emit_lane *moments)
 {
-    return emit_predicate(emit, node->compare, squared(emit, moments->value),
+    return emit_predicate(emit, node->compare, moments->square,
                           bound_of(emit, node->bound, moments->variance));
 }
 
@@ -186,7 +203,7 @@ struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node)
         return lane;
     }
     LLVMValueRef is_true = beyond(emit, node, moments);
-    lane.unknown = LLVMBuildOr(b, moments->unknown, moments->nan, "");
+    lane.unknown = moments->unsure;
     if (node->return_bool) {
         lane.present = LLVMBuildAnd(b, moments->present, LLVMBuildNot(b, moments->nan, ""), "");
         lane.value = LLVMBuildSelect(b, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
@@ -279,9 +296,9 @@ static bool in_family(const struct fan *fan, const struct abi_node *node)
 static LLVMValueRef maybe(struct emit *emit, const struct family *family,
                           const struct emit_lane *moments)
 {
-    LLVMValueRef passes = LLVMBuildFCmp(
-        emit->builder, family->all_strict ? family->strict : family->equal,
-        squared(emit, moments->value), bound_of(emit, family->loosest, moments->variance), "");
+    LLVMValueRef passes =
+        LLVMBuildFCmp(emit->builder, family->all_strict ? family->strict : family->equal,
+                      moments->square, bound_of(emit, family->loosest, moments->variance), "");
     return LLVMBuildAnd(emit->builder, emit_bits(emit, passes), moments->present, "");
 }
 
@@ -336,8 +353,7 @@ static LLVMValueRef fan_body(struct emit *emit, const struct fan *fan)
         wanted = LLVMBuildOr(b, wanted, bits[i], "");
     }
     if (fan->first != ABI_NONE) {
-        emit_store_bits(emit, group->stored[fan->first] + 2,
-                        LLVMBuildOr(b, moments->unknown, moments->nan, ""));
+        emit_store_bits(emit, group->stored[fan->first] + 2, moments->unsure);
     }
     LLVMBasicBlockRef behind = emit_unless(emit, wanted, 0, "passes");
     for (size_t i = 0; i < ARRAY_LEN(fan->families); i++) {

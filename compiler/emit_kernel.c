@@ -81,6 +81,9 @@ static void load_vectors(struct emit *emit)
         }
         if (input->kind == ABI_MOMENTS) {
             lane->nan = emit_nan(emit, lane->value, lane->present);
+            lane->unsure = LLVMBuildOr(emit->builder, lane->unknown, lane->nan, "");
+            lane->square =
+                LLVMBuildFMul(emit->builder, lane->value, emit_fabs(emit, lane->value), "");
         }
     }
 }
@@ -139,11 +142,11 @@ static void store_root(struct emit *emit, const struct emit_lane *lane)
 {
     const struct abi_group *group = emit->group;
     uint32_t bits_at = group->root_column + 1;
-    if (emit->phase != EMIT_BITS && group->alias == ABI_NONE) {
-        store_values(emit, lane);
-    }
     if (root_of(emit)->kind == ABI_MOMENTS) {
+        emit_store_reals(emit, group->root_column, emit_deviation(emit, lane));
         emit_store_reals(emit, bits_at++, lane->variance);
+    } else if (emit->phase != EMIT_BITS && group->alias == ABI_NONE) {
+        store_values(emit, lane);
     }
     if (emit->phase != EMIT_VALUES) {
         emit_store_bits(emit, bits_at, lane->present);

@@ -141,7 +141,7 @@ KERNEL_CLONES static void moments_part(const double *restrict x, double *restric
         double d = step_from(mean[i], x[i]), step = alpha * d;
         double spread = variance[i] + step * d, next = (1 - alpha) * spread;
         int folded = spread <= LARGEST;
-        next = spread < KERNEL_SPREAD_MIN ? 0 : next;
+        next = next > KERNEL_SPREAD_MIN ? next : KERNEL_SPREAD_MIN;
         ret_d[i] = d;
         ret_variance[i] = variance[i];
         mean[i] = folded ? mean[i] + step : mean[i];
@@ -152,16 +152,16 @@ KERNEL_CLONES static void moments_part(const double *restrict x, double *restric
 static void moments_one(double x, double alpha, const struct kernel_moments *state, size_t i)
 {
     double d = step_from(state->mean[i], x), step = alpha * d;
-    double spread = state->variance[i] + step * d;
+    double spread = state->variance[i] + step * d, next = (1 - alpha) * spread;
     if (!(spread <= LARGEST)) {
         return;
     }
     if (state->history[i] == 0) {
         state->mean[i] = d;
-        state->variance[i] = 0;
+        state->variance[i] = KERNEL_SPREAD_MIN;
     } else {
         state->mean[i] = state->mean[i] + step;
-        state->variance[i] = spread < KERNEL_SPREAD_MIN ? 0 : (1 - alpha) * spread;
+        state->variance[i] = next > KERNEL_SPREAD_MIN ? next : KERNEL_SPREAD_MIN;
     }
     if (state->history[i] < KERNEL_HISTORY_MIN && ++state->history[i] == KERNEL_HISTORY_MIN) {
         state->ripe[i / 64] |= 1ULL << (i % 64);
@@ -196,15 +196,10 @@ void kernel_moments(const double *x, const uint64_t *present, size_t n, double a
     }
 }
 
-static inline double score(double d, double variance)
-{
-    return d == 0 && variance == 0 ? 0 : d / sqrt(variance);
-}
-
 void kernel_zscore(const double *d, const double *variance, size_t n, double *ret)
 {
     for (size_t i = 0; i < n; i++) {
-        ret[i] = score(d[i], variance[i]);
+        ret[i] = d[i] / sqrt(variance[i]);
     }
 }
 
@@ -243,7 +238,7 @@ KERNEL_CLONES void kernel_zscore_compare(enum kernel_compare op, double k, const
         ret_nan[w] = pack64(is_nan) & present[w];
         for (uint64_t rest = ret_true[w]; rest; rest &= rest - 1) { /* few */
             size_t i = base + (size_t)__builtin_ctzll(rest);
-            values[i] = score(d[i], variance[i]);
+            values[i] = d[i] / sqrt(variance[i]);
         }
     }
 }

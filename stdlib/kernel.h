@@ -68,14 +68,15 @@ void kernel_arithmetic(enum kernel_arithmetic op, const double *x, size_t x_step
 
 /* ---- exponential averages ----
  * With d = x - m at each tick with a sample, m += alpha d, and the exponential variance becomes
- * v = (1 - alpha) (v + alpha d d) (West 1979). m starts as the first sample, v as 0.
+ * v = (1 - alpha) (v + alpha d d) (West 1979). m starts as the first sample, v as
+ * KERNEL_SPREAD_MIN.
  *
- * Both stay finite and ordinary for ever: a |d| below KERNEL_STEP_MIN counts as 0, a v + alpha d d
- * below KERNEL_SPREAD_MIN too, and a sample that would make the average or the variance infinite or
- * NaN is not folded in. */
+ * Both stay finite and ordinary for ever: a |d| below KERNEL_STEP_MIN counts as 0, v is never below
+ * KERNEL_SPREAD_MIN, and a sample that would make the average or the variance infinite or NaN is
+ * not folded in. */
 
-#define KERNEL_STEP_MIN   1e-140 /* its square times any alpha in use is no subnormal */
-#define KERNEL_SPREAD_MIN 1e-280
+#define KERNEL_STEP_MIN   1e-140  /* its square times any alpha in use is no subnormal */
+#define KERNEL_SPREAD_MIN 1e-280  /* its root is KERNEL_STEP_MIN */
 enum { KERNEL_HISTORY_MIN = 10 }; /* samples before a z-score is known */
 struct kernel_moments {
     double *mean, *variance;
@@ -90,7 +91,7 @@ void kernel_ewma(const double *x, const uint64_t *present, size_t n, double alph
 void kernel_moments(const double *x, const uint64_t *present, size_t n, double alpha,
                     const struct kernel_moments *state, double *ret_d, double *ret_variance,
                     uint64_t *ret_ripe);
-/* z = d / sqrt(v) of all n; with v 0 it is 0 when d is 0, else infinite. */
+/* z = d / sqrt(v) of all n. */
 void kernel_zscore(const double *d, const double *variance, size_t n, double *ret);
 /* z op k, by definition d |d| op k |k| v: neither root nor division. Of what is present; ret_nan: d
  * is NaN. values[i] is the z where ret_true, else unspecified. */
