@@ -496,6 +496,40 @@ static void subnormal_bench(struct expr *expr, const char *what, double x_scale,
     free(unknown);
 }
 
+/* Every `holes`-th slot or so without a sample, against none. */
+static void hole_bench(struct expr *expr, const char *what, unsigned holes, size_t n)
+{
+    const size_t padded = (n + 63) / 64 * 64;
+    struct duel duel = {.what = what};
+    double *x = column(padded * 8);
+    uint64_t *present[2] = {column(padded / 8), column(padded / 8)}, *unknown = column(padded / 8);
+    unsigned seed = 3;
+    fill(x, padded, &seed, 1);
+    memset(present[0], 0xff, padded / 8);
+    for (size_t i = 0; i < padded; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        present[1][i / 64] |= (uint64_t)((seed >> 8) % holes != 0) << (i % 64);
+    }
+    struct duelist sides[2] = {duelist_new(&expr, 1, x, padded, present[0], unknown),
+                               duelist_new(&expr, 1, x, padded, present[1], unknown)};
+    for (int round = -3; round < ROUNDS; round++) {
+        for (size_t turn = 0; turn < 2; turn++) {
+            size_t side = (turn + (size_t)(round + 3)) % 2;
+            double ns = duelist_ns(&sides[side], x, n);
+            if (round >= 0) {
+                duel.ns[side][round] = ns;
+            }
+        }
+    }
+    duel_print(&duel, n, 1.1);
+    duelist_free(&sides[0]);
+    duelist_free(&sides[1]);
+    free(x);
+    free(present[0]);
+    free(present[1]);
+    free(unknown);
+}
+
 /* ---- evaluators ---- */
 
 struct ticking {
@@ -622,6 +656,11 @@ static void ratios(void)
         odd_bench(&policies[p], 1001);
         odd_bench(&policies[p], 1063);
     }
+    hole_bench(z, "zscore, one of 1000 slots absent", 1000, 1000);
+    hole_bench(z, "zscore, one of 100 slots absent", 100, 1000);
+    hole_bench(z, "zscore, one of 1000 slots absent", 1000, 100000);
+    hole_bench(z, "zscore, one of 100 slots absent", 100, 100000);
+    hole_bench(mean, "ewma, one of 100 slots absent", 100, 100000);
     subnormal_bench(z, "zscore, ordinary and subnormal variance", 1, 0.5, 1e-310);
     subnormal_bench(z, "zscore, ordinary and subnormal mean", 0, 1e-310, 1e-280);
     subnormal_bench(z, "zscore, ordinary and subnormal x", 1e-310, 0, 1e-280);
