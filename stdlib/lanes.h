@@ -19,6 +19,7 @@
 #define LANE_INLINE static inline __attribute__((always_inline, unused))
 
 #ifdef __clang__
+#    pragma clang diagnostic ignored "-Wpsabi" /* all of it is inlined */
 #    pragma clang diagnostic push
 #    pragma clang diagnostic ignored "-Wconversion" /* which takes a mask before ? for a bool */
 enum { LANES = 8 };

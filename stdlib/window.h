@@ -50,11 +50,11 @@ struct window_growth {
     struct window_sum lost; /* what counters had before they fell */
     uint64_t fallen;        /* lanes where lost may be other than 0 */
 };
-struct window_line { /* x: ms after zero_ms, y: above level */
+struct window_line { /* x: ms after zero_ms, y: values */
     struct window_cursor cursor;
     int32_t zero_ms[TILE_LANES], last_ms[TILE_LANES];
     int32_t run[TILE_LANES]; /* newest samples that are equal */
-    double level[TILE_LANES], last[TILE_LANES];
+    double last[TILE_LANES];
     double x[TILE_LANES]; /* exact: whole milliseconds */
     double xx_hi[TILE_LANES], xx_lo[TILE_LANES], xy_hi[TILE_LANES], xy_lo[TILE_LANES];
     struct window_sum y;

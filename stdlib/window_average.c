@@ -83,9 +83,10 @@ uint64_t kernel_window_avg_over_time(const struct kernel_tile *tile, void *state
             sum_store(&a.sum, &state->sum, lane);
             odd |= group_bits(a.odd, lane);
         }
-        doubtful |= w.left ? group_bits(sum_doubtful(&a.sum), lane) : 0;
+        const real total = sum_total(&a.sum);
+        doubtful |= group_bits(w.left ? sum_doubtful(&a.sum) : ~real_finite(total), lane);
         present |= group_bits(whole_greater(w.count, whole_of(0)), lane);
-        real_store(ret + lane, sum_total(&a.sum) / real_whole(w.count));
+        real_store(ret + lane, total / real_whole(w.count));
     }
     state->odd = odd;
     doubtful |= odd;

@@ -1,14 +1,14 @@
 /* deriv and predict_linear: least squares from sums that samples enter and leave.
  *
- * Times count from zero_ms and values from level, both moved along once the window has left them
- * behind by as much as it is long, so that little cancels. */
+ * Times count from zero_ms, which moves along once the window has left it behind by about as much
+ * as it is long, so that little cancels. */
 #include "stdlib/window_walk.h"
 
 enum { GROUP = 8 }; /* lanes whose rows share cache lines */
 
 struct fitting {
     whole zero, run, last_ms;
-    real level, last, x, xx, xx_lo, xy, xy_lo;
+    real last, x, xx, xx_lo, xy, xy_lo;
     struct sum y;
     mask odd;
 };
@@ -16,11 +16,10 @@ struct fitting {
 /* Adds a sample (sign 1) or takes it away (-1). */
 LANE_INLINE void line_fold(struct fitting *f, mask m, whole t, real value, double sign)
 {
-    real y = value - f->level;
-    mask finite = m & real_finite(y);
+    mask finite = m & real_finite(value);
     f->odd |= m & ~finite;
     real x = real_pick(finite, real_whole(t) - real_whole(f->zero), real_of(0));
-    y = real_pick(finite, y, real_of(0));
+    real y = real_pick(finite, value, real_of(0));
     f->x = f->x + x * real_of(sign);
     two_sum(&f->xx, &f->xx_lo, x * x * real_of(sign));
     two_sum(&f->xy, &f->xy_lo, x * y * real_of(sign));
@@ -34,7 +33,6 @@ static inline void line_enter(void *state, const struct walk *w, mask m, whole t
     mask none = m & whole_equal(w->count, whole_of(0));
     mask again = m & ~none & real_equal(value, f->last);
     f->zero = whole_pick(none, t, f->zero);
-    f->level = real_pick(none, value, f->level);
     f->run = whole_pick(m, whole_pick(again, f->run + 1, whole_of(1)), f->run);
     f->last = real_pick(m, value, f->last);
     f->last_ms = whole_pick(m, t, f->last_ms);
@@ -60,7 +58,6 @@ LANE_INLINE struct fitting line_load(const struct window_line *s, int lane)
     return (struct fitting){.zero = whole_load(s->zero_ms + lane),
                             .run = whole_load(s->run + lane),
                             .last_ms = whole_load(s->last_ms + lane),
-                            .level = real_load(s->level + lane),
                             .last = real_load(s->last + lane),
                             .x = real_load(s->x + lane),
                             .xx = real_load(s->xx_hi + lane),
@@ -76,7 +73,6 @@ LANE_INLINE void line_store(const struct fitting *f, struct window_line *s, int 
     whole_store(s->zero_ms + lane, f->zero);
     whole_store(s->run + lane, f->run);
     whole_store(s->last_ms + lane, f->last_ms);
-    real_store(s->level + lane, f->level);
     real_store(s->last + lane, f->last);
     real_store(s->x + lane, f->x);
     real_store(s->xx_hi + lane, f->xx);
@@ -98,7 +94,7 @@ LANE_INLINE void lane_two_sum(double *hi, double *lo, double value)
 static inline void line_anew_one(const struct kernel_tile *tile, struct window_line *s, size_t lane,
                                  int32_t row)
 {
-    double y = row_value(tile, row, lane) - s->level[lane];
+    double y = row_value(tile, row, lane);
     double x = (double)tile->times_ms[(size_t)row * TILE_LANES + lane] - s->zero_ms[lane];
     if (!is_finite(y)) {
         s->odd |= 1ULL << lane;
@@ -110,7 +106,7 @@ static inline void line_anew_one(const struct kernel_tile *tile, struct window_l
     lane_add(&s->y, lane, y);
 }
 
-/* Sums of some lanes from the samples of their windows, with a new zero and level. Row by row:
+/* Sums of some lanes from the samples of their windows, with a new zero. Row by row:
  * neighbours share their lines. */
 static __attribute__((noinline)) void line_anew(const struct kernel_tile *tile,
                                                 struct window_line *s, uint64_t lanes)
@@ -121,7 +117,6 @@ static __attribute__((noinline)) void line_anew(const struct kernel_tile *tile,
         row[lane] = s->cursor.first[lane];
         count[lane] = cursor_count(tile, &s->cursor, lane);
         s->zero_ms[lane] = s->cursor.leaves_ms[lane];
-        s->level[lane] = row_value(tile, row[lane], lane);
         s->x[lane] = s->xx_hi[lane] = s->xx_lo[lane] = s->xy_hi[lane] = s->xy_lo[lane] = 0;
         lane_zero(&s->y, lane);
         s->odd &= ~(1ULL << lane);
@@ -188,7 +183,7 @@ LANE_INLINE uint64_t line_step(const struct kernel_tile *tile, struct window_lin
         real result = slope * real_of(1e3);
         if (predict) {
             real ahead = (end - real_whole(f.zero)) - mean_x + real_of(ahead_s * 1e3);
-            result = f.level + (sum_y / n + slope * ahead);
+            result = sum_y / n + slope * ahead;
             result = real_pick(constant, f.last, result);
         }
         real_store(ret + lane, result);

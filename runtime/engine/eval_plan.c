@@ -35,20 +35,6 @@ static const char *kind_text(const struct eval_node *node)
     return "";
 }
 
-static uint32_t window_of(kernel_window_f *window)
-{
-    static kernel_window_f *const rows[WINDOW_KINDS] = {
-#define WINDOW(name, text, state, argument) [WINDOW_##name] = kernel_##text,
-#include "stdlib/window.def"
-#undef WINDOW
-    };
-    uint32_t kind = 0;
-    while (kind < WINDOW_KINDS && rows[kind] != window) {
-        kind++;
-    }
-    return kind;
-}
-
 static void node_text(const struct eval_node *node, char *ret, size_t size)
 {
     const struct node_parameters *p = &node->p;
@@ -59,7 +45,7 @@ static void node_text(const struct eval_node *node, char *ret, size_t size)
         snprintf(ret, size, "%s%s", p->metric ? p->metric : "", p->matcher_count ? "{...}" : "");
         break;
     case NODE_WINDOW:
-        snprintf(ret, size, "%s [%s]", kernel_window_infos[window_of(p->window)].text,
+        snprintf(ret, size, "%s [%s]", kernel_window_infos[p->window].text,
                  duration_print(p->range, duration, sizeof duration));
         break;
     case NODE_EWMA:
@@ -173,7 +159,7 @@ static void view_node(struct abi_plan *plan, const struct eval_node *node)
                               .outside = node->outside,
                               .number = node->p.number,
                               .bound = node->p.bound,
-                              .window = window_of(node->p.window),
+                              .window = (uint32_t)node->p.window,
                               .range_ms = node->p.range.ns / NS_PER_MS,
                               .offset_ms = node->p.offset.ns / NS_PER_MS,
                               .group = ABI_NONE,

@@ -69,6 +69,33 @@ static void *state_of(const struct samples_window *window, size_t tile)
     return window->states + tile * kernel_window_infos[window->kind].state_bytes;
 }
 
+/* Time of the lane's i-th oldest sample, and its cell. */
+static int64_t sample_time(const struct samples *samples, uint32_t lane, int32_t i,
+                           size_t *ret_cell)
+{
+    const struct kernel_tile *tile = &samples->tiles[lane / TILE_LANES];
+    int32_t row = tile->put[lane % TILE_LANES] - samples->held[lane] + i;
+    row = row < 0 ? row + tile->rows : row;
+    *ret_cell = (size_t)row * TILE_LANES + lane % TILE_LANES;
+    return tile->origin_ms + tile->times_ms[*ret_cell];
+}
+
+/* Number of samples at or before time_ms. */
+static int32_t samples_until(const struct samples *samples, uint32_t lane, int64_t time_ms)
+{
+    int32_t low = 0, high = samples->held[lane];
+    size_t cell;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (sample_time(samples, lane, middle, &cell) <= time_ms) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 /* ---- tiles ---- */
 
 /* Values first, times behind them in the same block; untouched pages cost nothing. */
@@ -147,19 +174,23 @@ static void window_room(struct samples_window *window, size_t capacity)
     window->present = heap_resize(window->present, capacity * sizeof(uint64_t));
 }
 
-/* A tile's fresh state: every lane has yet to be read from its oldest sample on. */
+/* A tile's fresh state: every lane has yet to be read, from the oldest sample on that is still
+ * wanted (those before may be overwritten at any time). */
 static void window_start(const struct samples *samples, struct samples_window *window, size_t at)
 {
     const struct kernel_window_info *info = &kernel_window_infos[window->kind];
     const struct kernel_tile *tile = &samples->tiles[at];
+    const int64_t done_ms =
+        samples->ticked_ms == MS_NEVER ? MS_NEVER : samples->ticked_ms - samples->retention_ms;
     memset(state_of(window, at), 0, info->state_bytes);
     if (info->best) {
         ((struct window_best *)state_of(window, at))->rows = best_rows(tile);
     }
-    for (size_t lane = 0; lane < TILE_LANES; lane++) {
-        int32_t oldest = tile->put[lane] - samples->held[at * TILE_LANES + lane];
-        kernel_window_clear(window->kind, state_of(window, at), lane,
-                            oldest < 0 ? oldest + tile->rows : oldest);
+    for (uint32_t i = 0; i < TILE_LANES; i++) {
+        const uint32_t lane = (uint32_t)at * TILE_LANES + i;
+        int32_t row = tile->put[i] - samples->held[lane] + samples_until(samples, lane, done_ms);
+        kernel_window_clear(window->kind, state_of(window, at), i,
+                            row < 0 ? row + tile->rows : row);
     }
     memset(window->values + at * TILE_LANES, 0, TILE_LANES * sizeof(double));
     window->present[at] = 0;
@@ -287,33 +318,6 @@ void samples_ticked(struct samples *samples, int64_t now_ms)
 }
 
 /* ---- reading ---- */
-
-/* Time of the lane's i-th oldest sample, and its cell. */
-static int64_t sample_time(const struct samples *samples, uint32_t lane, int32_t i,
-                           size_t *ret_cell)
-{
-    const struct kernel_tile *tile = &samples->tiles[lane / TILE_LANES];
-    int32_t row = tile->put[lane % TILE_LANES] - samples->held[lane] + i;
-    row = row < 0 ? row + tile->rows : row;
-    *ret_cell = (size_t)row * TILE_LANES + lane % TILE_LANES;
-    return tile->origin_ms + tile->times_ms[*ret_cell];
-}
-
-/* Number of samples at or before time_ms. */
-static int32_t samples_until(const struct samples *samples, uint32_t lane, int64_t time_ms)
-{
-    int32_t low = 0, high = samples->held[lane];
-    size_t cell;
-    while (low < high) {
-        int32_t middle = low + (high - low) / 2;
-        if (sample_time(samples, lane, middle, &cell) <= time_ms) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
 
 size_t samples_copy(const struct samples *samples, uint32_t lane, int64_t start_ms, int64_t end_ms,
                     int64_t *times, double *values)
