@@ -143,9 +143,10 @@ static void decide(struct node_code *code)
     }
     code->decided = true;
     code->generation = generation;
-    code->same = code->kernel != NULL && code->members[0]->kind != NODE_WINDOW;
+    code->same = code->kernel != NULL;
     for (uint32_t i = 0; i < group->member_count && code->same; i++) {
-        code->same = same_slots(code->members[i]);
+        const struct eval_node *member = code->members[i];
+        code->same = member->kind == NODE_WINDOW || same_slots(member); /* windows have lanes */
     }
     for (uint32_t i = 0; i < group->member_count; i++) {
         code->members[i]->run = !code->same          ? RUN_REFERENCE
@@ -252,6 +253,25 @@ static void set_tail(struct node_code *code, size_t from, size_t count)
             code->columns.column[group->input_column[i]] = tail;
         }
     }
+}
+
+void code_window(struct eval_node *node)
+{
+    struct node_code *code = node->code;
+    const struct abi_group *group = code->group;
+    const struct samples *samples = node->in[0]->state.samples;
+    const size_t lanes = (samples->lane_count + TILE_LANES - 1) / TILE_LANES * TILE_LANES;
+    void **columns = code->columns.column;
+    columns[group->input_column[0]] = samples->tiles;
+    for (uint32_t i = 1; i < group->input_count; i++) {
+        if (group->input_column[i] != ABI_NONE) {
+            columns[group->input_column[i]] = (void *)(uintptr_t)code->inputs[i]->values;
+        }
+    }
+    columns[group->state[0]] = node->window->states;
+    columns[group->root_column] = node->window->values;
+    columns[group->root_column + 1] = node->window->present;
+    code->kernel(&code->columns, 0, (int64_t)lanes, node->eval->now_ms);
 }
 
 /* Bits behind the last slot are nobody's. */
