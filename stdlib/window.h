@@ -24,6 +24,7 @@ struct kernel_tile {
     size_t stride;
     int64_t origin_ms;
     int32_t rows;
+    uint64_t dead;           /* lanes of no series: nothing of them is read, none has a result */
     uint32_t phase;          /* spreads periodic work of the tiles over time; any number */
     int32_t put[TILE_LANES]; /* the row that the lane's next sample goes to */
 };

@@ -17,6 +17,7 @@ static inline void growth_enter(void *state, const struct walk *w, mask m, whole
     mask fell = m & some & real_less(value, g->last);
     if (mask_any(fell)) {
         sum_add(&g->lost, fell, g->last);
+        sum_peak(&g->lost, fell, g->last);
         g->fell |= fell;
     }
     g->first = real_pick(m & ~some, value, g->first);
@@ -29,8 +30,10 @@ static inline void growth_leave(void *state, const struct walk *w, mask m, mask 
     struct growing *g = state;
     real value = mask_any(rest) ? walk_values(w, second, rest) : g->first;
     if (mask_any(g->fell & m)) {
-        sum_add(&g->lost, rest & real_less(value, g->first), -g->first);
+        sum_add(&g->lost, rest & g->fell & real_less(value, g->first), -g->first);
+        sum_peak(&g->lost, whole_of(0), value);
         sum_clear(&g->lost, m & ~rest);
+        g->fell &= ~(m & ~rest);
     }
     g->first = real_pick(rest, value, g->first);
 }
@@ -93,17 +96,18 @@ LANE_INLINE real gap_to_zero(mask some, const struct gaps *gaps, real first, rea
     return real_pick(up & real_less(to_zero, gaps->start), to_zero, gaps->start);
 }
 
-/* Stores the losses of the lanes, anew where they are doubtful or gone. */
+/* Stores what the lanes lost, summed anew where it is doubtful or may be gone. */
 LANE_INLINE void growth_settle(const struct kernel_tile *tile, struct window_growth *state,
                                struct growing *g, const struct walk *w)
 {
     struct window_sum *lost = &state->lost[w->lane / TILE_GROUP];
-    const uint64_t lanes = group_bits(whole_of(-1), w->lane);
+    const mask gone = real_equal(g->lost.hi, real_of(0));
     sum_store(&g->lost, lost, w->lane % TILE_GROUP);
-    state->fallen |= lanes;
-    mask some = ~real_equal(g->lost.hi, real_of(0));
-    if ((w->left && mask_any(sum_doubtful(&g->lost))) || !mask_any(some)) {
-        growth_anew(tile, state, lanes);
+    state->fallen &= ~group_bits(whole_of(-1), w->lane);
+    state->fallen |= group_bits(g->fell, w->lane);
+    uint64_t again = group_bits(w->left & g->fell & (gone | sum_doubtful(&g->lost)), w->lane);
+    if (again) {
+        growth_anew(tile, state, again);
         g->lost = sum_load(lost, w->lane % TILE_GROUP);
     }
 }
@@ -119,9 +123,15 @@ LANE_INLINE struct growing growth_load(const struct window_growth *state, int la
                         whole_of(0)};
     if (state->fallen & group_bits(whole_of(-1), lane)) {
         g.lost = sum_load(&state->lost[lane / TILE_GROUP], in);
-        g.fell = whole_of(-1);
+        g.fell = mask_of(state->fallen >> lane);
     }
     return g;
+}
+
+/* Some lane of the group has lost something, or had before this step. */
+LANE_INLINE bool growth_fell(const struct window_growth *state, const struct growing *g, int lane)
+{
+    return (state->fallen & group_bits(whole_of(-1), lane)) != 0 || mask_any(g->fell);
 }
 
 LANE_INLINE void growth_store(const struct growing *g, struct window_growth *state, int lane)
@@ -131,6 +141,22 @@ LANE_INLINE void growth_store(const struct growing *g, struct window_growth *sta
     real_store(to->first + in, g->first);
     real_store(to->last + in, g->last);
     whole_store(to->last_ms + in, g->last_ms);
+}
+
+/* Lanes that are out of step. */
+static __attribute__((noinline)) void growth_apart(const struct kernel_tile *tile,
+                                                   struct window_growth *state, int lane,
+                                                   int64_t start_ms, int64_t end_ms)
+{
+    struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+    struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+    struct growing g = growth_load(state, lane);
+    walk_step(&w, growth_enter, growth_leave, &g);
+    walk_store(&w, cursor);
+    growth_store(&g, state, lane);
+    if (growth_fell(state, &g, lane)) {
+        growth_settle(tile, state, &g, &w);
+    }
 }
 
 LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_growth *state,
@@ -144,13 +170,20 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
         struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
         struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
         struct growing g = growth_load(state, lane);
-        walk_step(&w, growth_enter, growth_leave, &g);
-        if (w.moved) {
-            walk_store(&w, cursor);
-            growth_store(&g, state, lane);
-        }
-        if (mask_any(g.fell)) {
-            growth_settle(tile, state, &g, &w);
+        struct quick quick;
+        if (walk_quick(&w, &quick)) {
+            walk_quickly(&w, &quick, growth_enter, growth_leave, &g);
+            if (w.moved) {
+                walk_store(&w, cursor);
+                growth_store(&g, state, lane);
+            }
+            if (growth_fell(state, &g, lane)) {
+                growth_settle(tile, state, &g, &w);
+            }
+        } else {
+            growth_apart(tile, state, lane, start_ms, end_ms);
+            w = walk_load(tile, cursor, lane, start_ms, end_ms);
+            g = growth_load(state, lane);
         }
         const mask some = whole_greater(w.count, whole_of(1));
         const real intervals = real_whole(w.count - 1), first_ms = real_whole(w.leaves);

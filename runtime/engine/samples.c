@@ -269,6 +269,7 @@ static void tile_start(struct samples *samples, size_t at)
 {
     samples->tiles[at].phase = (uint32_t)at;
     samples->tiles[at].origin_ms = MS_NEVER;
+    samples->tiles[at].dead = UINT64_MAX;
     memset(samples->tiles[at].put, 0, sizeof samples->tiles[at].put);
     for (size_t lane = at * TILE_LANES; lane < (at + 1) * TILE_LANES; lane++) {
         samples->newest_ms[lane] = MS_NEVER;
@@ -339,12 +340,14 @@ uint32_t samples_lane_new(struct samples *samples)
         }
     }
     lane_clear(samples, lane, front_row(samples, lane / TILE_LANES));
+    samples->tiles[lane / TILE_LANES].dead &= ~(1ULL << lane % TILE_LANES);
     return lane;
 }
 
 void samples_lane_free(struct samples *samples, uint32_t lane)
 {
     lane_clear(samples, lane, front_row(samples, lane / TILE_LANES));
+    samples->tiles[lane / TILE_LANES].dead |= 1ULL << lane % TILE_LANES;
     ARRAY_RESERVE(samples->free_lanes, samples->free_count, samples->free_capacity);
     samples->free_lanes[samples->free_count++] = lane;
 }
