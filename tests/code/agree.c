@@ -370,13 +370,15 @@ static bool same_columns(struct agree *agree, const struct world *world, size_t 
     return true;
 }
 
-static bool use_slab(struct eval *eval, const struct slab *slab)
+/* dice: some kernels are taken away, so that state and columns go from code to reference and back.
+ */
+static bool use_slab(struct eval *eval, const struct slab *slab, struct dice *dice)
 {
     for (size_t i = 0; i < slab_count(slab); i++) {
         uint64_t hash;
         size_t size;
         abi_kernel_f *kernel = slab_kernel(slab, i, &hash, &size);
-        if (!eval_use_code(eval, hash, kernel)) {
+        if (!eval_use_code(eval, hash, dice && one_in(dice, 4) ? NULL : kernel)) {
             return false;
         }
     }
@@ -391,7 +393,7 @@ static bool agree_world(struct agree *agree, struct expr *const *exprs, const st
     bool good = world_open(&world, exprs, entities, &error);
     static const double scales[] = {1, 1, 1, 1e-142, 1e-141, 5e-324};
     world.scale = scales[below(dice, (unsigned)ARRAY_LEN(scales))];
-    if (good && !use_slab(world.code, slab)) {
+    if (good && !use_slab(world.code, slab, NULL)) {
         good = false;
         error_set(&error, STATUS_NOT_FOUND, "a kernel has no group");
     }
@@ -399,6 +401,9 @@ static bool agree_world(struct agree *agree, struct expr *const *exprs, const st
         char place[120];
         snprintf(place, sizeof place, "%s, %zu entities, tick %zu,", where, entities, tick);
         good = world_feed(&world, dice, &error);
+        if (one_in(dice, 4)) {
+            use_slab(world.code, slab, one_in(dice, 2) ? dice : NULL);
+        }
         struct instant now = {(int64_t)((world.now_s + 1 + (double)below(dice, 8)) * 1e9)};
         eval_tick(world.reference, now);
         eval_tick(world.code, now);
