@@ -455,12 +455,6 @@ struct parse_text *bundle_texts(struct arena *arena, const struct bundle *bundle
 
 /* ---- files ---- */
 
-bool bundle_path(const char *path)
-{
-    size_t length = strlen(path), suffix = strlen(BUNDLE_SUFFIX);
-    return length > suffix && strcmp(path + length - suffix, BUNDLE_SUFFIX) == 0;
-}
-
 enum status bundle_files_read(const char *path, struct bundle_files *ret, struct error *error)
 {
     struct bundle_files files = {0};

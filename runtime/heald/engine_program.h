@@ -1,5 +1,4 @@
-/* A program generation: the signed policies of a folder or of a bundle (a path that ends in
- * .healb), checked and made into an engine.
+/* A program generation: the policies of a signed bundle, checked and made into an engine.
  *
  * Loaded whole or not at all; the generation before serves until the new one stands. */
 #ifndef HEAL_RUNTIME_HEALD_ENGINE_PROGRAM_H

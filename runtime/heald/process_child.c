@@ -77,8 +77,8 @@ static const char *folder_of(const char *path, char ret[CONFIG_TEXT_MAX])
     return ret;
 }
 
-/* A folder of policies is best swapped whole, by a rename: then the new one is another folder, and
- * the one around it must be readable. Never the root. */
+/* A bundle is best replaced whole, by a rename: then the new one is another file, and the folder
+ * around it must be readable. Never the root. */
 static const char *folder_above(const char *path, char ret[CONFIG_TEXT_MAX])
 {
     folder_of(path, ret);

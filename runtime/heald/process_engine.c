@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "runtime/act/message.h"
-#include "runtime/bundle/bundle.h"
 #include "runtime/heald/log.h"
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
@@ -424,10 +423,8 @@ static enum status open_state(struct engine_process *process, struct error *erro
     process->epoch = restoring.epoch + 1;
     process->store = store_new(&(struct store_limits){0});
     store_expect(process->store, sources_of(config));
-    /* A folder's serial begins anew with its MANIFEST; a bundle's is told to healc. */
-    uint64_t min_serial = bundle_path(config->policies) ? restoring.serial : 0;
-    TRY(generation_load(config, process->store, process->epoch, min_serial, &process->generation,
-                        error));
+    TRY(generation_load(config, process->store, process->epoch, restoring.serial,
+                        &process->generation, error));
     restoring.engine = process->generation->engine;
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->now = clock_now(&process->start->clock);

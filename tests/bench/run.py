@@ -211,10 +211,12 @@ class Daemon:
             shutil.rmtree(path, ignore_errors=True)
         (self.folder / "policies").mkdir()
         (self.folder / "policies" / "bench.heal").write_text(policies)
-        self.bench.call("healc", "sign", "--key", self.folder / "bench.key", self.folder / "policies")
+        bundle = self.folder / "bench.healb"
+        self.bench.call("healc", "compile", self.folder / "policies", "-o", bundle)
+        self.bench.call("healc", "sign", "--key", self.folder / "bench.key", bundle)
         config = self.folder / "heald.yaml"
         config.write_text(
-            f"state: {self.state}\npolicies: {self.folder}/policies\ntrusted_key: {self.folder}/bench.pub\n"
+            f"state: {self.state}\npolicies: {bundle}\ntrusted_key: {self.folder}/bench.pub\n"
             f"listen: 127.0.0.1:{self.listen}\ntick: {tick}\n"
             f'scrape:\n  - job: fleet\n    targets: ["http://127.0.0.1:{self.exporter.port}/metrics"]\n'
             f"    interval: {interval}\n    timeout: {interval if interval != '15s' else '5s'}\n    series_max: 50000\n"

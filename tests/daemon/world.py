@@ -149,7 +149,8 @@ class World:
         self.folder = pathlib.Path(folder)
         self.state = pathlib.Path(state) if state else self.folder / "state"
         self.yaml = self.folder / "heald.yaml"
-        self.policies = self.folder / "policies"
+        self.policies, self.bundle = self.folder / "policies", self.folder / "app.healb"
+        self.serial_wanted = "auto"  # of the next bundle
         self.effects_path = self.folder / "effects.log"
         self.log_path = self.folder / "heald.log"
         self.heald_name, self.env, self.argv_heald = heald, env or {}, list(argv_heald)
@@ -186,7 +187,7 @@ class World:
         self.settings.update(changes)
         s = self.settings
         self.yaml.write_text(
-            f"state: {self.state}\npolicies: {self.policies}\ntrusted_key: {self.folder}/development.pub\n"
+            f"state: {self.state}\npolicies: {self.bundle}\ntrusted_key: {self.folder}/development.pub\n"
             f"listen: 127.0.0.1:{self.listen}\ntick: {s['tick']}\nblind_after: 60s\nhost: {{enabled: false}}\n"
             f"scrape:\n  - job: app\n    targets: [\"http://127.0.0.1:{self.exporter.port}/metrics\"]\n"
             f"    interval: {s['interval']}\n    timeout: {s['timeout']}\n    body_max: 64KiB\n    series_max: 200\n"
@@ -196,7 +197,7 @@ class World:
             + f"default_mode: {s['mode']}\n{s['extra']}")
 
     def write(self, files, sign=True):
-        """Replaces the policies and signs them."""
+        """Replaces the policies and makes a signed bundle of them."""
         for old in self.policies.iterdir():
             if old.suffix == ".heal":
                 old.unlink()
@@ -206,9 +207,22 @@ class World:
             self.sign()
 
     def sign(self):
-        got = subprocess.run([program("healc"), "sign", "--key", str(self.folder / "development.key"),
-                              str(self.policies)], capture_output=True, text=True)
-        assert got.returncode == 0, got.stderr + got.stdout
+        for arguments in (["compile", str(self.policies), "-o", str(self.bundle), "--serial", self.serial_wanted],
+                          ["sign", "--key", str(self.folder / "development.key"), str(self.bundle)]):
+            got = subprocess.run([program("healc"), *arguments], capture_output=True, text=True)
+            assert got.returncode == 0, got.stderr + got.stdout
+
+    @property
+    def signature(self):
+        return pathlib.Path(f"{self.bundle}.minisig")
+
+    def kept(self):
+        """The bundle as it is now, for put()."""
+        return self.bundle.read_bytes(), self.signature.read_bytes()
+
+    def put(self, kept):
+        self.bundle.write_bytes(kept[0])
+        self.signature.write_bytes(kept[1])
 
     # ---- heald ----
 
