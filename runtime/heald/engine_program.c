@@ -211,6 +211,7 @@ void generation_free(struct generation *generation)
     if (generation) {
         engine_free(generation->engine);
         slab_free(generation->slab);
+        slab_free(generation->made);
         sources_release(&generation->sources);
         arena_release(&generation->arena);
         free(generation);

@@ -15,7 +15,8 @@ struct generation {
     struct program *program;
     struct engine_host host;
     struct engine *engine;
-    struct slab *slab; /* kernels of the engine, or NULL */
+    struct slab *slab; /* kernels of the bundle, or NULL */
+    struct slab *made; /* kernels made here, in their place, or NULL */
     uint64_t serial;
 };
 

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -142,7 +143,20 @@ class Webhook:
         self.server.server_close()
 
 
+def healc_beside(folder, script=None):
+    """A heald in a folder of its own, with that text in the place of healc, or none; its path."""
+    folder = pathlib.Path(folder, "bin")
+    folder.mkdir()
+    shutil.copy(program("heald"), folder / "heald")
+    if script:
+        (folder / "healc").write_text(script)
+        (folder / "healc").chmod(0o755)
+    return str(folder / "heald")
+
+
 class World:
+    compile_more = ()  # options of healc compile
+
     def __init__(self, folder, policies=None, mode="act", extra="", grants=None, heald="heald", env=None,
                  run_ms=0, tick="50ms", interval="100ms", timeout="90ms", start=True, guards="[guards.heal]",
                  scrape_more="", argv_heald=(), state=None):
@@ -207,7 +221,8 @@ class World:
             self.sign()
 
     def sign(self):
-        for arguments in (["compile", str(self.policies), "-o", str(self.bundle), "--serial", self.serial_wanted],
+        for arguments in (["compile", str(self.policies), "-o", str(self.bundle), "--serial", self.serial_wanted,
+                           *self.compile_more],
                           ["sign", "--key", str(self.folder / "development.key"), str(self.bundle)]):
             got = subprocess.run([program("healc"), *arguments], capture_output=True, text=True)
             assert got.returncode == 0, got.stderr + got.stdout
@@ -260,21 +275,25 @@ class World:
         until(lambda: not any(alive(pid) for pid in pids))
         self.process = None
 
-    def pids(self):
-        """Of the children that run: their roles are in their command lines."""
-        found = {}
+    def children(self):
+        """(pid, words of the command line) of each child."""
         try:
             children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         except (FileNotFoundError, AttributeError):
-            return found
+            return
         for pid in children.split():
             try:
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                yield int(pid), pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if b"--role" in words:
-                found[words[words.index(b"--role") + 1].decode()] = int(pid)
-        return found
+
+    def pids(self):
+        """Of the children that run: their roles are in their command lines."""
+        return {words[words.index(b"--role") + 1].decode(): pid for pid, words in self.children() if b"--role" in words}
+
+    def compilers(self):
+        """Pids of the compile children: one at most."""
+        return [pid for pid, words in self.children() if b"--compile-child" in words]
 
     def __enter__(self):
         if self.start_wanted:
