@@ -107,7 +107,7 @@ static size_t scan(int folder_fd, char ret_oldest[NAME_BYTES])
         if (count++ == 0 || info.st_mtim.tv_sec < oldest.tv_sec ||
             (info.st_mtim.tv_sec == oldest.tv_sec && info.st_mtim.tv_nsec < oldest.tv_nsec)) {
             oldest = info.st_mtim;
-            snprintf(ret_oldest, NAME_BYTES, "%s", entry->d_name);
+            memcpy(ret_oldest, entry->d_name, NAME_BYTES);
         }
     }
     if (folder) {
