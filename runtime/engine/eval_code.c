@@ -84,22 +84,47 @@ void code_free(struct eval *eval)
     eval->code = NULL;
 }
 
-bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel)
+static struct eval_code *code_of(struct eval *eval)
 {
     if (!eval->code) {
         eval->code = code_new(eval);
     }
     CHECK(eval->code->node_count == eval->node_count); /* nothing is added afterwards */
+    return eval->code;
+}
+
+static struct node_code *find_group(const struct eval_code *code, uint64_t hash)
+{
     const struct abi_group key_group = {.hash = hash};
     const struct node_code key = {.group = &key_group}, *wanted = &key;
-    struct node_code **found = bsearch(&wanted, eval->code->by_hash, eval->code->plan->group_count,
+    struct node_code **found = bsearch(&wanted, code->by_hash, code->plan->group_count,
                                        sizeof(struct node_code *), compare_hash);
-    if (!found) {
-        return false;
+    return found ? *found : NULL;
+}
+
+bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel)
+{
+    struct node_code *found = find_group(code_of(eval), hash);
+    if (found) {
+        found->kernel = kernel;
+        found->decided = false;
     }
-    (*found)->kernel = kernel;
-    (*found)->decided = false;
-    return true;
+    return found != NULL;
+}
+
+bool eval_wants_code(struct eval *eval, uint64_t hash)
+{
+    return find_group(code_of(eval), hash) != NULL;
+}
+
+size_t eval_lacks_code(struct eval *eval)
+{
+    const struct eval_code *code = code_of(eval);
+    size_t count = 0;
+    for (size_t i = 0; i < code->plan->group_count; i++) {
+        count += code->groups[i].kernel == NULL;
+    }
+    return count;
 }
 
 size_t eval_code_nodes(const struct eval *eval)
