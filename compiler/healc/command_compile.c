@@ -129,7 +129,7 @@ static int read_arguments(int argc, char **argv, struct compile_run *run)
     if (code != HEALC_OK) {
         return code;
     }
-    if (!emits(run) && (!run->out || !bundle_path(run->out))) {
+    if (!emits(run) && (!run->out || bundle_path_check(run->out, &error) != STATUS_OK)) {
         return option_fail(argv[0], "name the bundle with -o FILE" BUNDLE_SUFFIX);
     }
     if (optind == argc) {

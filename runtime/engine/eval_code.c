@@ -84,22 +84,47 @@ void code_free(struct eval *eval)
     eval->code = NULL;
 }
 
-bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel)
+static struct eval_code *code_of(struct eval *eval)
 {
     if (!eval->code) {
         eval->code = code_new(eval);
     }
     CHECK(eval->code->node_count == eval->node_count); /* nothing is added afterwards */
+    return eval->code;
+}
+
+static struct node_code *find_group(const struct eval_code *code, uint64_t hash)
+{
     const struct abi_group key_group = {.hash = hash};
     const struct node_code key = {.group = &key_group}, *wanted = &key;
-    struct node_code **found = bsearch(&wanted, eval->code->by_hash, eval->code->plan->group_count,
+    struct node_code **found = bsearch(&wanted, code->by_hash, code->plan->group_count,
                                        sizeof(struct node_code *), compare_hash);
-    if (!found) {
-        return false;
+    return found ? *found : NULL;
+}
+
+bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel)
+{
+    struct node_code *found = find_group(code_of(eval), hash);
+    if (found) {
+        found->kernel = kernel;
+        found->decided = false;
     }
-    (*found)->kernel = kernel;
-    (*found)->decided = false;
-    return true;
+    return found != NULL;
+}
+
+bool eval_wants_code(struct eval *eval, uint64_t hash)
+{
+    return find_group(code_of(eval), hash) != NULL;
+}
+
+size_t eval_lacks_code(struct eval *eval)
+{
+    const struct eval_code *code = code_of(eval);
+    size_t count = 0;
+    for (size_t i = 0; i < code->plan->group_count; i++) {
+        count += code->groups[i].kernel == NULL;
+    }
+    return count;
 }
 
 size_t eval_code_nodes(const struct eval *eval)
@@ -143,9 +168,10 @@ static void decide(struct node_code *code)
     }
     code->decided = true;
     code->generation = generation;
-    code->same = code->kernel != NULL && code->members[0]->kind != NODE_WINDOW;
+    code->same = code->kernel != NULL;
     for (uint32_t i = 0; i < group->member_count && code->same; i++) {
-        code->same = same_slots(code->members[i]);
+        const struct eval_node *member = code->members[i];
+        code->same = member->kind == NODE_WINDOW || same_slots(member); /* windows have lanes */
     }
     for (uint32_t i = 0; i < group->member_count; i++) {
         code->members[i]->run = !code->same          ? RUN_REFERENCE
@@ -252,6 +278,25 @@ static void set_tail(struct node_code *code, size_t from, size_t count)
             code->columns.column[group->input_column[i]] = tail;
         }
     }
+}
+
+void code_window(struct eval_node *node)
+{
+    struct node_code *code = node->code;
+    const struct abi_group *group = code->group;
+    const struct samples *samples = node->in[0]->state.samples;
+    const size_t lanes = (samples->lane_count + TILE_LANES - 1) / TILE_LANES * TILE_LANES;
+    void **columns = code->columns.column;
+    columns[group->input_column[0]] = samples->tiles;
+    for (uint32_t i = 1; i < group->input_count; i++) {
+        if (group->input_column[i] != ABI_NONE) {
+            columns[group->input_column[i]] = (void *)(uintptr_t)code->inputs[i]->values;
+        }
+    }
+    columns[group->state[0]] = node->window->states;
+    columns[group->root_column] = node->window->values;
+    columns[group->root_column + 1] = node->window->present;
+    code->kernel(&code->columns, 0, (int64_t)lanes, node->eval->now_ms);
 }
 
 /* Bits behind the last slot are nobody's. */

@@ -171,6 +171,8 @@ void node_run(struct eval_node *node);
 struct samples_window *node_window(struct eval_node *node);
 /* eval_code.c */
 void code_decide(struct eval *eval); /* after the slots, before the nodes run */
+/* Steps the window of a WINDOW node that runs on its kernel; it has lanes. */
+void code_window(struct eval_node *node);
 void code_run(struct eval_node *root);
 void code_free(struct eval *eval);
 /* eval_entity.c */

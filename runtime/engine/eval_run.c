@@ -271,9 +271,13 @@ static void run_window(struct eval_node *node)
     int64_t end_ms, start_ms = window_start(node, &end_ms);
     source_unknown(node, window_horizon(node));
     struct samples_window *window = node_window(node);
-    if (window) {
+    if (window && node->run == RUN_KERNEL) {
+        code_window(node);
+    } else if (window) {
         samples_window_step(node->in[0]->state.samples, window, start_ms, end_ms,
                             node->in_count > 1 ? node->in[1]->values[0] : 0);
+    }
+    if (window) {
         lanes_to_slots(node);
     }
     contend(node, &node->contention[1]);
@@ -718,7 +722,7 @@ void node_run(struct eval_node *node)
     node->blind = false;
     switch (node->run) {
     case RUN_REFERENCE: run_kind(node); break;
-    case RUN_KERNEL: code_run(node); break;
+    case RUN_KERNEL: node->kind == NODE_WINDOW ? run_window(node) : code_run(node); break;
     case RUN_INSIDE: break;
     }
     for (size_t i = 0; i < node->in_count; i++) {

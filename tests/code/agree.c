@@ -7,6 +7,7 @@
 
 #include "runtime/code/link.h"
 #include "runtime/engine/eval.h"
+#include "stdlib/window.h"
 #include "tests/engine/tree.h"
 
 enum { METRICS = 4, ENTITIES_MAX = 700, DEPTH_MAX = 5 };
@@ -163,13 +164,31 @@ static struct expr *threshold(struct arena *arena, struct dice *dice)
                        tree_number(arena, score_bound(dice)));
 }
 
+/* A function over samples of series, or of a signal as it is sampled. */
+static struct expr *windowed(struct arena *arena, struct dice *dice, int depth)
+{
+    const struct kernel_window_info *info = &kernel_window_infos[below(dice, WINDOW_KINDS)];
+    struct expr *inner = one_in(dice, 3) ? tree_signal(arena, "sampled", vector(arena, dice, depth))
+                                         : tree_select(arena, metrics[below(dice, METRICS)]);
+    struct expr *call =
+        tree_call(arena, info->text, tree_range(arena, inner, 15 + below(dice, 9) * 10));
+    if (one_in(dice, 6)) {
+        inner->has_offset = true;
+        inner->offset = duration_seconds(below(dice, 40));
+    }
+    return info->argument ? tree_argument(arena, call, NULL, scalar(arena, dice, 1)) : call;
+}
+
 static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
 {
     if (depth <= 0) {
         return tree_select(arena, metrics[one_in(dice, 24) ? 3 : below(dice, 3)]);
     }
     depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 20)) {
+    switch (below(dice, 23)) {
+    case 20:
+    case 21:
+    case 22: return windowed(arena, dice, depth);
     case 0:
     case 1:
     case 2:

@@ -40,7 +40,7 @@ struct world {
 
 static void tile_open(struct kernel_tile *tile)
 {
-    *tile = (struct kernel_tile){.rows = ROWS};
+    *tile = (struct kernel_tile){.rows = ROWS, .stride = TILE_LANES};
     tile->values = heap_alloc(ROWS * TILE_LANES * sizeof *tile->values);
     tile->times_ms = heap_alloc(ROWS * TILE_LANES * sizeof *tile->times_ms);
 }
