@@ -10,9 +10,10 @@
 #include "stdlib/window.h"
 #include "tests/engine/tree.h"
 
-enum { METRICS = 4, ENTITIES_MAX = 700, DEPTH_MAX = 5 };
+enum { METRICS = 5, ENTITIES_MAX = 700, DEPTH_MAX = 5, PER_NODE = 3 };
 #define STEP_S 10.0
-static const char *const metrics[METRICS] = {"x", "y", "z", "sparse"};
+/* sparse: not of all pods, and in another order; node: one series for PER_NODE pods. */
+static const char *const metrics[METRICS] = {"x", "y", "z", "sparse", "node"};
 
 /* ---- chance ---- */
 
@@ -120,6 +121,27 @@ static struct expr *negated(struct arena *arena, struct expr *inner)
     return expr;
 }
 
+/* Many pods on one node: the right side has fewer slots, each wanted several times. */
+static struct expr *many_to_one(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const operators[] = {"+", "-", "*", "/", ">", "<="};
+    struct expr *expr = tree_on(arena,
+                                tree_binary(arena, vector(arena, dice, depth),
+                                            operators[below(dice, ARRAY_LEN(operators))],
+                                            tree_select(arena, "node")),
+                                true, "node");
+    expr->binary.matching.group = GROUP_LEFT;
+    return expr;
+}
+
+/* By one label, which is enough to tell pods apart. */
+static struct expr *matched(struct arena *arena, struct dice *dice, struct expr *binary)
+{
+    return one_in(dice, 4)   ? tree_on(arena, binary, true, "pod")
+           : one_in(dice, 4) ? tree_on(arena, binary, false, "node")
+                             : binary;
+}
+
 static struct expr *arithmetic(struct arena *arena, struct dice *dice, int depth)
 {
     static const char *const operators[] = {"+", "-", "*", "/", "+", "-", "*", "/", "%", "^"};
@@ -128,7 +150,9 @@ static struct expr *arithmetic(struct arena *arena, struct dice *dice, int depth
     case 0: return tree_binary(arena, vector(arena, dice, depth), operator, scalar(arena, dice, 2));
     case 1: return tree_binary(arena, scalar(arena, dice, 2), operator, vector(arena, dice, depth));
     default:
-        return tree_binary(arena, vector(arena, dice, depth), operator, vector(arena, dice, depth));
+        return matched(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), operator, vector(arena, dice, depth)));
     }
 }
 
@@ -182,7 +206,7 @@ static struct expr *windowed(struct arena *arena, struct dice *dice, int depth)
 static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
 {
     if (depth <= 0) {
-        return tree_select(arena, metrics[one_in(dice, 24) ? 3 : below(dice, 3)]);
+        return tree_select(arena, metrics[one_in(dice, 16) ? 3 : below(dice, 3)]);
     }
     depth -= 1 + (int)below(dice, 2);
     switch (below(dice, 23)) {
@@ -206,9 +230,14 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
     case 18: return threshold(arena, dice);
     case 13: return percent(arena, dice, depth);
     case 15:
-        return tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth));
+        return matched(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth)));
     case 16:
-        return tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth));
+        return matched(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth)));
+    case 19: return many_to_one(arena, dice, depth);
     case 14: return negated(arena, vector(arena, dice, depth));
     default: return tree_signal(arena, "s", vector(arena, dice, depth));
     }
@@ -255,15 +284,24 @@ struct world {
     double scale; /* of calm samples */
 };
 
+/* Not every pod has every metric. */
+static bool has_series(size_t metric, size_t entity)
+{
+    return metric == 3 ? entity % 5 != 1 : metric == 4 ? entity % PER_NODE == 0 : true;
+}
+
 static bool world_series(struct world *world, struct error *error)
 {
     for (size_t m = 0; m < METRICS; m++) {
         for (size_t i = 0; i < world->entities; i++) {
-            char pod[32];
-            snprintf(pod, sizeof pod, "pod-%zu", m == 3 ? world->entities - 1 - i : i);
-            struct label label = {"pod", pod};
-            if (store_series(world->store, world->source[m / 2], metrics[m], &label, 1,
-                             &world->series[m][i], error) != STATUS_OK) {
+            char pod[32], node[32];
+            size_t at = m == 3 ? world->entities - 1 - i : i;
+            snprintf(pod, sizeof pod, "pod-%zu", at);
+            snprintf(node, sizeof node, "node-%zu", at / PER_NODE);
+            const struct label labels[] = {{"node", node}, {"pod", pod}};
+            if (has_series(m, i) &&
+                store_series(world->store, world->source[m / 2 % 2], metrics[m], labels,
+                             m == 4 ? 1 : 2, &world->series[m][i], error) != STATUS_OK) {
                 return false;
             }
         }
@@ -317,7 +355,7 @@ static bool world_feed(struct world *world, struct dice *dice, struct error *err
     }
     for (size_t m = 0; m < METRICS; m++) {
         for (size_t i = 0; i < world->entities; i++) {
-            if (calm || !one_in(dice, 10)) {
+            if (has_series(m, i) && (calm || !one_in(dice, 10))) {
                 double value = calm ? (double)below(dice, 64) * world->scale : sample(dice);
                 store_append(world->store, world->series[m][i], now, now, value);
             }
