@@ -311,12 +311,25 @@ static void clear_rest(struct eval_node *node)
     node->unknown[last] &= keep;
 }
 
+/* The group's turn on the reference evaluator, for this tick. */
+static void run_members(struct node_code *code)
+{
+    for (uint32_t i = 0; i < code->group->member_count; i++) {
+        node_run_reference(code->members[i]);
+    }
+    code->members[0]->eval->code->running -= code->group->member_count;
+}
+
 void code_run(struct eval_node *at)
 {
     struct node_code *code = at->code;
     const struct abi_group *group = code->group;
     const size_t whole = at->count / ABI_BLOCK * ABI_BLOCK, rest = at->count - whole;
     const int64_t now_ms = at->eval->now_ms;
+    if (code->join.contended && join_contends(code->members, group->member_count)) {
+        run_members(code);
+        return;
+    }
     join_gather(&code->join);
     if (whole > 0) {
         set_columns(code, 0);

@@ -13,6 +13,7 @@ struct finding {
     struct place *places; /* members, then inputs */
     size_t place_count;
     size_t count; /* slots of the kernel */
+    bool contended;
 };
 
 static struct place *place_of(const struct finding *f, const struct eval_node *node)
@@ -46,10 +47,9 @@ static uint32_t *composed(const struct finding *f, const uint32_t *index, const 
     return to;
 }
 
-static bool in_order_only(const struct eval_node *member)
+static bool has_contention(const struct eval_node *member)
 {
-    return node_has_state(member) || member->contention[0].group_count > 0 ||
-           member->contention[1].group_count > 0;
+    return member->contention[0].group_count > 0 || member->contention[1].group_count > 0;
 }
 
 static bool descend(struct finding *f, struct place *place);
@@ -111,10 +111,10 @@ static bool descend_set(struct finding *f, const struct eval_node *set, const ui
 static bool descend(struct finding *f, struct place *place)
 {
     const struct eval_node *node = place->node;
-    if (place->index ? in_order_only(node)
-                     : node->contention[0].group_count > 0 || node->contention[1].group_count > 0) {
+    if (place->index && (node_has_state(node) || has_contention(node))) {
         return false;
     }
+    f->contended |= has_contention(node);
     if (node->kind == NODE_SET) {
         return descend_set(f, node, place->index);
     }
@@ -172,6 +172,7 @@ bool join_find(struct join *join, struct eval_node **members, size_t member_coun
     }
     if (good) {
         take_inputs(join, &f, member_count);
+        join->contended = f.contended;
     }
     for (size_t i = 0; i < f.place_count; i++) {
         free(f.places[i].index);
@@ -207,6 +208,51 @@ void join_gather(struct join *join)
             gather(join->inputs[i], &join->input[i], join->count);
         }
     }
+}
+
+/* At most what the member will have there: comparisons may yet take it away. Members that are read
+ * several times are looked at several times; where that is too often, the answer is yes. */
+static bool maybe_present(const struct eval_node *node, size_t slot, const struct node_code *code,
+                          size_t *budget)
+{
+    if (node->scalar || *budget == 0) {
+        return true;
+    }
+    --*budget;
+    if (node->code != code) {
+        return bit_get(node->present, slot);
+    }
+    if (node->kind != NODE_BINARY) {
+        return maybe_present(node->in[0], slot, code, budget);
+    }
+    return maybe_present(node->in[0], node->left[slot], code, budget) &&
+           maybe_present(node->in[1], node->right[slot], code, budget);
+}
+
+static bool contends(const struct eval_node *member, const struct contention *contention)
+{
+    for (size_t g = 0; g < contention->group_count; g++) {
+        size_t present = 0;
+        for (uint32_t i = contention->starts[g]; i < contention->starts[g + 1]; i++) {
+            size_t budget = 4 * ABI_MEMBERS_MAX;
+            present += maybe_present(member, contention->slots[i], member->code, &budget);
+        }
+        if (present > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool join_contends(struct eval_node *const *members, size_t member_count)
+{
+    for (size_t i = 0; i < member_count; i++) {
+        if (contends(members[i], &members[i]->contention[0]) ||
+            contends(members[i], &members[i]->contention[1])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void join_release(struct join *join)

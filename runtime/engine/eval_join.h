@@ -21,14 +21,17 @@ struct join {
     struct eval_node **inputs;
     struct join_input *input; /* [input_count] */
     size_t input_count, count;
+    bool contended; /* some member has slots of which only one may be present */
 };
 
 /* From anew, after slots have changed. False when the group has to run on the reference evaluator:
- * a member with state, or with slots of equal labels, is not in the order of the kernel; an input
+ * a member with state, or with slots that contend, is not in the order of the kernel; an input
  * is wanted in two orders; several slots of a right side match one of the left. */
 bool join_find(struct join *join, struct eval_node **members, size_t member_count,
                struct eval_node **inputs, size_t input_count);
 void join_gather(struct join *join);
+/* Two slots that contend may both be present at this tick: the reference evaluator has to look. */
+bool join_contends(struct eval_node *const *members, size_t member_count);
 void join_release(struct join *join);
 
 #endif

@@ -10,10 +10,11 @@
 #include "stdlib/window.h"
 #include "tests/engine/tree.h"
 
-enum { METRICS = 5, ENTITIES_MAX = 700, DEPTH_MAX = 5, PER_NODE = 3 };
+enum { METRICS = 6, ENTITIES_MAX = 700, DEPTH_MAX = 5, PER_NODE = 3 };
 #define STEP_S 10.0
-/* sparse: not of all pods, and in another order; node: one series for PER_NODE pods. */
-static const char *const metrics[METRICS] = {"x", "y", "z", "sparse", "node"};
+/* sparse: not of all pods, and in another order; node: one series for PER_NODE pods;
+ * moved: two for each second pod, of which mostly one is there. */
+static const char *const metrics[METRICS] = {"x", "y", "z", "sparse", "node", "moved"};
 
 /* ---- chance ---- */
 
@@ -134,6 +135,17 @@ static struct expr *many_to_one(struct arena *arena, struct dice *dice, int dept
     return expr;
 }
 
+/* Several series of one pod: which of them is meant says who is there. */
+static struct expr *moved(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const operators[] = {"+", "/", ">", "and", "unless"};
+    return tree_on(arena,
+                   tree_binary(arena, vector(arena, dice, depth),
+                               operators[below(dice, ARRAY_LEN(operators))],
+                               tree_select(arena, "moved")),
+                   true, "pod");
+}
+
 /* By one label, which is enough to tell pods apart. */
 static struct expr *matched(struct arena *arena, struct dice *dice, struct expr *binary)
 {
@@ -209,7 +221,7 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
         return tree_select(arena, metrics[one_in(dice, 16) ? 3 : below(dice, 3)]);
     }
     depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 23)) {
+    switch (below(dice, 24)) {
     case 20:
     case 21:
     case 22: return windowed(arena, dice, depth);
@@ -238,6 +250,7 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
             arena, dice,
             tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth)));
     case 19: return many_to_one(arena, dice, depth);
+    case 23: return moved(arena, dice, depth);
     case 14: return negated(arena, vector(arena, dice, depth));
     default: return tree_signal(arena, "s", vector(arena, dice, depth));
     }
@@ -282,6 +295,7 @@ struct world {
     size_t entities;
     double now_s;
     double scale; /* of calm samples */
+    bool crowded; /* the series of one pod are all there */
 };
 
 /* Not every pod has every metric. */
@@ -298,7 +312,11 @@ static bool world_series(struct world *world, struct error *error)
             size_t at = m == 3 ? world->entities - 1 - i : i;
             snprintf(pod, sizeof pod, "pod-%zu", at);
             snprintf(node, sizeof node, "node-%zu", at / PER_NODE);
-            const struct label labels[] = {{"node", node}, {"pod", pod}};
+            struct label labels[] = {{"node", node}, {"pod", pod}};
+            if (m == 5) {
+                snprintf(pod, sizeof pod, "pod-%zu", i / 2 * 2);
+                labels[0] = (struct label){"instance", i % 2 ? "b" : "a"};
+            }
             if (has_series(m, i) &&
                 store_series(world->store, world->source[m / 2 % 2], metrics[m], labels,
                              m == 4 ? 1 : 2, &world->series[m][i], error) != STATUS_OK) {
@@ -340,6 +358,20 @@ static void world_close(struct world *world)
     store_free(world->store);
 }
 
+static double stale(void)
+{
+    const uint64_t bits = 0x7ff0000000000002ULL;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Which of a pod's two series is not there: it changes now and then. */
+static size_t moved_to(const struct world *world, size_t i)
+{
+    return ((size_t)(world->now_s / STEP_S) / 5 + i / 2) % 2;
+}
+
 /* A tick's samples: some series are not in the answer, some sources do not answer, now and then an
  * entity is born. */
 static bool world_feed(struct world *world, struct dice *dice, struct error *error)
@@ -357,6 +389,9 @@ static bool world_feed(struct world *world, struct dice *dice, struct error *err
         for (size_t i = 0; i < world->entities; i++) {
             if (has_series(m, i) && (calm || !one_in(dice, 10))) {
                 double value = calm ? (double)below(dice, 64) * world->scale : sample(dice);
+                if (m == 5 && (i % 2 == moved_to(world, i)) && !world->crowded) {
+                    value = stale();
+                }
                 store_append(world->store, world->series[m][i], now, now, value);
             }
         }
@@ -430,6 +465,7 @@ static bool agree_world(struct agree *agree, struct expr *const *exprs, const st
     struct world world;
     bool good = world_open(&world, exprs, entities, &error);
     static const double scales[] = {1, 1, 1, 1e-142, 1e-141, 5e-324};
+    world.crowded = one_in(dice, 4);
     world.scale = scales[below(dice, (unsigned)ARRAY_LEN(scales))];
     if (good && !use_slab(world.code, slab, NULL)) {
         good = false;

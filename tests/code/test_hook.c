@@ -169,9 +169,15 @@ static void several_candidates_at_once_are_left_to_the_reference(void **state)
     tick(&rig, 1, 1);
     assert_int_equal(eval_code_nodes(rig.eval), 2);
     assert_int_equal(store_series(rig.store, rig.source, "y", labels, 2, &id, &error), STATUS_OK);
+    assert_true(tick(&rig, 1, 1) == 2);
+    assert_int_equal(eval_code_nodes(rig.eval), 2); /* it has no sample yet */
     store_append(rig.store, id, at(rig.now_s + 1), at(rig.now_s + 1), 1);
     assert_true(tick(&rig, 3, 3) == 4);
     assert_int_equal(eval_code_nodes(rig.eval), 0);
+    /* Five minutes later it is gone. */
+    rig.now_s += 300;
+    assert_true(tick(&rig, 2, 2) == 4);
+    assert_int_equal(eval_code_nodes(rig.eval), 2);
     rig_free(&rig);
 }
 
