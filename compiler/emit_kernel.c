@@ -109,7 +109,7 @@ static struct emit_lane emit_member(struct emit *emit, uint32_t member)
     case ABI_NUMBER:
     case ABI_WINDOW: break;
     }
-    CHECK(!"a member"); /* the first two have no group, the last has one for itself */
+    CHECK(false); /* the first two have no group, the last has one for itself */
     return (struct emit_lane){0};
 }
 

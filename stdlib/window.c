@@ -46,6 +46,13 @@ static void line_clear(struct window_line *s, size_t lane)
     sum_zero(&g->y, in);
 }
 
+/* Machine code steps over these by their sizes: another layout is another ABI_VERSION of
+ * runtime/abi.h, and then other numbers here. */
+_Static_assert(sizeof(struct kernel_tile) == 312 && sizeof(struct window_growth) == 3592 &&
+                   sizeof(struct window_average) == 2312 && sizeof(struct window_line) == 6152 &&
+                   sizeof(struct window_best) == 1288,
+               "the layout of ABI version 2");
+
 void kernel_window_clear(enum kernel_window_kind kind, void *state, size_t lane, int32_t row)
 {
     struct window_cursor *cursor = cursor_of(kind, state, lane);
