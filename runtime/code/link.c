@@ -562,3 +562,10 @@ size_t slab_bytes(const struct slab *slab)
 {
     return slab->mapped;
 }
+
+const uint8_t *slab_text(const struct slab *slab, size_t *ret_size)
+{
+    CHECK(slab->memory);
+    *ret_size = slab->text_mapped;
+    return slab->memory;
+}
