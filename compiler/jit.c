@@ -113,11 +113,13 @@ static void emit_groups(struct jit *jit, const struct abi_plan *plan, size_t fir
                         .plan = plan,
                         .wide = jit->wide,
                         .lanes = heap_alloc((plan->node_count + 1) * sizeof *emit.lanes)};
+    emit_debug_open(&emit);
     for (size_t i = 0; i < count; i++) {
         emit_group(&emit, &plan->groups[first + i]);
         set_attribute(jit, emit.function, "target-cpu", jit->cpu);
         set_attribute(jit, emit.function, "target-features", jit->features);
     }
+    emit_debug_close(&emit);
     free(emit.lanes);
 }
 

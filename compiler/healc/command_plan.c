@@ -20,7 +20,7 @@ static void print_text(const struct abi_plan *plan)
     uint64_t bytes = 0, ns = 0;
     size_t shared = 0, on_code = 0;
     printf("%6s %8s %8s %7s  %-18s %s\n", "node", "ns/slot", "B/slot", "readers", "kernel",
-           "operator(inputs)");
+           "operator (inputs) @ where it stands first");
     for (size_t i = 0; i < plan->node_count; i++) {
         const struct abi_node *node = &plan->nodes[i];
         char kernel[32] = "-", inputs[40] = "";
@@ -32,9 +32,10 @@ static void print_text(const struct abi_plan *plan)
         } else if (node->input_count == 2) {
             snprintf(inputs, sizeof inputs, " (%u, %u)", node->input[0], node->input[1]);
         }
-        printf("%6zu %8u %8u %7u  %-18s %s%s%s%s\n", i, node->ns_per_slot, node->bytes_per_slot,
-               node->readers, kernel, node->text, inputs, node->scalar ? " scalar" : "",
-               node->outside ? " *" : "");
+        printf("%6zu %8u %8u %7u  %-18s %s%s%s%s @ %s:%u\n", i, node->ns_per_slot,
+               node->bytes_per_slot, node->readers, kernel, node->text, inputs,
+               node->scalar ? " scalar" : "", node->outside ? " *" : "",
+               node->path ? node->path : "?", node->line);
         bytes += node->scalar ? 0 : node->bytes_per_slot;
         ns += node->scalar ? 0 : node->ns_per_slot;
         shared += node->readers > 1;

@@ -1,9 +1,10 @@
 /* The linker of machine code: relocatable ELF objects of kernels into memory that can be run.
  *
  * An object is read as if an enemy had written it: only .text and .rodata*, only the relocations
- * PC32, PLT32 and 64 between them, only functions named k_ and sixteen digits of hash; everything
- * else is refused, with the reason. What the code does when it runs is not looked at: that an
- * object may be trusted has to be known before (a signature).
+ * PC32, PLT32 and 64 between them, only functions named k_ and sixteen digits of hash; five
+ * sections of debug information are passed over by name; everything else is refused, with the
+ * reason. What the code does when it runs is not looked at: that an object may be trusted has to be
+ * known before (a signature).
  *
  *     struct slab *slab = slab_new();
  *     TRY(slab_add(slab, bytes, size, error));       all objects of a generation

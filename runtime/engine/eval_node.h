@@ -86,6 +86,7 @@ struct eval_node {
     size_t index; /* in eval->nodes */
     enum node_kind kind;
     uint64_t hash;
+    struct span span; /* of the first expression that it came from; not in the hash */
     struct node_parameters p;
     struct eval_node *in[2];
     size_t in_count;

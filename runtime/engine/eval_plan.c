@@ -177,6 +177,7 @@ static void view_node(struct abi_plan *plan, const struct eval_node *node)
                               .number = node->p.number,
                               .bound = node->p.bound,
                               .group = ABI_NONE,
+                              .span = node->span,
                               .bytes_per_slot = node_bytes(node),
                               .ns_per_slot = node_ns(node)};
     for (size_t i = 0; i < node->in_count; i++) {

@@ -4,7 +4,7 @@
  *
  * Kernels are called on columns of their own, all samples present, ripe and ordinary. CPU time,
  * rounds interleaved, medians; ticks are whole ticks of an evaluator. Then what compiling and
- * linking cost. */
+ * linking cost; `bench_code compile` is only that. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,10 +331,15 @@ static void tick_bench(const struct policy_bench *policy, size_t n)
 
 /* ---- compiling and linking ---- */
 
+/* lines: with line tables, each operator in a line of its own. */
 static double compile_ms(struct expr *const *exprs, size_t count, struct code_object **ret,
-                         size_t *ret_count, size_t per_object)
+                         size_t *ret_count, size_t per_object, bool lines)
 {
     struct abi_plan *plan = plan_of(exprs, count);
+    for (size_t i = 0; i < plan->node_count && lines; i++) {
+        plan->nodes[i].path = "bench.heal";
+        plan->nodes[i].line = (uint32_t)i + 1;
+    }
     double begin = cpu_ns();
     if (code_compile_plan(
             plan, &(struct code_options){.cpu = CODE_NATIVE, .kernels_per_object = per_object}, ret,
@@ -346,6 +351,24 @@ static double compile_ms(struct expr *const *exprs, size_t count, struct code_ob
     return (end - begin) / 1e6;
 }
 
+/* Medians of rounds without and with line tables, and the bytes of the last objects. */
+static void compile_rounds(const char *what, struct expr *const *exprs, size_t count, int rounds)
+{
+    struct code_object *objects;
+    size_t object_count, bytes[2] = {0};
+    double ms[2][ROUNDS];
+    for (int round = 0; round < rounds; round++) {
+        for (int lines = 0; lines < 2; lines++) {
+            ms[lines][round] = compile_ms(exprs, count, &objects, &object_count, count, lines);
+            bytes[lines] = objects[0].size;
+            code_objects_free(objects, object_count);
+        }
+    }
+    double bare = median(ms[0], (size_t)rounds), full = median(ms[1], (size_t)rounds);
+    printf("%-10s compile %.2f ms a policy (without line tables %.2f), %zu bytes (%zu)\n", what,
+           full / (double)count, bare / (double)count, bytes[1] / count, bytes[0] / count);
+}
+
 static void compile_bench(void)
 {
     struct code_object *objects;
@@ -354,23 +377,14 @@ static void compile_bench(void)
     struct expr *batch[BATCH];
     for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
         struct expr *expr = policies[p].expr(policies[p].k);
-        for (int round = 0; round < 15; round++) {
-            ms[round] = compile_ms(&expr, 1, &objects, &count, 0);
-            code_objects_free(objects, count);
-        }
-        printf("%-10s compile alone %.2f ms\n", policies[p].name, median(ms, 15));
+        compile_rounds(policies[p].name, &expr, 1, 15);
     }
     for (size_t i = 0; i < BATCH; i++) {
         const struct policy_bench *policy = &policies[i % ARRAY_LEN(policies)];
         batch[i] = policy->expr(policy->k + (double)i / 1024);
     }
-    for (int round = 0; round < 5; round++) {
-        ms[round] = compile_ms(batch, BATCH, &objects, &count, BATCH);
-        code_objects_free(objects, count);
-    }
-    printf("mixed      compile in batches of %d: %.2f ms a policy\n", BATCH,
-           median(ms, 5) / (double)BATCH);
-    compile_ms(batch, BATCH, &objects, &count, 10);
+    compile_rounds("100 at once", batch, BATCH, 5);
+    compile_ms(batch, BATCH, &objects, &count, 10, true);
     for (int round = 0; round < ROUNDS; round++) {
         struct slab *slab = slab_new();
         double begin = cpu_ns();
@@ -390,15 +404,16 @@ static void compile_bench(void)
     code_objects_free(objects, count);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const size_t sizes[] = {1000, 100000, 1000000};
-    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+    bool kernels = argc < 2 || strcmp(argv[1], "compile") != 0;
+    for (size_t p = 0; p < ARRAY_LEN(policies) && kernels; p++) {
         for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
             kernel_bench(&policies[p], sizes[i]);
         }
     }
-    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+    for (size_t p = 0; p < ARRAY_LEN(policies) && kernels; p++) {
         tick_bench(&policies[p], 1000);
         tick_bench(&policies[p], 100000);
     }

@@ -57,6 +57,12 @@ with tempfile.TemporaryDirectory() as folder:
     kernels = set(re.findall(r"k_[0-9a-f]{16}", text))
     claim("a chain of six operators is one kernel",
           sorted(text.count(k) for k in kernels) == [1, 6], text)
+    lines = POLICIES.splitlines()
+    shared = 1 + min(i for i, line in enumerate(lines) if "zscore" in line)
+    chain = 1 + min(i for i, line in enumerate(lines) if "y / 3" in line)
+    claim("an operator of two policies stands where it does first",
+          re.search(rf"zscore > 3 alpha 0.05 .*@ {policies}:{shared}$", text, re.M), text)
+    claim("one of the second policy stands there", re.search(rf"/ .*@ {policies}:{chain}$", text, re.M), text)
     code, out, err = run("plan", "--format", "dot", policies)
     dot = out.decode()
     claim("dot is a graph", code == 0 and dot.startswith("digraph") and dot.count("cluster_") == len(kernels), dot)
@@ -82,6 +88,9 @@ with tempfile.TemporaryDirectory() as folder:
                 objects.append(open(path, "rb").read())
             claim(f"an object for {cpu} is reproducible", objects[0] == objects[1])
             claim(f"an object for {cpu} names its kernels", all(k.encode() in objects[0] for k in kernels))
+        lined = subprocess.run(["readelf", "--debug-dump=decodedline", path], capture_output=True).stdout.decode()
+        rows = {int(row) for row in re.findall(r"^p\.heal\s+(\d+)\s", lined, re.M)}
+        claim("an object tells the lines its operators stand in", {shared, chain} == rows - {0}, lined)
         code, out, err = run("compile", policies, "--emit", "asm", "--cpu", "v4")
         claim("v4 uses its wide registers", code == 0 and b"%zmm" in out, err)
         code, out, err = run("compile", policies, "--emit", "asm", "--cpu", "v2")
