@@ -4,6 +4,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +22,7 @@ struct section {       /* one that is kept */
     size_t from, size; /* in the object */
     size_t offset;     /* in its area */
     int area;
+    uint32_t index; /* of its header */
 };
 struct relocation {
     uint32_t section, target; /* kept sections of the object */
@@ -30,6 +32,7 @@ struct relocation {
 };
 struct object {
     uint8_t *bytes;
+    size_t size;
     struct section sections[LINK_SECTIONS_MAX];
     uint32_t section_count;
     struct relocation *relocations;
@@ -47,6 +50,7 @@ struct slab {
     size_t area_bytes[AREAS];
     size_t text_mapped, mapped; /* bytes; rodata stands behind text */
     uint8_t *memory;
+    bool keep; /* the objects, after they are linked */
 };
 
 /* ---- reading ---- */
@@ -131,8 +135,11 @@ static enum status keep_section(struct reading *r, uint32_t index, int area)
                          LINK_SLAB_BYTES_MAX / 2);
     }
     r->kept[index] = r->object->section_count;
-    r->object->sections[r->object->section_count++] = (struct section){
-        .from = (size_t)s->sh_offset, .size = (size_t)s->sh_size, .offset = start, .area = area};
+    r->object->sections[r->object->section_count++] = (struct section){.from = (size_t)s->sh_offset,
+                                                                       .size = (size_t)s->sh_size,
+                                                                       .offset = start,
+                                                                       .area = area,
+                                                                       .index = index};
     r->slab->area_bytes[area] = start + (size_t)s->sh_size;
     return STATUS_OK;
 }
@@ -423,6 +430,7 @@ enum status slab_add(struct slab *slab, const uint8_t *bytes, size_t size, struc
         return status;
     }
     object.bytes = heap_alloc(size);
+    object.size = size;
     memcpy(object.bytes, bytes, size);
     ARRAY_RESERVE(slab->objects, slab->object_count, slab->object_capacity);
     slab->objects[slab->object_count++] = object;
@@ -542,6 +550,36 @@ static enum status map(struct slab *slab, struct error *error)
     return status;
 }
 
+/* Tells an object of its own, in the headers of its sections, where they are mapped. */
+static void set_addresses(const struct slab *slab, struct object *object)
+{
+    Elf64_Ehdr header;
+    memcpy(&header, object->bytes, sizeof header);
+    for (uint32_t i = 0; i < object->section_count; i++) {
+        uint64_t address = (uintptr_t)slab->memory + section_at(slab, &object->sections[i]);
+        size_t at = header.e_shoff + object->sections[i].index * sizeof(Elf64_Shdr);
+        memcpy(object->bytes + at + offsetof(Elf64_Shdr, sh_addr), &address, sizeof address);
+    }
+}
+
+void slab_keep(struct slab *slab)
+{
+    CHECK(!slab->memory);
+    slab->keep = true;
+}
+
+size_t slab_object_count(const struct slab *slab)
+{
+    return slab->memory ? slab->object_count : 0;
+}
+
+const uint8_t *slab_object(const struct slab *slab, size_t index, size_t *ret_size)
+{
+    CHECK(index < slab_object_count(slab));
+    *ret_size = slab->objects[index].size;
+    return slab->objects[index].bytes;
+}
+
 enum status slab_link(struct slab *slab, struct error *error)
 {
     CHECK(!slab->memory);
@@ -550,7 +588,12 @@ enum status slab_link(struct slab *slab, struct error *error)
     }
     TRY(sort_kernels(slab, error));
     enum status status = map(slab, error);
-    objects_release(slab);
+    for (size_t i = 0; i < slab->object_count && slab->keep && status == STATUS_OK; i++) {
+        set_addresses(slab, &slab->objects[i]);
+    }
+    if (!slab->keep || status != STATUS_OK) {
+        objects_release(slab);
+    }
     if (status != STATUS_OK) {
         slab->kernel_count = 0; /* nothing can be found in what is not mapped */
     }

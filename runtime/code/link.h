@@ -44,4 +44,10 @@ size_t slab_bytes(const struct slab *slab); /* mapped */
 /* Where the code lies: every kernel is within. */
 const uint8_t *slab_text(const struct slab *slab, size_t *ret_size);
 
+/* For debuggers: asked for before slab_link(), the objects stay with the slab, and tell in the
+ * headers of their sections where those are mapped. Nothing reads them here any more. */
+void slab_keep(struct slab *slab);
+size_t slab_object_count(const struct slab *slab); /* 0 where none are kept */
+const uint8_t *slab_object(const struct slab *slab, size_t index, size_t *ret_size);
+
 #endif

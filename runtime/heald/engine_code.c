@@ -1,6 +1,7 @@
 /* Machine code of a generation. */
 #include "runtime/heald/engine_code.h"
 
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 
 /* The best level of code this CPU runs; -1: none. Code for the CPU of another machine is never
@@ -49,6 +50,9 @@ struct slab *engine_code_use(struct engine *engine, const struct bundle *bundle)
         return NULL;
     }
     struct slab *slab = slab_new();
+    if (engine_debug_wanted()) {
+        slab_keep(slab);
+    }
     if (link_level(slab, bundle, level, &error) != STATUS_OK) {
         log_say(LOG_WARN, "machine code is not used, the reference evaluator runs: %s",
                 error.message);

@@ -9,6 +9,7 @@
 #include "lang/parser.h"
 #include "runtime/bundle/bundle.h"
 #include "runtime/heald/engine_code.h"
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 #include "runtime/trust/trust.h"
 
@@ -183,6 +184,7 @@ static enum status build(struct generation *generation, const struct config *con
     }
     if (texts->bundle) {
         generation->slab = engine_code_use(generation->engine, texts->bundle);
+        engine_debug_linked(generation);
     }
     return STATUS_OK;
 }
@@ -255,6 +257,7 @@ void generation_free(struct generation *generation)
 {
     if (generation) {
         engine_free(generation->engine);
+        engine_debug_unlinked(generation);
         slab_free(generation->slab);
         sources_release(&generation->sources);
         arena_release(&generation->arena);

@@ -21,6 +21,7 @@
 
 #include "runtime/act/message.h"
 #include "runtime/bundle/bundle.h"
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
@@ -580,6 +581,7 @@ int process_engine_main(const struct process_start *start)
         log_say(LOG_ERROR, "cannot start: %s", strerror(errno));
         return 1;
     }
+    engine_debug_open();
     if (process_cage(start, process->sandbox, &error) != STATUS_OK ||
         open_state(process, &error) != STATUS_OK) {
         log_say(LOG_ERROR, "%s", error.message);
