@@ -140,6 +140,9 @@ struct policy_view engine_policy(const struct engine *engine, size_t index);
  * policy has the group. The kernel must stay mapped as long as the engine lives. */
 bool engine_use_code(struct engine *engine, uint64_t hash, abi_kernel_f *kernel);
 
+/* Has the time of its operators taken by this clock, see eval_time(). */
+void engine_time(struct engine *engine, eval_clock_f *clock, void *ctx);
+
 bool engine_stopped(const struct engine *engine);
 const struct eval *engine_eval(const struct engine *engine);
 struct engine_counters {

@@ -53,7 +53,7 @@ static const char *window_text(kernel_window_f *window)
     return "window";
 }
 
-static void node_text(const struct eval_node *node, char *ret, size_t size)
+void node_text(const struct eval_node *node, char *ret, size_t size)
 {
     const struct node_parameters *p = &node->p;
     char duration[32];

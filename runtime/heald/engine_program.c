@@ -8,6 +8,7 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "runtime/bundle/bundle.h"
+#include "runtime/heald/clock.h"
 #include "runtime/heald/engine_code.h"
 #include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
@@ -182,6 +183,7 @@ static enum status build(struct generation *generation, const struct config *con
     if (!generation->engine) {
         return STATUS_LIMIT;
     }
+    engine_time(generation->engine, clock_elapsed, NULL);
     if (texts->bundle) {
         generation->slab = engine_code_use(generation->engine, texts->bundle);
         engine_debug_linked(generation);
