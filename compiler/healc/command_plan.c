@@ -41,10 +41,12 @@ static void print_text(const struct abi_plan *plan)
         shared += node->readers > 1;
         on_code += node->group != ABI_NONE;
     }
-    printf("%zu operators, %zu with several readers; %zu in %zu kernels; at worst %llu ns and %llu "
-           "bytes a slot, without rings of samples (* read by the engine)\n",
-           plan->node_count, shared, on_code, plan->group_count, (unsigned long long)ns,
-           (unsigned long long)bytes);
+    printf(
+        "%zu operators, %zu with several readers; %zu in %zu kernels; at worst %llu ns and %llu "
+        "bytes a slot, with a sample of each series a second and without the rings of samples (* "
+        "read by the engine)\n",
+        plan->node_count, shared, on_code, plan->group_count, (unsigned long long)ns,
+        (unsigned long long)bytes);
 }
 
 /* Labels of dot: a quote and a backslash are escaped. */
@@ -90,8 +92,8 @@ static int plan_paths(const char *verb, const struct paths *paths, bool dot)
     struct arena arena = {0};
     struct sources sources = {0};
     struct error error;
-    const struct program *program = paths_program(paths, &arena, &sources);
-    int code = program ? HEALC_OK : HEALC_FINDINGS;
+    int code = HEALC_OK;
+    const struct program *program = paths_program(paths, &arena, &sources, &code);
     if (program) {
         struct abi_plan *plan = abi_plan_new(program, duration_seconds(CODE_TICK_SECONDS), &error);
         if (plan) {
@@ -131,6 +133,9 @@ int command_plan(int argc, char **argv)
         if (!paths_add(&paths, argv[i], &error)) {
             code = option_fail(argv[0], "%s", error.message);
         }
+    }
+    if (code == HEALC_OK && paths.count == 0) {
+        code = option_fail(argv[0], "no *.heal file is there");
     }
     code = code == HEALC_OK ? plan_paths(argv[0], &paths, dot) : code;
     paths_release(&paths);

@@ -74,6 +74,9 @@ void node_text(const struct eval_node *node, char *ret, size_t size)
         break;
     default: snprintf(ret, size, "%s%s", kind_text(node), p->return_bool ? " bool" : "");
     }
+    for (unsigned char *c = (unsigned char *)ret; *c; c++) { /* a metric may be called anything */
+        *c = *c < 0x20 || *c == 0x7f ? '?' : *c;
+    }
 }
 
 static enum abi_kind binary_kind(enum operator op)
@@ -129,12 +132,24 @@ static bool is_scalar(const struct abi_plan *plan, const struct eval_node *node)
     }
 }
 
-/* Upper ends of what the bench of the reference evaluator shows for one slot, in nanoseconds. */
+/* All samples of the range are read at every tick: as many as the policy takes of a signal, or of a
+ * series one a second. */
+static uint32_t window_ns(const struct eval_node *node)
+{
+    enum { CALL_NS = 200, SAMPLE_NS = 10 };
+    const struct eval_node *source = node->in[0];
+    bool sampled = source->kind == NODE_SAMPLED && source->p.every.ns > 0;
+    int64_t samples = node->p.range.ns / (sampled ? source->p.every.ns : NS_PER_S) + 1;
+    return samples < (UINT32_MAX - CALL_NS) / SAMPLE_NS ? CALL_NS + SAMPLE_NS * (uint32_t)samples
+                                                        : UINT32_MAX;
+}
+
+/* Upper ends of what was measured of the reference evaluator for one slot, in nanoseconds. */
 static uint32_t node_ns(const struct eval_node *node)
 {
     switch ((int)node->kind) {
     case NODE_WINDOW:
-    case NODE_FORECAST: return 2000;
+    case NODE_FORECAST: return window_ns(node);
     case NODE_SAMPLED:
     case NODE_PAST:
     case NODE_REACHES: return 100;
@@ -152,6 +167,7 @@ static uint32_t node_bytes(const struct eval_node *node)
     enum { COLUMN_BYTES = 25 }; /* labels, name, value, two bits */
     switch ((int)node->kind) {
     case NODE_SELECT: return COLUMN_BYTES + 12;
+    case NODE_SAMPLED: return COLUMN_BYTES + (uint32_t)sizeof(struct ring);
     case NODE_BINARY:
     case NODE_SET: return COLUMN_BYTES + 25;
     case NODE_REACHES: return COLUMN_BYTES + 34;

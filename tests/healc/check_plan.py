@@ -68,6 +68,22 @@ with tempfile.TemporaryDirectory() as folder:
     claim("dot is a graph", code == 0 and dot.startswith("digraph") and dot.count("cluster_") == len(kernels), dot)
     claim("a wrong format is refused", run("plan", "--format", "svg", policies)[0] == 2)
     claim("a wrong policy is a finding", run("plan", __file__)[0] == 1)
+    empty = os.path.join(folder, "empty")
+    os.mkdir(empty)
+    for words in (["plan"], ["compile", "--emit", "ll"]):
+        for what, path in (("no file", os.path.join(folder, "none.heal")), ("a folder without policies", empty)):
+            code, out, err = run(*words, path)
+            claim(f"{' '.join(words)} of {what} could not run", code == 2 and not out and err, (code, err))
+    long = os.path.join(folder, "long.heal")
+    with open(long, "w") as file:
+        file.write(POLICIES.replace("zscore(x, alpha: 0.05) > 3 for", "avg_over_time(x[1h]) > 3 for"))
+    strange = os.path.join(folder, "strange.heal")
+    with open(strange, "w") as file:
+        file.write(POLICIES.replace("zscore(x, alpha: 0.05) > 3 for", r'{__name__="a\x1b[2J\nb"} > 3 for'))
+    code, out, err = run("plan", strange)
+    claim("a strange name of a metric is one line, and plain", code == 0 and b"a?[2J?b" in out, (code, out, err))
+    windows = re.search(r"^ +\d+ +(\d+) +\d+ .* avg_over_time \[1h\]", run("plan", long)[1].decode(), re.M)
+    claim("a window costs by the samples in it", windows and 3600 <= int(windows[1]) <= 100000, windows)
 
     code, ll, err = run("compile", policies, "--emit", "ll", "--cpu", "v2")
     if code == 2 and "without LLVM" in err:
@@ -96,6 +112,18 @@ with tempfile.TemporaryDirectory() as folder:
         code, out, err = run("compile", policies, "--emit", "asm", "--cpu", "v2")
         claim("v2 does not", code == 0 and b"%ymm" not in out, err)
         claim("an unknown CPU is refused", run("compile", policies, "--emit", "obj", "--cpu", "v9")[0] == 2)
+        for what, args, words in (
+                ("an output that cannot be made", ["-o", os.path.join(folder, "none", "x")], "none/x': No such file"),
+                ("an output that is full", ["-o", "/dev/full"], "'/dev/full': No space left"),
+                ("an output that is a policy", ["-o", policies], "would be a policy"),
+                ("several CPUs", ["--cpu", "v2", "--cpu", "v3"], "one --cpu"),
+                ("no CPU", ["--cpu", "none"], "--cpu is native, v2, v3 or v4, not 'none'")):
+            code, out, err = run("compile", policies, "--emit", "ll", *args)
+            claim(f"{what} is refused with the reason", code == 2 and words in err and not out, (code, err))
+        claim("no policy was written over", open(policies).read() == POLICIES)
+        for form, has in (("ll", b"define i64 @k_"), ("asm", b"\nk_"), ("obj", b"\x7fELF")):
+            code, out, err = run("compile", policies, "--emit", form, "--cpu", "native")
+            claim(f"{form} for this machine", code == 0 and has in out, err)
         claim("an unknown form is refused", run("compile", policies, "--emit", "exe")[0] == 2)
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed > 0)
