@@ -1,4 +1,4 @@
-/* Kernels over columns: presence, comparison, arithmetic. */
+/* Kernels over columns: presence, comparison, arithmetic; sums. */
 #include <math.h>
 #include <string.h>
 
@@ -41,6 +41,19 @@ KERNEL_CLONES bool kernel_present(const int64_t *newest_ms, size_t n, int64_t af
         ret_present[base / 64] = pack64(in);
     }
     return future != 0;
+}
+
+void kernel_sum_add(struct kernel_sum *sum, double value)
+{
+    double total = sum->sum + value;
+    if (isinf(total)) {
+        sum->error = 0;
+    } else if (fabs(sum->sum) >= fabs(value)) {
+        sum->error += (sum->sum - total) + value;
+    } else {
+        sum->error += (value - total) + sum->sum;
+    }
+    sum->sum = total;
 }
 
 /* One loop an operator: the operator is chosen once, outside. a - a is NaN for NaN and infinity. */

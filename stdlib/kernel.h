@@ -22,25 +22,16 @@ struct kernel_sum {
 };
 void kernel_sum_add(struct kernel_sum *sum, double value);
 
-/* ---- windows: samples in time order, gaps left out ---- */
+/* ---- all samples of a window, in time order, gaps left out; see stdlib/window.h for windows a
+ * step at a time ---- */
 
 struct kernel_window {
     const int64_t *times_ms;
     const double *values;
     size_t count;
     int64_t start_ms, end_ms; /* the window (start, end] */
-    double argument;          /* predict_linear: seconds ahead */
+    double argument;          /* seconds ahead */
 };
-/* True and the result, or false when there are too few samples. */
-typedef bool kernel_window_f(const struct kernel_window *window, double *ret);
-kernel_window_f kernel_rate;           /* Prometheus 3 extrapolatedRate, per second; counters */
-kernel_window_f kernel_increase;       /* the same, over the window */
-kernel_window_f kernel_avg_over_time;  /* compensated; incremental once the sum overflows */
-kernel_window_f kernel_max_over_time;  /* NaN only when all are NaN */
-kernel_window_f kernel_min_over_time;  /* NaN only when all are NaN */
-kernel_window_f kernel_deriv;          /* slope of least squares, per second */
-kernel_window_f kernel_predict_linear; /* least squares line at end + argument */
-
 /* ---- columns ---- */
 
 /* Presence of an instant selector: newest[i] in (after_ms, now_ms]. Returns true when some newest

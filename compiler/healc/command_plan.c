@@ -43,7 +43,7 @@ static void print_text(const struct abi_plan *plan)
     }
     printf(
         "%zu operators, %zu with several readers; %zu in %zu kernels; at worst %llu ns and %llu "
-        "bytes a slot, with a sample of each series a second and without the rings of samples (* "
+        "bytes a slot, with a sample of each series a second and without the room for samples (* "
         "read by the engine)\n",
         plan->node_count, shared, on_code, plan->group_count, (unsigned long long)ns,
         (unsigned long long)bytes);

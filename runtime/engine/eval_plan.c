@@ -33,26 +33,6 @@ static const char *kind_text(const struct eval_node *node)
     return "";
 }
 
-static const char *window_text(kernel_window_f *window)
-{
-    static const struct {
-        kernel_window_f *window;
-        const char *text;
-    } rows[] = {{kernel_rate, "rate"},
-                {kernel_increase, "increase"},
-                {kernel_avg_over_time, "avg_over_time"},
-                {kernel_max_over_time, "max_over_time"},
-                {kernel_min_over_time, "min_over_time"},
-                {kernel_deriv, "deriv"},
-                {kernel_predict_linear, "predict_linear"}};
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].window == window) {
-            return rows[i].text;
-        }
-    }
-    return "window";
-}
-
 void node_text(const struct eval_node *node, char *ret, size_t size)
 {
     const struct node_parameters *p = &node->p;
@@ -63,7 +43,7 @@ void node_text(const struct eval_node *node, char *ret, size_t size)
         snprintf(ret, size, "%s%s", p->metric ? p->metric : "", p->matcher_count ? "{...}" : "");
         break;
     case NODE_WINDOW:
-        snprintf(ret, size, "%s [%s]", window_text(p->window),
+        snprintf(ret, size, "%s [%s]", kernel_window_infos[p->window].text,
                  duration_print(p->range, duration, sizeof duration));
         break;
     case NODE_EWMA:
@@ -132,14 +112,13 @@ static bool is_scalar(const struct abi_plan *plan, const struct eval_node *node)
     }
 }
 
-/* All samples of the range are read at every tick: as many as the policy takes of a signal, or of a
- * series one a second. */
-static uint32_t window_ns(const struct eval_node *node)
+/* All samples of the lookback are read at every tick: as many as the policy takes of a signal, or
+ * of a series one a second. */
+static uint32_t forecast_ns(const struct eval_node *node)
 {
-    enum { CALL_NS = 200, SAMPLE_NS = 10 };
-    const struct eval_node *source = node->in[0];
-    bool sampled = source->kind == NODE_SAMPLED && source->p.every.ns > 0;
-    int64_t samples = node->p.range.ns / (sampled ? source->p.every.ns : NS_PER_S) + 1;
+    enum { CALL_NS = 200, SAMPLE_NS = 20 };
+    const struct duration every = node->in[0]->p.every;
+    int64_t samples = node->p.range.ns / (every.ns > 0 ? every.ns : NS_PER_S) + 1;
     return samples < (UINT32_MAX - CALL_NS) / SAMPLE_NS ? CALL_NS + SAMPLE_NS * (uint32_t)samples
                                                         : UINT32_MAX;
 }
@@ -148,8 +127,8 @@ static uint32_t window_ns(const struct eval_node *node)
 static uint32_t node_ns(const struct eval_node *node)
 {
     switch ((int)node->kind) {
-    case NODE_WINDOW:
-    case NODE_FORECAST: return window_ns(node);
+    case NODE_FORECAST: return forecast_ns(node);
+    case NODE_WINDOW: return 200; /* only what came and went is read */
     case NODE_SAMPLED:
     case NODE_PAST:
     case NODE_REACHES: return 100;
@@ -167,7 +146,7 @@ static uint32_t node_bytes(const struct eval_node *node)
     enum { COLUMN_BYTES = 25 }; /* labels, name, value, two bits */
     switch ((int)node->kind) {
     case NODE_SELECT: return COLUMN_BYTES + 12;
-    case NODE_SAMPLED: return COLUMN_BYTES + (uint32_t)sizeof(struct ring);
+    case NODE_SAMPLED: return COLUMN_BYTES + 16; /* newest, held, lane */
     case NODE_BINARY:
     case NODE_SET: return COLUMN_BYTES + 25;
     case NODE_REACHES: return COLUMN_BYTES + 34;

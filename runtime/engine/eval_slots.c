@@ -31,7 +31,7 @@ static void state_grow(struct eval_node *node, size_t old, size_t capacity)
 {
     struct node_state *state = &node->state;
     if (node->kind == NODE_SAMPLED) {
-        GROW(state->rings);
+        GROW(state->lane);
     } else if (node->kind == NODE_REACHES) {
         GROW(state->side);
     } else if (node_has_state(node)) {
@@ -97,23 +97,21 @@ static bool node_add(struct eval_node *node, const struct label_set *labels, con
     return true;
 }
 
-static void state_release(struct node_state *state, size_t count)
+static void state_release(struct node_state *state)
 {
-    for (size_t i = 0; state->rings && i < count; i++) {
-        ring_release(&state->rings[i]);
-    }
+    samples_free(state->samples);
     free(state->mean);
     free(state->variance);
     free(state->history);
     free(state->begun);
-    free(state->rings);
+    free(state->lane);
     free(state->side);
     *state = (struct node_state){0};
 }
 
 void node_release(struct eval_node *node)
 {
-    state_release(&node->state, node->count);
+    state_release(&node->state);
     free(node->labels);
     free(node->names);
     free(node->own);
@@ -541,7 +539,7 @@ static void scalar_slots(struct eval_node *node)
 
 static void function_slots(struct eval_node *node)
 {
-    bool names = node->kind == NODE_PAST;
+    bool names = node->kind == NODE_PAST || (node->kind == NODE_SAMPLED && node->p.raw);
     node->scalar = node->kind == NODE_RENAME && node->in[0]->scalar;
     copy_slots(node, node->in[0], names);
     if (!names && node->in[0]->any_name) {
@@ -576,9 +574,9 @@ static void build(struct eval_node *node)
 static void state_move(struct eval_node *node, size_t to, struct node_state *old, size_t from)
 {
     struct node_state *state = &node->state;
-    if (state->rings) {
-        state->rings[to] = old->rings[from];
-        old->rings[from] = (struct ring){0};
+    if (state->lane) {
+        state->lane[to] = old->lane[from];
+        old->lane[from] = SLOT_NONE;
     } else if (state->side) {
         state->side[to] = old->side[from];
     } else {
@@ -618,6 +616,45 @@ static void state_carry(struct eval_node *node, const struct label_set **labels,
     keys_release(&keys);
 }
 
+static struct samples *samples_for(const struct eval_node *node)
+{
+    struct duration interval = node->p.every;
+    if (node->p.raw) {
+        const struct store *store = node->eval->store;
+        interval = store->sources[store->series[node->in[0]->left[0]].source].interval;
+    }
+    return samples_new(node->p.range.ns / NS_PER_MS, interval.ns / NS_PER_MS);
+}
+
+/* Every slot keeps its lane; those of slots that are gone are given to the new ones. */
+static void lanes_carry(struct eval_node *node, const struct label_set **labels, const char **names,
+                        size_t count, struct node_state *old)
+{
+    struct node_state *state = &node->state;
+    state->samples = old->samples;
+    old->samples = NULL;
+    for (size_t i = 0; i < node->count; i++) {
+        state->lane[i] = SLOT_NONE;
+    }
+    if (count > 0) {
+        state_carry(node, labels, names, count, old);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (old->lane[i] != SLOT_NONE) {
+            samples_lane_free(state->samples, old->lane[i]);
+        }
+    }
+    if (node->count > 0 && !state->samples) {
+        state->samples = samples_for(node);
+    }
+    node->lanes_same = true;
+    for (size_t i = 0; i < node->count; i++) {
+        state->lane[i] =
+            state->lane[i] == SLOT_NONE ? samples_lane_new(state->samples) : state->lane[i];
+        node->lanes_same &= state->lane[i] == i;
+    }
+}
+
 static void rebuild(struct eval_node *node)
 {
     const struct label_set **labels = node->labels;
@@ -654,10 +691,12 @@ static void rebuild(struct eval_node *node)
     memset(node->present, 0, BIT_WORDS(node->capacity) * 8);
     memset(node->unknown, 0, BIT_WORDS(node->capacity) * 8);
     if (node_has_state(node)) {
-        if (count > 0) {
+        if (node->kind == NODE_SAMPLED) {
+            lanes_carry(node, labels, names, count, &old);
+        } else if (count > 0) {
             state_carry(node, labels, names, count, &old);
         }
-        state_release(&old, count);
+        state_release(&old);
         free(labels);
         free(names);
     }

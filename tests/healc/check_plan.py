@@ -76,14 +76,16 @@ with tempfile.TemporaryDirectory() as folder:
             claim(f"{' '.join(words)} of {what} could not run", code == 2 and not out and err, (code, err))
     long = os.path.join(folder, "long.heal")
     with open(long, "w") as file:
-        file.write(POLICIES.replace("zscore(x, alpha: 0.05) > 3 for", "avg_over_time(x[1h]) > 3 for"))
+        file.write(POLICIES.replace("zscore(x, alpha: 0.05) > 3 for", "avg_over_time(x[1h]) > forecast(x, in: 10m, lookback: 1h) for"))
     strange = os.path.join(folder, "strange.heal")
     with open(strange, "w") as file:
         file.write(POLICIES.replace("zscore(x, alpha: 0.05) > 3 for", r'{__name__="a\x1b[2J\nb"} > 3 for'))
     code, out, err = run("plan", strange)
     claim("a strange name of a metric is one line, and plain", code == 0 and b"a?[2J?b" in out, (code, out, err))
-    windows = re.search(r"^ +\d+ +(\d+) +\d+ .* avg_over_time \[1h\]", run("plan", long)[1].decode(), re.M)
-    claim("a window costs by the samples in it", windows and 3600 <= int(windows[1]) <= 100000, windows)
+    costs = {name: int(ns) for ns, name in re.findall(r"^ +\d+ +(\d+) +\d+ .*? (avg_over_time|forecast) ",
+                                                      run("plan", long)[1].decode(), re.M)}
+    claim("a forecast costs by the samples of its lookback, a window by what comes and goes",
+          3600 <= costs["forecast"] <= 100000 and costs["avg_over_time"] < 1000, costs)
 
     code, ll, err = run("compile", policies, "--emit", "ll", "--cpu", "v2")
     if code == 2 and "without LLVM" in err:
