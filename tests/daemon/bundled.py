@@ -9,15 +9,15 @@ from world import World
 class Bundled(World):
     """Runs a signed bundle with machine code."""
 
-    def __init__(self, folder, **more):
+    def __init__(self, folder, cpu="v2", **more):
         super().__init__(folder, start=False, **more)
         self.bundle = self.folder / "app.healb"
         self.yaml.write_text(self.yaml.read_text().replace(f"policies: {self.policies}\n", f"policies: {self.bundle}\n"))
-        self.compile()
+        self.compile(cpu)
         self.start_wanted = True
 
-    def compile(self, cpu="v2"):
-        for words in (["compile", str(self.policies), "--cpu", cpu, "-o", str(self.bundle)],
+    def compile(self, cpu="v2", *more):
+        for words in (["compile", str(self.policies), "--cpu", cpu, "-o", str(self.bundle), *more],
                       ["sign", "--key", str(self.folder / "development.key"), str(self.bundle)]):
             got = subprocess.run([program("healc"), *words], capture_output=True, text=True)
             assert got.returncode == 0, got.stdout + got.stderr

@@ -34,10 +34,13 @@ def claim_the_map_is_of_what_is_mapped_and_a_reload_renews_it(folder):
             world.write({"app.heal": "\n" + PREAMBLE + POLICY.replace("bad > 0.5", "bad > 0.75")}, sign=False)
             world.compile()
             assert world.healctl("reload")[0] == 0
+            until(lambda: any(name.endswith(f"app: > @ app.heal:{LINE + 1}") for *_, name in inside(world)))
             second = inside(world)
-            assert any(name.endswith(f"app: > @ app.heal:{LINE + 1}") for *_, name in second), second
             assert not {name for *_, name in first} & {name for *_, name in second if " > " in name}, second
-            world.compile("none")
+            world.bundle.write_bytes(world.bundle.read_bytes() + b"!")  # refused: nothing is renewed
+            assert world.healctl("reload")[0] == 1 and inside(world) == second
+            world.bundle.unlink()
+            world.compile("none", "--serial", "9")
             assert world.healctl("reload")[0] == 0
             assert path.read_text() == "" and not world.mapped()
         finally:

@@ -4,7 +4,7 @@ import json
 import re
 from bundled import Bundled, without_llvm
 from case import run, until
-from world import POLICY, PREAMBLE, World
+from world import POLICY, PREAMBLE
 
 LINE = 1 + PREAMBLE.count("\n") + POLICY[:POLICY.index("when bad")].count("\n")
 
@@ -41,7 +41,7 @@ def check(world, by):
 
 
 def claim_the_reference_evaluators_operators_have_their_time_and_place(folder):
-    with World(folder) as world:
+    with Bundled(folder, cpu="none") as world:
         rows = check(world, {"reference"})
         threshold, = [row for row in rows if row["operator"] == ">"][:1]
         assert threshold["place"] == f"app.heal:{LINE}" and threshold["policy"] == "app", threshold

@@ -34,8 +34,8 @@ static void bench_init(struct bench *bench, size_t count)
     bench->eval = eval_new(bench->store);
     for (size_t i = 0; i < count; i++) {
         struct error error;
-        char *name = arena_alloc(&bench->arena, 16);
-        snprintf(name, 16, "x%zu", i);
+        char *name = arena_alloc(&bench->arena, 24);
+        snprintf(name, 24, "x%zu", i);
         struct expr *expr = tree_binary(&bench->arena, tree_select(&bench->arena, name), ">",
                                         tree_number(&bench->arena, 1));
         expr->span = (struct span){100 + (uint32_t)i, 101 + (uint32_t)i};
