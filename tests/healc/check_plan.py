@@ -108,7 +108,7 @@ with tempfile.TemporaryDirectory() as folder:
             claim(f"an object for {cpu} names its kernels", all(k.encode() in objects[0] for k in kernels))
         lined = subprocess.run(["readelf", "--debug-dump=decodedline", path], capture_output=True).stdout.decode()
         rows = {int(row) for row in re.findall(r"^p\.heal\s+(\d+)\s", lined, re.M)}
-        claim("an object tells the lines its operators stand in", {shared, chain} == rows - {0}, lined)
+        claim("an object tells the lines its operators stand in", {shared, chain} <= rows, lined)
         code, out, err = run("compile", policies, "--emit", "asm", "--cpu", "v4")
         claim("v4 uses its wide registers", code == 0 and b"%zmm" in out, err)
         code, out, err = run("compile", policies, "--emit", "asm", "--cpu", "v2")
