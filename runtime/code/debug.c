@@ -44,12 +44,12 @@ static void make_plain(char *text)
     }
 }
 
-static char *map_text(const struct slab *slab, debug_name_f *name, void *ctx, size_t *ret_length)
+char *debug_map_lines(const struct slab *slab, debug_name_f *name, void *ctx)
 {
     enum { LINE_BYTES = DEBUG_NAME_BYTES + 64 };
-    const size_t count = slab ? slab_count(slab) : 0;
-    char *text = heap_alloc(count * LINE_BYTES + 1), called[DEBUG_NAME_BYTES];
-    *ret_length = 0;
+    const size_t count = slab_count(slab);
+    char *lines = heap_alloc(count * LINE_BYTES + 1), called[DEBUG_NAME_BYTES];
+    size_t length = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t hash;
         size_t size;
@@ -57,25 +57,23 @@ static char *map_text(const struct slab *slab, debug_name_f *name, void *ctx, si
         called[0] = '\0';
         name(ctx, hash, called, sizeof called);
         make_plain(called);
-        *ret_length += (size_t)snprintf(text + *ret_length, LINE_BYTES,
-                                        "%" PRIxPTR " %zx k_%016" PRIx64 "%s%s\n", at, size, hash,
-                                        called[0] ? " " : "", called);
+        length +=
+            (size_t)snprintf(lines + length, LINE_BYTES, "%" PRIxPTR " %zx k_%016" PRIx64 "%s%s\n",
+                             at, size, hash, called[0] ? " " : "", called);
     }
-    return text;
+    return lines;
 }
 
-enum status debug_map_write(int fd, const struct slab *slab, debug_name_f *name, void *ctx,
-                            struct error *error)
+enum status debug_map_write(int fd, const char *lines, struct error *error)
 {
-    size_t length, done = 0;
-    char *text = map_text(slab, name, ctx, &length);
+    const size_t length = strlen(lines);
+    size_t done = 0;
     bool good = ftruncate(fd, 0) == 0;
     while (good && done < length) {
-        ssize_t n = pwrite(fd, text + done, length - done, (off_t)done);
+        ssize_t n = pwrite(fd, lines + done, length - done, (off_t)done);
         good = n > 0 || (n < 0 && errno == EINTR);
         done += n > 0 ? (size_t)n : 0;
     }
-    free(text);
     return good ? STATUS_OK
                 : error_set(error, STATUS_IO, "cannot write the map of symbols: %s",
                             strerror(errno));

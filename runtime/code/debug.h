@@ -6,7 +6,7 @@
  *
  *     TRY(debug_map_open(path, &fd, error));             before a cage
  *     slab_keep(slab);                                   before slab_link()
- *     debug_map_write(fd, slab, name, ctx);
+ *     TRY(debug_map_write(fd, debug_map_lines(slab, name, ctx), error));
  *     struct debug_objects *told = debug_objects_tell(slab);
  *     debug_objects_forget(told);                        before slab_free()
  */
@@ -22,11 +22,12 @@ void debug_map_path(long pid, char ret[DEBUG_PATH_BYTES]);
 /* A new file, 0600. What stands there is replaced if it is a file of this user's, left by a process
  * of the same pid; STATUS_DENIED for anything else: a link, a folder, another's file. */
 NODISCARD enum status debug_map_open(const char *path, int *ret_fd, struct error *error);
-/* The whole map anew; slab NULL: empty. name writes what a kernel is called; control characters in
- * it become '?'. */
+/* The lines of a slab, the heap's. name writes what a kernel is called; control characters in it
+ * become '?'. */
 typedef void debug_name_f(void *ctx, uint64_t hash, char *ret, size_t size);
-NODISCARD enum status debug_map_write(int fd, const struct slab *slab, debug_name_f *name,
-                                      void *ctx, struct error *error);
+char *debug_map_lines(const struct slab *slab, debug_name_f *name, void *ctx);
+/* The whole map anew. */
+NODISCARD enum status debug_map_write(int fd, const char *lines, struct error *error);
 
 /* Registers the kept objects of a slab with a debugger that is there, or comes later; NULL when
  * there are none. The slab must live until debug_objects_forget(). */

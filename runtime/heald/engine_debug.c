@@ -9,10 +9,18 @@
 #include "runtime/heald/engine_place.h"
 #include "runtime/heald/log.h"
 
+/* A slab that was told of. */
+struct told {
+    const struct slab *slab;
+    struct debug_objects *objects;
+    char *lines; /* of the map */
+    struct told *next;
+};
+
 static struct {
     bool wanted;
-    int map_fd;                /* -1: perf is told nothing */
-    const struct slab *mapped; /* what the map tells of */
+    int map_fd; /* -1: perf is told nothing */
+    struct told *told;
 } debug = {.map_fd = -1};
 
 void engine_debug_open(void)
@@ -56,38 +64,52 @@ static void name_kernel(void *ctx, uint64_t hash, char *ret, size_t size)
     }
 }
 
-static void write_map(const struct generation *generation)
+/* Of all slabs that are there: at a reload the old one is for a moment, too. */
+static void write_map(void)
 {
     struct error error;
-    struct naming naming = {generation, eval_plan(engine_eval(generation->engine))};
-    if (debug_map_write(debug.map_fd, generation->slab, name_kernel, &naming, &error) !=
-        STATUS_OK) {
+    char *all = heap_alloc(1);
+    size_t length = 0;
+    for (const struct told *told = debug.told; told; told = told->next) {
+        const size_t more = strlen(told->lines);
+        all = heap_resize(all, length + more + 1);
+        memcpy(all + length, told->lines, more + 1);
+        length += more;
+    }
+    if (debug.map_fd >= 0 && debug_map_write(debug.map_fd, all, &error) != STATUS_OK) {
         log_say(LOG_WARN, "%s", error.message);
     }
-    debug.mapped = generation->slab;
-    abi_plan_free(naming.plan);
+    free(all);
 }
 
-void engine_debug_linked(struct generation *generation)
+void engine_debug_linked(const struct generation *generation, const struct slab *slab)
 {
-    if (!debug.wanted || !generation->slab) {
+    if (!debug.wanted || !slab) {
         return;
     }
-    generation->told = debug_objects_tell(generation->slab);
-    if (debug.map_fd >= 0) {
-        write_map(generation);
-    }
+    struct naming naming = {generation, eval_plan(engine_eval(generation->engine))};
+    struct told *told = heap_alloc(sizeof *told);
+    *told = (struct told){.slab = slab,
+                          .objects = debug_objects_tell(slab),
+                          .lines = debug_map_lines(slab, name_kernel, &naming),
+                          .next = debug.told};
+    debug.told = told;
+    abi_plan_free(naming.plan);
+    write_map();
 }
 
-void engine_debug_unlinked(struct generation *generation)
+void engine_debug_unlinked(const struct slab *slab)
 {
-    struct error error;
-    debug_objects_forget(generation->told);
-    generation->told = NULL;
-    if (generation->slab && generation->slab == debug.mapped) { /* none came in its place */
-        debug.mapped = NULL;
-        if (debug_map_write(debug.map_fd, NULL, name_kernel, NULL, &error) != STATUS_OK) {
-            log_say(LOG_WARN, "%s", error.message);
-        }
+    struct told **at = &debug.told;
+    while (*at && (*at)->slab != slab) {
+        at = &(*at)->next;
+    }
+    struct told *told = *at;
+    if (told) {
+        *at = told->next;
+        debug_objects_forget(told->objects);
+        free(told->lines);
+        free(told);
+        write_map();
     }
 }

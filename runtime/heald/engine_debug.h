@@ -1,4 +1,4 @@
-/* heald --debug-code: perf and gdb are told of the kernels of each generation.
+/* heald --debug-code: perf and gdb are told of all kernels that are mapped.
  *
  * The map of symbols is opened before the cage closes. Names are of the policy and operator, with
  * the file and line that the operator stands in. */
@@ -15,9 +15,9 @@
 void engine_debug_open(void);
 /* Whether slabs should keep their objects. */
 bool engine_debug_wanted(void);
-/* The generation's kernels are linked, and its engine uses them. */
-void engine_debug_linked(struct generation *generation);
-/* Before its slab goes. */
-void engine_debug_unlinked(struct generation *generation);
+/* A slab of the generation is linked; it was told to keep its objects. */
+void engine_debug_linked(const struct generation *generation, const struct slab *slab);
+/* Before a slab goes; NULL, or one that was never told of: nothing happens. */
+void engine_debug_unlinked(const struct slab *slab);
 
 #endif

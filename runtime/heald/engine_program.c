@@ -186,7 +186,7 @@ static enum status build(struct generation *generation, const struct config *con
     engine_time(generation->engine, clock_elapsed, NULL);
     if (texts->bundle) {
         generation->slab = engine_code_use(generation->engine, texts->bundle);
-        engine_debug_linked(generation);
+        engine_debug_linked(generation, generation->slab);
     }
     return STATUS_OK;
 }
@@ -259,7 +259,7 @@ void generation_free(struct generation *generation)
 {
     if (generation) {
         engine_free(generation->engine);
-        engine_debug_unlinked(generation);
+        engine_debug_unlinked(generation->slab);
         slab_free(generation->slab);
         sources_release(&generation->sources);
         arena_release(&generation->arena);

@@ -16,8 +16,7 @@ struct generation {
     struct program *program;
     struct engine_host host;
     struct engine *engine;
-    struct slab *slab;          /* kernels of the engine, or NULL */
-    struct debug_objects *told; /* to debuggers, of the slab; or NULL */
+    struct slab *slab; /* kernels of the engine, or NULL */
     uint64_t serial;
 };
 
