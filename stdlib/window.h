@@ -2,12 +2,12 @@
  * a tick costs the samples that came and went, whatever the window's length.
  *
  * Samples lie in tiles of 64 lanes, one lane a series, slot-major: row r of lane l is
- * values[r * 64 + l], so that lanes which get their samples together have them side by side. A lane
- * is a ring of rows and need not be in step with its neighbours; that only costs time. A window
- * keeps its place in each lane and what it must remember, 64 lanes a struct; several windows read
- * one tile.
+ * values[r * stride + l], so that lanes which get their samples together have them side by side.
+ * Tiles may share their rows (a stride of several tiles). A lane is a ring of rows and need not be
+ * in step with its neighbours; that only costs time. A window keeps its place in each lane and what
+ * it must remember, 64 lanes a struct; several windows read one tile.
  *
- *     tile.values[tile.put[l] * 64 + l] = x; ... advance put[l]
+ *     tile.values[tile.put[l] * tile.stride + l] = x; ... advance put[l]
  *     present = kernel_window_rate(&tile, &state, start_ms, end_ms, 0, ret);
  *
  * A lane is given to another series by kernel_window_clear(). Times never go backwards in a lane,
@@ -19,52 +19,66 @@
 
 enum { TILE_LANES = 64 };
 struct kernel_tile {
-    double *values;    /* [rows][TILE_LANES] */
-    int32_t *times_ms; /* [rows][TILE_LANES], since origin_ms; neither INT32_MIN nor INT32_MAX */
+    double *values;    /* [rows][stride], of which TILE_LANES are this tile's */
+    int32_t *times_ms; /* the same, since origin_ms; neither INT32_MIN nor INT32_MAX */
+    size_t stride;
     int64_t origin_ms;
     int32_t rows;
+    uint64_t dead;           /* lanes of no series: nothing of them is read, none has a result */
     uint32_t phase;          /* spreads periodic work of the tiles over time; any number */
     int32_t put[TILE_LANES]; /* the row that the lane's next sample goes to */
 };
 
+/* States lie by groups of 8 lanes, so that a walk over them reads and writes memory in its order.
+ */
+enum { TILE_GROUP = 8, TILE_GROUPS = TILE_LANES / TILE_GROUP };
+
 /* The samples that a window holds: rows [first, past) of the lane's ring; none when leaves_ms is
  * INT32_MAX. */
 struct window_cursor {
-    int32_t first[TILE_LANES], past[TILE_LANES];
-    int32_t leaves_ms[TILE_LANES]; /* time of the first */
+    int32_t first[TILE_GROUP], past[TILE_GROUP];
+    int32_t leaves_ms[TILE_GROUP]; /* time of the first */
 };
 /* hi + lo is the sum, lo what rounding took from hi (Knuth's TwoSum). peak: the largest magnitude
  * in it since it was last summed anew: once little of that is left, it is summed anew. */
 struct window_sum {
-    double hi[TILE_LANES], lo[TILE_LANES], peak[TILE_LANES];
+    double hi[TILE_GROUP], lo[TILE_GROUP], peak[TILE_GROUP];
 };
 struct window_average {
-    struct window_cursor cursor;
-    struct window_sum sum; /* of the finite samples */
-    uint64_t odd;          /* lanes that may hold a sample that is not finite */
+    struct window_average_group {
+        struct window_cursor cursor;
+        struct window_sum sum; /* of the finite samples */
+    } groups[TILE_GROUPS];
+    uint64_t odd; /* lanes that may hold a sample that is not finite */
 };
 struct window_growth {
-    struct window_cursor cursor;
-    double first[TILE_LANES], last[TILE_LANES];
-    int32_t last_ms[TILE_LANES];
-    struct window_sum lost; /* what counters had before they fell */
-    uint64_t fallen;        /* lanes where lost may be other than 0 */
+    struct window_growth_group {
+        struct window_cursor cursor;
+        int32_t last_ms[TILE_GROUP];
+        double first[TILE_GROUP], last[TILE_GROUP];
+    } groups[TILE_GROUPS];
+    struct window_sum lost[TILE_GROUPS]; /* what counters had before they fell */
+    uint64_t fallen;                     /* lanes where lost may be other than 0 */
 };
 struct window_line { /* x: ms after zero_ms, y: values */
-    struct window_cursor cursor;
-    int32_t zero_ms[TILE_LANES], last_ms[TILE_LANES];
-    int32_t run[TILE_LANES]; /* newest samples that are equal */
-    double last[TILE_LANES];
-    double x[TILE_LANES]; /* exact: whole milliseconds */
-    double xx_hi[TILE_LANES], xx_lo[TILE_LANES], xy_hi[TILE_LANES], xy_lo[TILE_LANES];
-    struct window_sum y;
+    struct window_line_group {
+        struct window_cursor cursor;
+        int32_t zero_ms[TILE_GROUP], last_ms[TILE_GROUP];
+        int32_t run[TILE_GROUP]; /* newest samples that are equal */
+        double last[TILE_GROUP];
+        double x[TILE_GROUP]; /* exact: whole milliseconds */
+        double xx_hi[TILE_GROUP], xx_lo[TILE_GROUP], xy_hi[TILE_GROUP], xy_lo[TILE_GROUP];
+        struct window_sum y;
+    } groups[TILE_GROUPS];
     uint64_t odd; /* as above */
 };
 /* Rows of samples of which none later is better: the first is the best (a monotone deque). */
 struct window_best {
-    struct window_cursor cursor;
+    struct window_best_group {
+        struct window_cursor cursor;
+        int32_t head[TILE_GROUP], size[TILE_GROUP];
+    } groups[TILE_GROUPS];
     int32_t *rows; /* [tile.rows][TILE_LANES], the caller's; see kernel_window_moved() */
-    int32_t head[TILE_LANES], size[TILE_LANES];
 };
 
 enum kernel_window_kind {

@@ -2,40 +2,77 @@
  * many rows a sample outdoes differs from lane to lane. */
 #include "stdlib/window_walk.h"
 
-static inline int32_t *deque_at(const struct kernel_tile *tile, struct window_best *s, size_t lane,
-                                int32_t place)
+/* One lane of a window. */
+struct looking {
+    const struct kernel_tile *tile;
+    struct window_best_group *group;
+    int32_t *rows; /* the lane's */
+    size_t lane, in;
+};
+
+static inline int32_t *deque_at(const struct looking *l, int32_t place)
 {
-    int32_t at = s->head[lane] + place;
-    at = at >= tile->rows ? at - tile->rows : at;
-    return &s->rows[(size_t)at * TILE_LANES + lane];
+    int32_t at = l->group->head[l->in] + place;
+    at = at >= l->tile->rows ? at - l->tile->rows : at;
+    return &l->rows[(size_t)at * TILE_LANES];
+}
+
+static inline double deque_value(const struct looking *l, int32_t place)
+{
+    return row_value(l->tile, *deque_at(l, place), l->lane);
 }
 
 /* NaN is in no deque; of equals the first stays in front. */
-LANE_INLINE void best_enter(const struct kernel_tile *tile, struct window_best *s, size_t lane,
-                            int32_t row, bool highest)
+LANE_INLINE void best_enter(const struct looking *l, int32_t row, bool highest)
 {
-    const double value = row_value(tile, row, lane);
+    const double value = row_value(l->tile, row, l->lane);
+    int32_t size = l->group->size[l->in];
     if (value != value) {
         return;
     }
-    int32_t size = s->size[lane];
     while (size > 0) {
-        double last = row_value(tile, *deque_at(tile, s, lane, size - 1), lane);
+        double last = deque_value(l, size - 1);
         if (highest ? last >= value : last <= value) {
             break;
         }
         size--;
     }
-    *deque_at(tile, s, lane, size) = row;
-    s->size[lane] = size + 1;
+    *deque_at(l, size) = row;
+    l->group->size[l->in] = size + 1;
 }
 
-LANE_INLINE void best_leave(const struct kernel_tile *tile, struct window_best *s, size_t lane)
+LANE_INLINE void best_leave(const struct looking *l, int32_t row)
 {
-    if (s->size[lane] > 0 && *deque_at(tile, s, lane, 0) == s->cursor.first[lane]) {
-        s->head[lane] = row_next(tile, s->head[lane]);
-        s->size[lane]--;
+    if (l->group->size[l->in] > 0 && *deque_at(l, 0) == row) {
+        l->group->head[l->in] = row_next(l->tile, l->group->head[l->in]);
+        l->group->size[l->in]--;
     }
+}
+
+/* Returns how many samples the lane's window holds then. */
+LANE_INLINE int32_t best_walk(const struct looking *l, int32_t start, int32_t end, bool highest)
+{
+    const struct kernel_tile *tile = l->tile;
+    struct window_cursor *c = &l->group->cursor;
+    const int32_t *times = tile->times_ms + l->lane;
+    int32_t count = cursor_count(tile, c, l->in), past = c->past[l->in], first = c->first[l->in];
+    int32_t leaves = c->leaves_ms[l->in];
+    while (past != tile->put[l->lane] && times[(size_t)past * tile->stride] <= end) {
+        best_enter(l, past, highest);
+        leaves = count == 0 ? times[(size_t)past * tile->stride] : leaves;
+        past = row_next(tile, past);
+        count++;
+    }
+    while (leaves <= start) {
+        best_leave(l, first);
+        first = row_next(tile, first);
+        count--;
+        leaves = count > 0 ? times[(size_t)first * tile->stride] : INT32_MAX;
+    }
+    c->first[l->in] = first;
+    c->past[l->in] = past;
+    c->leaves_ms[l->in] = leaves;
+    return count;
 }
 
 LANE_INLINE uint64_t best_step(const struct kernel_tile *tile, struct window_best *s,
@@ -43,31 +80,13 @@ LANE_INLINE uint64_t best_step(const struct kernel_tile *tile, struct window_bes
 {
     const int32_t start = walk_clamp(start_ms - tile->origin_ms);
     const int32_t end = walk_clamp(end_ms - tile->origin_ms);
-    struct window_cursor *c = &s->cursor;
     uint64_t present = 0;
-    for (size_t lane = 0; lane < TILE_LANES; lane++) {
-        int32_t count = cursor_count(tile, c, lane);
-        while (c->past[lane] != tile->put[lane]) {
-            const int32_t row = c->past[lane];
-            const int32_t t = tile->times_ms[(size_t)row * TILE_LANES + lane];
-            if (t > end) {
-                break;
-            }
-            best_enter(tile, s, lane, row, highest);
-            c->leaves_ms[lane] = count == 0 ? t : c->leaves_ms[lane];
-            c->past[lane] = row_next(tile, row);
-            count++;
-        }
-        while (c->leaves_ms[lane] <= start) {
-            best_leave(tile, s, lane);
-            c->first[lane] = row_next(tile, c->first[lane]);
-            count--;
-            c->leaves_ms[lane] =
-                count > 0 ? tile->times_ms[(size_t)c->first[lane] * TILE_LANES + lane] : INT32_MAX;
-        }
-        present |= (uint64_t)(count > 0) << lane;
-        ret[lane] = s->size[lane] > 0 ? row_value(tile, *deque_at(tile, s, lane, 0), lane)
-                                      : __builtin_nan("");
+    for (uint64_t live = ~tile->dead; live; live &= live - 1) {
+        const size_t lane = (size_t)__builtin_ctzll(live);
+        const struct looking l = {tile, &s->groups[lane / TILE_GROUP], s->rows + lane, lane,
+                                  lane % TILE_GROUP};
+        present |= (uint64_t)(best_walk(&l, start, end, highest) > 0) << lane;
+        ret[lane] = l.group->size[l.in] > 0 ? deque_value(&l, 0) : __builtin_nan("");
     }
     return present;
 }

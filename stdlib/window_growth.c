@@ -17,6 +17,7 @@ static inline void growth_enter(void *state, const struct walk *w, mask m, whole
     mask fell = m & some & real_less(value, g->last);
     if (mask_any(fell)) {
         sum_add(&g->lost, fell, g->last);
+        sum_peak(&g->lost, fell, g->last);
         g->fell |= fell;
     }
     g->first = real_pick(m & ~some, value, g->first);
@@ -29,8 +30,10 @@ static inline void growth_leave(void *state, const struct walk *w, mask m, mask 
     struct growing *g = state;
     real value = mask_any(rest) ? walk_values(w, second, rest) : g->first;
     if (mask_any(g->fell & m)) {
-        sum_add(&g->lost, rest & real_less(value, g->first), -g->first);
+        sum_add(&g->lost, rest & g->fell & real_less(value, g->first), -g->first);
+        sum_peak(&g->lost, whole_of(0), value);
         sum_clear(&g->lost, m & ~rest);
+        g->fell &= ~(m & ~rest);
     }
     g->first = real_pick(rest, value, g->first);
 }
@@ -40,16 +43,18 @@ static __attribute__((noinline)) void growth_anew(const struct kernel_tile *tile
                                                   struct window_growth *state, uint64_t lanes)
 {
     for (uint64_t rest = lanes; rest; rest &= rest - 1) {
-        size_t lane = (size_t)__builtin_ctzll(rest);
-        int32_t row = state->cursor.first[lane];
+        const size_t lane = (size_t)__builtin_ctzll(rest), in = lane % TILE_GROUP;
+        const struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+        struct window_sum *lost = &state->lost[lane / TILE_GROUP];
+        int32_t row = cursor->first[in];
         double before = row_value(tile, row, lane);
         bool fell = false;
-        lane_zero(&state->lost, lane);
-        for (int32_t n = cursor_count(tile, &state->cursor, lane); n > 1; n--) {
+        lane_zero(lost, in);
+        for (int32_t n = cursor_count(tile, cursor, in); n > 1; n--) {
             row = row_next(tile, row);
             double value = row_value(tile, row, lane);
             if (value < before) {
-                lane_add(&state->lost, lane, before);
+                lane_add(lost, in, before);
                 fell = true;
             }
             before = value;
@@ -91,6 +96,69 @@ LANE_INLINE real gap_to_zero(mask some, const struct gaps *gaps, real first, rea
     return real_pick(up & real_less(to_zero, gaps->start), to_zero, gaps->start);
 }
 
+/* Stores what the lanes lost, summed anew where it is doubtful or may be gone. */
+LANE_INLINE void growth_settle(const struct kernel_tile *tile, struct window_growth *state,
+                               struct growing *g, const struct walk *w)
+{
+    struct window_sum *lost = &state->lost[w->lane / TILE_GROUP];
+    const mask gone = real_equal(g->lost.hi, real_of(0));
+    sum_store(&g->lost, lost, w->lane % TILE_GROUP);
+    state->fallen &= ~group_bits(whole_of(-1), w->lane);
+    state->fallen |= group_bits(g->fell, w->lane);
+    uint64_t again = group_bits(w->left & g->fell & (gone | sum_doubtful(&g->lost)), w->lane);
+    if (again) {
+        growth_anew(tile, state, again);
+        g->lost = sum_load(lost, w->lane % TILE_GROUP);
+    }
+}
+
+LANE_INLINE struct growing growth_load(const struct window_growth *state, int lane)
+{
+    const struct window_growth_group *from = &state->groups[lane / TILE_GROUP];
+    const int in = lane % TILE_GROUP;
+    struct growing g = {real_load(from->first + in),
+                        real_load(from->last + in),
+                        whole_load(from->last_ms + in),
+                        {real_of(0), real_of(0), real_of(0)},
+                        whole_of(0)};
+    if (state->fallen & group_bits(whole_of(-1), lane)) {
+        g.lost = sum_load(&state->lost[lane / TILE_GROUP], in);
+        g.fell = mask_of(state->fallen >> lane);
+    }
+    return g;
+}
+
+/* Some lane of the group has lost something, or had before this step. */
+LANE_INLINE bool growth_fell(const struct window_growth *state, const struct growing *g, int lane)
+{
+    return (state->fallen & group_bits(whole_of(-1), lane)) != 0 || mask_any(g->fell);
+}
+
+LANE_INLINE void growth_store(const struct growing *g, struct window_growth *state, int lane)
+{
+    struct window_growth_group *to = &state->groups[lane / TILE_GROUP];
+    const int in = lane % TILE_GROUP;
+    real_store(to->first + in, g->first);
+    real_store(to->last + in, g->last);
+    whole_store(to->last_ms + in, g->last_ms);
+}
+
+/* Lanes that are out of step. */
+static __attribute__((noinline)) void growth_apart(const struct kernel_tile *tile,
+                                                   struct window_growth *state, int lane,
+                                                   int64_t start_ms, int64_t end_ms)
+{
+    struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+    struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+    struct growing g = growth_load(state, lane);
+    walk_step(&w, growth_enter, growth_leave, &g);
+    walk_store(&w, cursor);
+    growth_store(&g, state, lane);
+    if (growth_fell(state, &g, lane)) {
+        growth_settle(tile, state, &g, &w);
+    }
+}
+
 LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_growth *state,
                                  int64_t start_ms, int64_t end_ms, bool per_second, double *ret)
 {
@@ -99,38 +167,29 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
     const real range = real_of((double)(end_ms - start_ms) / 1e3);
     uint64_t present = 0;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
-        const uint64_t group = ((1ULL << LANES) - 1) << lane;
-        struct walk w = walk_load(tile, &state->cursor, lane, start_ms, end_ms);
-        struct growing g = {real_load(state->first + lane),
-                            real_load(state->last + lane),
-                            whole_load(state->last_ms + lane),
-                            {real_of(0), real_of(0), real_of(0)},
-                            whole_of(0)};
-        if (state->fallen & group) {
-            g.lost = sum_load(&state->lost, lane);
-            g.fell = whole_of(-1);
-        }
-        walk_step(&w, growth_enter, growth_leave, &g);
-        if (w.moved) {
-            walk_store(&w, &state->cursor);
-            real_store(state->first + lane, g.first);
-            real_store(state->last + lane, g.last);
-            whole_store(state->last_ms + lane, g.last_ms);
-        }
-        if (mask_any(g.fell)) {
-            sum_store(&g.lost, &state->lost, lane);
-            state->fallen |= group;
-            uint64_t doubtful = w.left ? group_bits(sum_doubtful(&g.lost), lane) : 0;
-            if (doubtful || !mask_any(~real_equal(g.lost.hi, real_of(0)))) {
-                growth_anew(tile, state, group);
-                g.lost = sum_load(&state->lost, lane);
+        struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+        struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+        struct growing g = growth_load(state, lane);
+        struct quick quick;
+        if (walk_quick(&w, &quick)) {
+            walk_quickly(&w, &quick, growth_enter, growth_leave, &g);
+            if (w.moved) {
+                walk_store(&w, cursor);
+                growth_store(&g, state, lane);
             }
+            if (growth_fell(state, &g, lane)) {
+                growth_settle(tile, state, &g, &w);
+            }
+        } else {
+            growth_apart(tile, state, lane, start_ms, end_ms);
+            w = walk_load(tile, cursor, lane, start_ms, end_ms);
+            g = growth_load(state, lane);
         }
-        const real intervals = real_whole(w.count - 1);
-        const real growth = g.last - g.first + sum_total(&g.lost);
-        struct gaps gaps = {real_whole(w.leaves) - start, end - real_whole(g.last_ms),
-                            real_whole(g.last_ms) - real_whole(w.leaves)};
         const mask some = whole_greater(w.count, whole_of(1));
+        const real intervals = real_whole(w.count - 1), first_ms = real_whole(w.leaves);
+        const real last_ms = real_whole(g.last_ms);
+        const real growth = g.last - g.first + sum_total(&g.lost);
+        struct gaps gaps = {first_ms - start, end - last_ms, last_ms - first_ms};
         gaps.start = gap_limit(some, gaps.start, gaps.sampled, intervals);
         gaps.end = gap_limit(some, gaps.end, gaps.sampled, intervals);
         gaps.start = gap_to_zero(some, &gaps, g.first, growth);

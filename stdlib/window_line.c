@@ -4,8 +4,6 @@
  * as it is long, so that little cancels. */
 #include "stdlib/window_walk.h"
 
-enum { GROUP = 8 }; /* lanes whose rows share cache lines */
-
 struct fitting {
     whole zero, run, last_ms;
     real last, x, xx, xx_lo, xy, xy_lo;
@@ -24,6 +22,7 @@ LANE_INLINE void line_fold(struct fitting *f, mask m, whole t, real value, doubl
     two_sum(&f->xx, &f->xx_lo, x * x * real_of(sign));
     two_sum(&f->xy, &f->xy_lo, x * y * real_of(sign));
     sum_add(&f->y, finite, y * real_of(sign));
+    sum_peak(&f->y, finite, y);
 }
 
 static inline void line_enter(void *state, const struct walk *w, mask m, whole t)
@@ -45,6 +44,9 @@ static inline void line_leave(void *state, const struct walk *w, mask m, mask re
     const mask none = m & ~rest;
     (void)second;
     line_fold(f, m, w->leaves, walk_values(w, w->first, m), -1);
+    if (!mask_any(none)) {
+        return;
+    }
     f->x = real_pick(none, real_of(0), f->x);
     f->xx = real_pick(none, real_of(0), f->xx);
     f->xx_lo = real_pick(none, real_of(0), f->xx_lo);
@@ -53,86 +55,89 @@ static inline void line_leave(void *state, const struct walk *w, mask m, mask re
     sum_clear(&f->y, none);
 }
 
-LANE_INLINE struct fitting line_load(const struct window_line *s, int lane)
+LANE_INLINE struct fitting line_load(const struct window_line *state, int lane)
 {
-    return (struct fitting){.zero = whole_load(s->zero_ms + lane),
-                            .run = whole_load(s->run + lane),
-                            .last_ms = whole_load(s->last_ms + lane),
-                            .last = real_load(s->last + lane),
-                            .x = real_load(s->x + lane),
-                            .xx = real_load(s->xx_hi + lane),
-                            .xx_lo = real_load(s->xx_lo + lane),
-                            .xy = real_load(s->xy_hi + lane),
-                            .xy_lo = real_load(s->xy_lo + lane),
-                            .y = sum_load(&s->y, lane),
+    const struct window_line_group *s = &state->groups[lane / TILE_GROUP];
+    const int in = lane % TILE_GROUP;
+    return (struct fitting){.zero = whole_load(s->zero_ms + in),
+                            .run = whole_load(s->run + in),
+                            .last_ms = whole_load(s->last_ms + in),
+                            .last = real_load(s->last + in),
+                            .x = real_load(s->x + in),
+                            .xx = real_load(s->xx_hi + in),
+                            .xx_lo = real_load(s->xx_lo + in),
+                            .xy = real_load(s->xy_hi + in),
+                            .xy_lo = real_load(s->xy_lo + in),
+                            .y = sum_load(&s->y, in),
                             .odd = whole_of(0)};
 }
 
-LANE_INLINE void line_store(const struct fitting *f, struct window_line *s, int lane)
+LANE_INLINE void line_store(const struct fitting *f, struct window_line *state, int lane)
 {
-    whole_store(s->zero_ms + lane, f->zero);
-    whole_store(s->run + lane, f->run);
-    whole_store(s->last_ms + lane, f->last_ms);
-    real_store(s->last + lane, f->last);
-    real_store(s->x + lane, f->x);
-    real_store(s->xx_hi + lane, f->xx);
-    real_store(s->xx_lo + lane, f->xx_lo);
-    real_store(s->xy_hi + lane, f->xy);
-    real_store(s->xy_lo + lane, f->xy_lo);
-    sum_store(&f->y, &s->y, lane);
+    struct window_line_group *s = &state->groups[lane / TILE_GROUP];
+    const int in = lane % TILE_GROUP;
+    whole_store(s->zero_ms + in, f->zero);
+    whole_store(s->run + in, f->run);
+    whole_store(s->last_ms + in, f->last_ms);
+    real_store(s->last + in, f->last);
+    real_store(s->x + in, f->x);
+    real_store(s->xx_hi + in, f->xx);
+    real_store(s->xx_lo + in, f->xx_lo);
+    real_store(s->xy_hi + in, f->xy);
+    real_store(s->xy_lo + in, f->xy_lo);
+    sum_store(&f->y, &s->y, in);
 }
 
 /* ---- anew: one sample at a time ---- */
 
-LANE_INLINE void lane_two_sum(double *hi, double *lo, double value)
+/* False: the sample is not finite, and not in the sums. */
+static inline bool line_anew_one(struct window_line_group *s, size_t in, int32_t t, double y)
 {
-    double total = *hi + value, part = total - *hi;
-    *lo += (*hi - (total - part)) + (value - part);
-    *hi = total;
-}
-
-static inline void line_anew_one(const struct kernel_tile *tile, struct window_line *s, size_t lane,
-                                 int32_t row)
-{
-    double y = row_value(tile, row, lane);
-    double x = (double)tile->times_ms[(size_t)row * TILE_LANES + lane] - s->zero_ms[lane];
+    const double x = (double)t - s->zero_ms[in];
     if (!is_finite(y)) {
-        s->odd |= 1ULL << lane;
-        return;
+        return false;
     }
-    s->x[lane] += x;
-    lane_two_sum(&s->xx_hi[lane], &s->xx_lo[lane], x * x);
-    lane_two_sum(&s->xy_hi[lane], &s->xy_lo[lane], x * y);
-    lane_add(&s->y, lane, y);
+    s->x[in] += x;
+    lane_two_sum(&s->xx_hi[in], &s->xx_lo[in], x * x);
+    lane_two_sum(&s->xy_hi[in], &s->xy_lo[in], x * y);
+    lane_add(&s->y, in, y);
+    return true;
 }
 
-/* Sums of some lanes from the samples of their windows, with a new zero. Row by row:
+static void line_zero(struct window_line_group *s, size_t in)
+{
+    s->zero_ms[in] = s->cursor.leaves_ms[in];
+    s->x[in] = s->xx_hi[in] = s->xx_lo[in] = s->xy_hi[in] = s->xy_lo[in] = 0;
+    lane_zero(&s->y, in);
+}
+
+/* Sums of some lanes of a group from the samples of their windows, with a new zero. Row by row:
  * neighbours share their lines. */
 static __attribute__((noinline)) void line_anew(const struct kernel_tile *tile,
-                                                struct window_line *s, uint64_t lanes)
+                                                struct window_line *state, uint64_t lanes)
 {
-    int32_t row[TILE_LANES], count[TILE_LANES];
+    const size_t group = (size_t)__builtin_ctzll(lanes) / TILE_GROUP;
+    struct window_line_group *s = &state->groups[group];
+    int32_t row[TILE_GROUP], count[TILE_GROUP];
     for (uint64_t rest = lanes; rest; rest &= rest - 1) {
-        size_t lane = (size_t)__builtin_ctzll(rest);
-        row[lane] = s->cursor.first[lane];
-        count[lane] = cursor_count(tile, &s->cursor, lane);
-        s->zero_ms[lane] = s->cursor.leaves_ms[lane];
-        s->x[lane] = s->xx_hi[lane] = s->xx_lo[lane] = s->xy_hi[lane] = s->xy_lo[lane] = 0;
-        lane_zero(&s->y, lane);
-        s->odd &= ~(1ULL << lane);
+        size_t in = (size_t)__builtin_ctzll(rest) % TILE_GROUP;
+        row[in] = s->cursor.first[in];
+        count[in] = cursor_count(tile, &s->cursor, in);
+        line_zero(s, in);
     }
-    for (uint64_t group = 0; group < TILE_LANES; group += GROUP) {
-        uint64_t some = lanes & ((1ULL << GROUP) - 1) << group;
-        while (some) {
-            for (uint64_t rest = some; rest; rest &= rest - 1) {
-                size_t lane = (size_t)__builtin_ctzll(rest);
-                if (count[lane]-- == 0) {
-                    some &= ~(1ULL << lane);
-                    continue;
-                }
-                line_anew_one(tile, s, lane, row[lane]);
-                row[lane] = row_next(tile, row[lane]);
+    state->odd &= ~lanes;
+    while (lanes) {
+        for (uint64_t rest = lanes; rest; rest &= rest - 1) {
+            size_t lane = (size_t)__builtin_ctzll(rest), in = lane % TILE_GROUP;
+            if (count[in]-- == 0) {
+                lanes &= ~(1ULL << lane);
+                continue;
             }
+            const int32_t t = tile->times_ms[(size_t)row[in] * tile->stride + lane];
+            if (!line_anew_one(s, in, t, row_value(tile, row[in], lane))) {
+                state->odd |= 1ULL << lane;
+            }
+            row[in] = row_next(tile, row[in]);
         }
     }
 }
@@ -141,11 +146,26 @@ static __attribute__((noinline)) void line_anew(const struct kernel_tile *tile,
  * group of lanes: they are not all due at one tick. */
 LANE_INLINE mask line_behind(const struct walk *w, const struct fitting *f)
 {
-    uint32_t spread = (w->tile->phase * (TILE_LANES / GROUP) + (uint32_t)w->lane / GROUP);
+    uint32_t spread = (w->tile->phase * TILE_GROUPS + (uint32_t)w->lane / TILE_GROUP);
     double part = 1 + (double)(spread * 2654435761U >> 24) / 128;
     real first = real_whole(w->leaves);
     real behind = first - real_whole(f->zero), span = real_whole(f->last_ms) - first;
     return whole_greater(w->count, whole_of(0)) & real_greater(behind, span * real_of(part));
+}
+
+/* Lanes that are out of step. Returns those that lost a sample, as bits of the tile. */
+static __attribute__((noinline)) uint64_t line_apart(const struct kernel_tile *tile,
+                                                     struct window_line *s, int lane,
+                                                     int64_t start_ms, int64_t end_ms)
+{
+    struct window_cursor *cursor = &s->groups[lane / TILE_GROUP].cursor;
+    struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+    struct fitting f = line_load(s, lane);
+    walk_step(&w, line_enter, line_leave, &f);
+    walk_store(&w, cursor);
+    line_store(&f, s, lane);
+    s->odd |= group_bits(f.odd, lane);
+    return group_bits(w.left, lane);
 }
 
 LANE_INLINE uint64_t line_step(const struct kernel_tile *tile, struct window_line *s,
@@ -155,21 +175,28 @@ LANE_INLINE uint64_t line_step(const struct kernel_tile *tile, struct window_lin
     const real end = real_of((double)(end_ms - tile->origin_ms));
     uint64_t present = 0;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
-        struct walk w = walk_load(tile, &s->cursor, lane, start_ms, end_ms);
+        struct window_cursor *cursor = &s->groups[lane / TILE_GROUP].cursor;
+        struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
         struct fitting f = line_load(s, lane);
-        walk_step(&w, line_enter, line_leave, &f);
-        if (w.moved) {
-            walk_store(&w, &s->cursor);
-            line_store(&f, s, lane);
-            s->odd |= group_bits(f.odd, lane);
+        struct quick quick;
+        if (walk_quick(&w, &quick)) {
+            walk_quickly(&w, &quick, line_enter, line_leave, &f);
+            if (w.moved) {
+                walk_store(&w, cursor);
+                line_store(&f, s, lane);
+                s->odd |= group_bits(f.odd, lane);
+            }
+        } else {
+            const uint64_t left = line_apart(tile, s, lane, start_ms, end_ms);
+            w = walk_load(tile, cursor, lane, start_ms, end_ms);
+            w.left = mask_of(left >> lane);
+            f = line_load(s, lane);
         }
         const mask some = whole_greater(w.count, whole_of(1));
-        uint64_t again = s->odd & group_bits(whole_greater(w.count, whole_of(0)), lane);
-        if (w.left) {
-            again |= group_bits(whole_greater(w.count, whole_of(0)) &
-                                    (sum_doubtful(&f.y) | line_behind(&w, &f)),
-                                lane);
-        }
+        const mask doubtful = w.left & (sum_doubtful(&f.y) | line_behind(&w, &f));
+        const mask held = whole_greater(w.count, whole_of(0));
+        const uint64_t again =
+            (s->odd & group_bits(held, lane)) | group_bits(doubtful & held, lane);
         if (again) {
             line_anew(tile, s, again);
             f = line_load(s, lane);

@@ -3,7 +3,8 @@
  *
  * A step takes in the samples up to the window's end, then lets go of those at or before its start;
  * enter and leave say what that means to the function at hand. Mostly all lanes take one sample
- * from one row: then a row is read as a vector. */
+ * from one row, and those that lose one lose it in one row: then walk_quick() does it in the loop
+ * over the lanes. Else walk_step() does, which each function has in a C function apart. */
 #ifndef HEAL_STDLIB_WINDOW_WALK_H
 #define HEAL_STDLIB_WINDOW_WALK_H
 
@@ -13,10 +14,12 @@
 struct walk {
     const struct kernel_tile *tile;
     int lane;                  /* the first of LANES */
+    mask live;                 /* lanes of a series */
     whole first, past, leaves; /* as in struct window_cursor */
     whole count;
     int32_t start, end; /* of the window, since the tile's origin */
-    bool moved, left;   /* something came or went; something went */
+    mask left;          /* lanes that lost a sample */
+    bool moved;         /* something came or went */
 };
 
 /* ---- rows ---- */
@@ -27,16 +30,20 @@ LANE_INLINE whole walk_next(const struct walk *w, whole row)
     return whole_pick(whole_equal(next, whole_of(w->tile->rows)), whole_of(0), next);
 }
 
-/* The row where all lanes of m are; -1 when they are not in one. */
+/* The row where all lanes of m are; -1 when they are not in one. Mostly the first lane is in it. */
 LANE_INLINE int32_t walk_row(whole row, mask m)
 {
-    int32_t r = whole_max(whole_pick(m, row, whole_of(-1)));
+    int32_t r = whole_lane(row, 0);
+    if (!mask_any(m & ~whole_equal(row, whole_of(r)))) {
+        return r;
+    }
+    r = whole_max(whole_pick(m, row, whole_of(-1)));
     return mask_any(m & ~whole_equal(row, whole_of(r))) ? -1 : r;
 }
 
 LANE_INLINE size_t walk_at(const struct walk *w, int32_t row)
 {
-    return (size_t)row * TILE_LANES + (size_t)w->lane;
+    return (size_t)row * w->tile->stride + (size_t)w->lane;
 }
 
 /* Values of the lanes of m; of the others any. */
@@ -73,31 +80,37 @@ LANE_INLINE int32_t walk_clamp(int64_t ms)
     return ms < INT32_MIN ? INT32_MIN : ms >= INT32_MAX ? INT32_MAX - 1 : (int32_t)ms;
 }
 
+LANE_INLINE whole walk_count(const struct walk *w)
+{
+    whole rows = w->past - w->first;
+    rows = whole_pick(whole_at_most(rows, whole_of(0)), rows + w->tile->rows, rows);
+    return w->live & ~whole_equal(w->leaves, whole_of(INT32_MAX)) & rows;
+}
+
 LANE_INLINE struct walk walk_load(const struct kernel_tile *tile,
                                   const struct window_cursor *cursor, int lane, int64_t start_ms,
                                   int64_t end_ms)
 {
+    const int in = lane % TILE_GROUP;
     struct walk w = {.tile = tile,
                      .lane = lane,
-                     .first = whole_load(cursor->first + lane),
-                     .past = whole_load(cursor->past + lane),
-                     .leaves = whole_load(cursor->leaves_ms + lane),
+                     .live = ~mask_of(tile->dead >> lane),
+                     .left = whole_of(0),
+                     .first = whole_load(cursor->first + in),
+                     .past = whole_load(cursor->past + in),
+                     .leaves = whole_load(cursor->leaves_ms + in),
                      .start = walk_clamp(start_ms - tile->origin_ms),
                      .end = walk_clamp(end_ms - tile->origin_ms)};
-    mask some = ~whole_equal(w.leaves, whole_of(INT32_MAX));
-    whole rows = w.past - w.first;
-    rows = whole_pick(whole_at_most(rows, whole_of(0)), rows + tile->rows, rows);
-    w.count = some & rows;
+    w.count = walk_count(&w);
     return w;
 }
 
 LANE_INLINE void walk_store(const struct walk *w, struct window_cursor *cursor)
 {
-    if (w->moved) {
-        whole_store(cursor->first + w->lane, w->first);
-        whole_store(cursor->past + w->lane, w->past);
-        whole_store(cursor->leaves_ms + w->lane, w->leaves);
-    }
+    const int in = w->lane % TILE_GROUP;
+    whole_store(cursor->first + in, w->first);
+    whole_store(cursor->past + in, w->past);
+    whole_store(cursor->leaves_ms + in, w->leaves);
 }
 
 /* Samples at w->past of the lanes of m come in at the times t; w->count is without them. */
@@ -109,7 +122,7 @@ typedef void walk_leave_f(void *state, const struct walk *w, mask m, mask rest, 
 LANE_INLINE void walk_step(struct walk *w, walk_enter_f *enter, walk_leave_f *leave, void *state)
 {
     const whole put = whole_load(w->tile->put + w->lane);
-    mask in = ~whole_equal(w->past, put);
+    mask in = w->live & ~whole_equal(w->past, put);
     while (mask_any(in)) {
         whole t = walk_times(w, w->past, in);
         in &= whole_at_most(t, whole_of(w->end));
@@ -123,18 +136,90 @@ LANE_INLINE void walk_step(struct walk *w, walk_enter_f *enter, walk_leave_f *le
         w->past = whole_pick(in, walk_next(w, w->past), w->past);
         in &= ~whole_equal(w->past, put);
     }
-    mask out = whole_at_most(w->leaves, whole_of(w->start));
+    mask out = w->live & whole_at_most(w->leaves, whole_of(w->start));
     while (mask_any(out)) {
         const whole second = walk_next(w, w->first);
         mask rest = out & whole_greater(w->count, whole_of(1));
         leave(state, w, out, rest, second);
-        w->moved = w->left = true;
+        w->moved = true;
+        w->left |= out;
         whole t = mask_any(rest) ? walk_times(w, second, rest) : whole_of(INT32_MAX);
         w->leaves = whole_pick(out, whole_pick(rest, t, whole_of(INT32_MAX)), w->leaves);
         w->first = whole_pick(out, second, w->first);
         w->count += out;
-        out = whole_at_most(w->leaves, whole_of(w->start));
+        out = w->live & whole_at_most(w->leaves, whole_of(w->start));
     }
+}
+
+/* What a quick step does: all live lanes take the sample of row `past`, or none does; those of
+ * `out` lose that of row `first`. */
+struct quick {
+    bool in, some_out;
+    int32_t past, next, second;
+    mask out;
+    whole came, then; /* times of what comes, and of what is first then */
+};
+
+LANE_INLINE int32_t next_of(const struct walk *w, int32_t row)
+{
+    return row + 1 == w->tile->rows ? 0 : row + 1;
+}
+
+/* False when lanes are out of step, or one is empty or becomes so: walk_step() knows what to do. */
+LANE_INLINE bool walk_quick(const struct walk *w, struct quick *q)
+{
+    const whole put = whole_load(w->tile->put + w->lane);
+    q->past = w->tile->dead >> w->lane & 1 ? whole_max(whole_pick(w->live, w->past, whole_of(-1)))
+                                           : whole_lane(w->past, 0);
+    int32_t last = w->tile->dead >> w->lane & 1 ? whole_max(whole_pick(w->live, put, whole_of(-1)))
+                                                : whole_lane(put, 0);
+    whole strange = (w->past ^ whole_of(q->past)) | (put ^ whole_of(last));
+    if (q->past < 0 || mask_any(w->live & ~whole_equal(strange, whole_of(0)))) {
+        return false;
+    }
+    q->in = false;
+    if (q->past != last) {
+        q->next = next_of(w, q->past);
+        q->came = whole_load(w->tile->times_ms + walk_at(w, q->past));
+        mask late = whole_greater(q->came, whole_of(w->end));
+        mask empty = whole_equal(w->leaves, whole_of(INT32_MAX));
+        q->in = !mask_any(w->live & (late | empty)) && q->next == last;
+        if (!q->in && (q->next != last || mask_any(w->live & ~late))) {
+            return false;
+        }
+    }
+    q->out = w->live & whole_at_most(w->leaves, whole_of(w->start));
+    q->some_out = mask_any(q->out);
+    if (q->some_out) {
+        int32_t row = walk_row(w->first, q->out);
+        if (row < 0) {
+            return false;
+        }
+        q->second = next_of(w, row);
+        q->then = whole_load(w->tile->times_ms + walk_at(w, q->second));
+        mask soon = whole_at_most(q->then, whole_of(w->start));
+        return q->second != (q->in ? q->next : q->past) && !mask_any(q->out & soon);
+    }
+    return true;
+}
+
+LANE_INLINE void walk_quickly(struct walk *w, const struct quick *q, walk_enter_f *enter,
+                              walk_leave_f *leave, void *state)
+{
+    if (q->in) {
+        w->past = whole_of(q->past);
+        enter(state, w, whole_of(-1), q->came);
+        w->past = whole_of(q->next);
+        w->moved = true;
+    }
+    if (q->some_out) {
+        leave(state, w, q->out, q->out, whole_of(q->second));
+        w->first = whole_pick(q->out, whole_of(q->second), w->first);
+        w->leaves = whole_pick(q->out, q->then, w->leaves);
+        w->moved = true;
+        w->left = q->out;
+    }
+    w->count = walk_count(w);
 }
 
 /* ---- sums ---- */
@@ -143,17 +228,18 @@ struct sum {
     real hi, lo, peak;
 };
 
-LANE_INLINE struct sum sum_load(const struct window_sum *from, int lane)
+/* in: the first lane, within its group. */
+LANE_INLINE struct sum sum_load(const struct window_sum *from, int in)
 {
-    return (struct sum){real_load(from->hi + lane), real_load(from->lo + lane),
-                        real_load(from->peak + lane)};
+    return (struct sum){real_load(from->hi + in), real_load(from->lo + in),
+                        real_load(from->peak + in)};
 }
 
-LANE_INLINE void sum_store(const struct sum *sum, struct window_sum *to, int lane)
+LANE_INLINE void sum_store(const struct sum *sum, struct window_sum *to, int in)
 {
-    real_store(to->hi + lane, sum->hi);
-    real_store(to->lo + lane, sum->lo);
-    real_store(to->peak + lane, sum->peak);
+    real_store(to->hi + in, sum->hi);
+    real_store(to->lo + in, sum->lo);
+    real_store(to->peak + in, sum->peak);
 }
 
 /* Knuth's TwoSum; value is 0 in lanes that stay. */
@@ -165,11 +251,15 @@ LANE_INLINE void two_sum(real *hi, real *lo, real value)
     *hi = total;
 }
 
+/* Adds the value in lanes of m; sum_peak() is due afterwards. */
 LANE_INLINE void sum_add(struct sum *sum, mask m, real value)
 {
-    value = real_pick(m, value, real_of(0));
-    two_sum(&sum->hi, &sum->lo, value);
-    real size = real_abs(sum->hi), other = real_abs(value);
+    two_sum(&sum->hi, &sum->lo, real_pick(m, value, real_of(0)));
+}
+
+LANE_INLINE void sum_peak(struct sum *sum, mask m, real value)
+{
+    real size = real_abs(sum->hi), other = real_pick(m, real_abs(value), real_of(0));
     size = real_pick(real_greater(other, size), other, size);
     sum->peak = real_pick(real_greater(size, sum->peak), size, sum->peak);
 }
@@ -198,29 +288,34 @@ LANE_INLINE void sum_clear(struct sum *sum, mask m)
 
 /* ---- one lane, one sample at a time: what is rare ---- */
 
-/* The lane's sum with one more value. */
-LANE_INLINE void lane_add(struct window_sum *sum, size_t lane, double value)
+LANE_INLINE void lane_two_sum(double *hi, double *lo, double value)
 {
-    double hi = sum->hi[lane], total = hi + value, part = total - hi;
-    sum->lo[lane] += (hi - (total - part)) + (value - part);
-    sum->hi[lane] = total;
-    double size = __builtin_fabs(total), other = __builtin_fabs(value);
-    size = other > size ? other : size;
-    sum->peak[lane] = size > sum->peak[lane] ? size : sum->peak[lane];
+    double total = *hi + value, part = total - *hi;
+    *lo += (*hi - (total - part)) + (value - part);
+    *hi = total;
 }
 
-LANE_INLINE void lane_zero(struct window_sum *sum, size_t lane)
+/* The sum of lane `in` of its group with one more value. */
+LANE_INLINE void lane_add(struct window_sum *sum, size_t in, double value)
 {
-    sum->hi[lane] = sum->lo[lane] = sum->peak[lane] = 0;
+    lane_two_sum(&sum->hi[in], &sum->lo[in], value);
+    double size = __builtin_fabs(sum->hi[in]), other = __builtin_fabs(value);
+    size = other > size ? other : size;
+    sum->peak[in] = size > sum->peak[in] ? size : sum->peak[in];
+}
+
+LANE_INLINE void lane_zero(struct window_sum *sum, size_t in)
+{
+    sum->hi[in] = sum->lo[in] = sum->peak[in] = 0;
 }
 
 LANE_INLINE int32_t cursor_count(const struct kernel_tile *tile, const struct window_cursor *cursor,
-                                 size_t lane)
+                                 size_t in)
 {
-    if (cursor->leaves_ms[lane] == INT32_MAX) {
+    if (cursor->leaves_ms[in] == INT32_MAX) {
         return 0;
     }
-    int32_t rows = cursor->past[lane] - cursor->first[lane];
+    int32_t rows = cursor->past[in] - cursor->first[in];
     return rows <= 0 ? rows + tile->rows : rows;
 }
 
@@ -231,7 +326,7 @@ LANE_INLINE int32_t row_next(const struct kernel_tile *tile, int32_t row)
 
 LANE_INLINE double row_value(const struct kernel_tile *tile, int32_t row, size_t lane)
 {
-    return tile->values[(size_t)row * TILE_LANES + lane];
+    return tile->values[(size_t)row * tile->stride + lane];
 }
 
 LANE_INLINE bool is_finite(double value)

@@ -134,7 +134,7 @@ static int read_arguments(int argc, char **argv, struct compile_run *run)
     if (emits(run) && run->cpu_count > 1) {
         return option_fail(argv[0], "--emit takes one --cpu");
     }
-    if (!emits(run) && (!run->out || !bundle_path(run->out))) {
+    if (!emits(run) && (!run->out || bundle_path_check(run->out, &error) != STATUS_OK)) {
         return option_fail(argv[0], "name the bundle with -o FILE" BUNDLE_SUFFIX);
     }
     if (optind == argc) {

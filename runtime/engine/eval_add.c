@@ -348,17 +348,25 @@ static struct eval_node *add_window(struct adding *a, const struct expr *call,
     return source ? node_get(a, NODE_WINDOW, &p, source, argument) : NULL;
 }
 
-/* ewma and zscore: the vector and alpha. */
-static struct eval_node *add_average(struct adding *a, const struct expr *call, enum node_kind kind,
-                                     struct node_parameters *p)
+/* The state below ewma and zscore: of the vector and alpha. */
+static struct eval_node *add_average(struct adding *a, const struct expr *call, enum node_kind kind)
 {
+    struct node_parameters p = {0};
     const struct expr *x = argument_at(call, 0), *alpha = argument_named(call, "alpha");
     alpha = alpha ? alpha : argument_at(call, 1);
-    if (!x || !alpha || !expr_constant(alpha, &p->number) || !(p->number > 0 && p->number <= 1)) {
+    if (!x || !alpha || !expr_constant(alpha, &p.number) || !(p.number > 0 && p.number <= 1)) {
         return wrong(a, call->call.name.text, "() needs alpha: a constant in (0, 1]");
     }
     struct eval_node *inner = add(a, x);
-    return inner ? node_get(a, kind, p, inner, NULL) : NULL;
+    return inner ? node_get(a, kind, &p, inner, NULL) : NULL;
+}
+
+/* What reads the moments of a zscore: equal x and alpha are one state. */
+static struct eval_node *add_zscore(struct adding *a, const struct expr *call, enum node_kind kind,
+                                    struct node_parameters *p)
+{
+    struct eval_node *moments = add_average(a, call, NODE_MOMENTS);
+    return moments ? node_get(a, kind, p, moments, NULL) : NULL;
 }
 
 static struct eval_node *add_forecast(struct adding *a, const struct expr *call)
@@ -408,8 +416,8 @@ static struct eval_node *add_call(struct adding *a, const struct expr *expr)
     }
     switch ((int)builtin) {
     case BUILTIN_TIME: return node_get(a, NODE_TIME, &p, NULL, NULL);
-    case BUILTIN_EWMA: return add_average(a, expr, NODE_EWMA, &p);
-    case BUILTIN_ZSCORE: return add_average(a, expr, NODE_ZSCORE, &p);
+    case BUILTIN_EWMA: return add_average(a, expr, NODE_EWMA);
+    case BUILTIN_ZSCORE: return add_zscore(a, expr, NODE_ZSCORE, &p);
     case BUILTIN_FORECAST: return add_forecast(a, expr);
     case BUILTIN_ABSENT: {
         const struct expr *x = argument_at(expr, 0);
@@ -475,12 +483,12 @@ static bool add_zscore_compare(struct adding *a, const struct expr *expr, struct
         return false;
     }
     if (is_zscore(left) && expr_constant(right, &p.bound)) {
-        *ret = add_average(a, left, NODE_ZSCORE_COMPARE, &p);
+        *ret = add_zscore(a, left, NODE_ZSCORE_COMPARE, &p);
         return true;
     }
     if (is_zscore(right) && expr_constant(left, &p.bound)) {
         p.op = mirrored(p.op);
-        *ret = add_average(a, right, NODE_ZSCORE_COMPARE, &p);
+        *ret = add_zscore(a, right, NODE_ZSCORE_COMPARE, &p);
         return true;
     }
     return false;

@@ -35,7 +35,8 @@ enum node_kind {
     NODE_RENAME, /* without the metric name; minus: negated */
     NODE_ABSENT,
     NODE_EWMA,
-    NODE_ZSCORE,
+    NODE_MOMENTS, /* deviation of in[0] from its mean; the variance beside it */
+    NODE_ZSCORE,  /* in[0] MOMENTS */
     NODE_ZSCORE_COMPARE
 };
 
@@ -78,7 +79,7 @@ enum node_run { RUN_REFERENCE, RUN_KERNEL, RUN_INSIDE };
 struct node_state {
     double *mean, *variance;
     uint8_t *history;
-    uint64_t *begun;         /* EWMA: has a mean; ZSCORE: is ripe */
+    uint64_t *begun;         /* EWMA: has a mean; MOMENTS: is ripe */
     struct samples *samples; /* SAMPLED, of all slots; NULL before the first */
     uint32_t *lane;          /* of each slot in samples */
     int8_t *side;
@@ -114,6 +115,7 @@ struct eval_node {
     struct node_state state;
     struct kernel_forecast *fits; /* FORECAST; freedom 0: none */
     double *chance;               /* REACHES */
+    double *variance;             /* MOMENTS: before the newest sample */
     double *scratch[2];
     uint64_t *scratch_bits[2];
     struct samples_window *window; /* WINDOW: the samples' own; NULL before their first lane */
@@ -171,6 +173,8 @@ void node_run(struct eval_node *node);
 struct samples_window *node_window(struct eval_node *node);
 /* eval_code.c */
 void code_decide(struct eval *eval); /* after the slots, before the nodes run */
+/* Steps the window of a WINDOW node that runs on its kernel; it has lanes. */
+void code_window(struct eval_node *node);
 void code_run(struct eval_node *root);
 void code_free(struct eval *eval);
 uint64_t code_hash(const struct eval_node *root, uint32_t *ret_members);

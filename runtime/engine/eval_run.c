@@ -271,9 +271,13 @@ static void run_window(struct eval_node *node)
     int64_t end_ms, start_ms = window_start(node, &end_ms);
     source_unknown(node, window_horizon(node));
     struct samples_window *window = node_window(node);
-    if (window) {
+    if (window && node->run == RUN_KERNEL) {
+        code_window(node);
+    } else if (window) {
         samples_window_step(node->in[0]->state.samples, window, start_ms, end_ms,
                             node->in_count > 1 ? node->in[1]->values[0] : 0);
+    }
+    if (window) {
         lanes_to_slots(node);
     }
     contend(node, &node->contention[1]);
@@ -648,32 +652,43 @@ static void run_ewma(struct eval_node *node)
     contend(node, &node->contention[1]);
 }
 
-static void run_zscore(struct eval_node *node)
+static void run_moments(struct eval_node *node)
 {
     const struct eval_node *child = node->in[0];
-    const struct node_parameters *p = &node->p;
-    struct kernel_moments state = {node->state.mean, node->state.variance, node->state.history,
-                                   node->state.begun};
-    if (node->kind == NODE_ZSCORE_COMPARE) {
-        kernel_zscore_compare(compare_of(p->op), p->bound, child->values, child->present,
-                              node->count, p->number, &state, node->own, node->present,
-                              node->unknown);
-    } else {
-        kernel_zscore(child->values, child->present, node->count, p->number, &state, node->own,
-                      node->present);
-        for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
-            node->unknown[w] = child->present[w] & ~node->present[w];
-        }
+    const struct kernel_moments state = {node->state.mean, node->state.variance,
+                                         node->state.history, node->state.begun};
+    kernel_moments(child->values, child->present, node->count, node->p.number, &state, node->own,
+                   node->variance, node->present);
+    for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
+        node->unknown[w] = child->unknown[w] | (child->present[w] & ~node->present[w]);
     }
+    contend(node, &node->contention[1]);
+}
+
+static void run_zscore(struct eval_node *node)
+{
+    const struct eval_node *moments = node->in[0];
+    node->values = node->own;
+    kernel_zscore(moments->values, moments->variance, node->count, node->own);
+    copy_bits(node->present, moments->present, node->count);
+    copy_bits(node->unknown, moments->unknown, node->count);
+}
+
+static void run_zscore_compare(struct eval_node *node)
+{
+    const struct eval_node *moments = node->in[0];
+    const struct node_parameters *p = &node->p;
+    node->values = node->own;
+    kernel_zscore_compare(compare_of(p->op), p->bound, moments->values, moments->variance,
+                          moments->present, node->count, node->own, node->present, node->unknown);
     for (size_t i = 0; p->return_bool && i < node->count; i++) {
         node->own[i] = bit_get(node->present, i);
     }
     for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
         node->present[w] =
-            p->return_bool ? child->present[w] & ~node->unknown[w] : node->present[w];
-        node->unknown[w] |= child->unknown[w];
+            p->return_bool ? moments->present[w] & ~node->unknown[w] : node->present[w];
+        node->unknown[w] |= moments->unknown[w];
     }
-    contend(node, &node->contention[1]);
 }
 
 static void run_kind(struct eval_node *node)
@@ -696,8 +711,9 @@ static void run_kind(struct eval_node *node)
     case NODE_RENAME: run_rename(node); break;
     case NODE_ABSENT: run_absent(node); break;
     case NODE_EWMA: run_ewma(node); break;
-    case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: run_zscore(node); break;
+    case NODE_MOMENTS: run_moments(node); break;
+    case NODE_ZSCORE: run_zscore(node); break;
+    case NODE_ZSCORE_COMPARE: run_zscore_compare(node); break;
     }
 }
 
@@ -706,7 +722,7 @@ void node_run(struct eval_node *node)
     node->blind = false;
     switch (node->run) {
     case RUN_REFERENCE: run_kind(node); break;
-    case RUN_KERNEL: code_run(node); break;
+    case RUN_KERNEL: node->kind == NODE_WINDOW ? run_window(node) : code_run(node); break;
     case RUN_INSIDE: break;
     }
     for (size_t i = 0; i < node->in_count; i++) {

@@ -22,8 +22,7 @@ static bool wants_join(const struct eval_node *node)
 
 bool node_has_state(const struct eval_node *node)
 {
-    return node->kind == NODE_EWMA || node->kind == NODE_ZSCORE ||
-           node->kind == NODE_ZSCORE_COMPARE || node->kind == NODE_SAMPLED ||
+    return node->kind == NODE_EWMA || node->kind == NODE_MOMENTS || node->kind == NODE_SAMPLED ||
            node->kind == NODE_REACHES;
 }
 
@@ -72,6 +71,9 @@ static void node_reserve(struct eval_node *node, size_t wanted)
     }
     if (node->kind == NODE_REACHES) {
         GROW(node->chance);
+    }
+    if (node->kind == NODE_MOMENTS) {
+        GROW(node->variance);
     }
     if (node->kind == NODE_FORECAST) {
         GROW(node->fits);
@@ -128,6 +130,7 @@ void node_release(struct eval_node *node)
     free(node->newest_ms);
     free(node->fits);
     free(node->chance);
+    free(node->variance);
     free(node->sums);
     free(node->counts);
     for (size_t i = 0; i < node->p.matcher_count; i++) {
@@ -564,6 +567,7 @@ static void build(struct eval_node *node)
     case NODE_FORECAST:
     case NODE_RENAME:
     case NODE_EWMA:
+    case NODE_MOMENTS:
     case NODE_ZSCORE:
     case NODE_ZSCORE_COMPARE: function_slots(node); break;
     }
@@ -677,7 +681,8 @@ static void rebuild(struct eval_node *node)
             node->scratch_bits[i] = NULL;
         }
         free(node->chance);
-        node->own = node->chance = NULL;
+        free(node->variance);
+        node->own = node->chance = node->variance = NULL;
         node->present = node->unknown = NULL;
         node->left = node->right = NULL;
         node->capacity = 0;
@@ -740,6 +745,7 @@ void node_take(struct eval_node *node, struct eval_node *from)
     SWAP(left);
     SWAP(right);
     SWAP(chance);
+    SWAP(variance);
     SWAP(scratch[0]);
     SWAP(scratch[1]);
     SWAP(scratch_bits[0]);

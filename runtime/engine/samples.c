@@ -36,9 +36,10 @@ void samples_free(struct samples *samples)
     for (size_t i = 0; i < samples->window_count; i++) {
         window_free(samples->windows[i], samples->tile_count);
     }
-    for (size_t i = 0; i < samples->tile_count; i++) {
-        free(samples->tiles[i].values);
+    for (size_t i = 0; i < samples->slab_count; i++) {
+        free(samples->slabs[i].values);
     }
+    free(samples->slabs);
     free(samples->tiles);
     free(samples->newest_ms);
     free(samples->held);
@@ -50,8 +51,9 @@ void samples_free(struct samples *samples)
 size_t samples_bytes(const struct samples *samples)
 {
     size_t bytes = sizeof *samples, lanes = samples->tile_count * TILE_LANES;
-    for (size_t i = 0; i < samples->tile_count; i++) {
-        bytes += (size_t)samples->tiles[i].rows * TILE_LANES * 12;
+    for (size_t i = 0; i < samples->slab_count; i++) {
+        const struct kernel_tile *tile = &samples->tiles[samples->slabs[i].first];
+        bytes += (size_t)tile->rows * tile->stride * (sizeof(double) + sizeof(int32_t));
     }
     bytes += lanes * (sizeof *samples->newest_ms + sizeof *samples->held);
     for (size_t i = 0; i < samples->window_count; i++) {
@@ -76,7 +78,7 @@ static int64_t sample_time(const struct samples *samples, uint32_t lane, int32_t
     const struct kernel_tile *tile = &samples->tiles[lane / TILE_LANES];
     int32_t row = tile->put[lane % TILE_LANES] - samples->held[lane] + i;
     row = row < 0 ? row + tile->rows : row;
-    *ret_cell = (size_t)row * TILE_LANES + lane % TILE_LANES;
+    *ret_cell = (size_t)row * tile->stride + lane % TILE_LANES;
     return tile->origin_ms + tile->times_ms[*ret_cell];
 }
 
@@ -98,13 +100,43 @@ static int32_t samples_until(const struct samples *samples, uint32_t lane, int64
 
 /* ---- tiles ---- */
 
-/* Values first, times behind them in the same block; untouched pages cost nothing. */
-static void tile_room(struct kernel_tile *tile, int32_t rows)
+/* Room for so many rows of the slab's tiles; untouched pages cost nothing. Long rows are a cache
+ * line longer than their lanes: a power of two would put all rows of a lane into few sets of the
+ * cache. Kernels read whole tiles: behind a narrow row they find the next one, and behind the last
+ * some room. */
+static void slab_room(struct samples *samples, struct samples_slab *slab, int32_t rows)
 {
-    const size_t cells = (size_t)rows * TILE_LANES;
-    tile->rows = rows;
-    tile->values = heap_alloc(cells * (sizeof(double) + sizeof(int32_t)));
-    tile->times_ms = (int32_t *)(void *)(tile->values + cells);
+    const size_t stride = slab->width + (slab->width < TILE_LANES ? 0 : TILE_GROUP);
+    const size_t cells = (size_t)rows * stride + TILE_LANES;
+    slab->values = heap_alloc(cells * (sizeof(double) + sizeof(int32_t)));
+    for (size_t i = 0; i < slab->count; i++) {
+        struct kernel_tile *tile = &samples->tiles[slab->first + i];
+        tile->rows = rows;
+        tile->stride = stride;
+        tile->values = slab->values + i * TILE_LANES;
+        tile->times_ms = (int32_t *)(void *)(slab->values + cells) + i * TILE_LANES;
+    }
+}
+
+/* A first slab for few lanes is narrow, and gets wider with them. */
+static void slab_widen(struct samples *samples, struct samples_slab *slab, size_t lanes)
+{
+    CHECK(slab->count == 1 && slab->width < TILE_LANES);
+    const struct kernel_tile old = samples->tiles[slab->first];
+    const size_t width = slab->width;
+    double *before = slab->values;
+    while (slab->width < lanes) {
+        slab->width *= 2;
+    }
+    slab_room(samples, slab, old.rows);
+    const struct kernel_tile *tile = &samples->tiles[slab->first];
+    for (size_t row = 0; row < (size_t)old.rows; row++) {
+        memcpy(tile->values + row * tile->stride, old.values + row * old.stride,
+               width * sizeof *old.values);
+        memcpy(tile->times_ms + row * tile->stride, old.times_ms + row * old.stride,
+               width * sizeof *old.times_ms);
+    }
+    free(before);
 }
 
 static int32_t *best_rows(const struct kernel_tile *tile)
@@ -123,28 +155,48 @@ static int32_t first_rows(const struct samples *samples)
     return rows > SAMPLES_ROWS_MAX ? SAMPLES_ROWS_MAX : (int32_t)rows;
 }
 
-/* Twice the rows (half as many more for large rings): the lanes' newest samples end at one row. */
-static void tile_grow(struct samples *samples, size_t at)
+/* What an old tile held, in its new rows: the lanes' newest samples end at one row. */
+static void tile_move(struct samples *samples, size_t at, const struct kernel_tile *old)
 {
-    struct kernel_tile *tile = &samples->tiles[at], old = *tile;
-    int64_t rows = (int64_t)old.rows + (old.rows < 256 ? old.rows : old.rows / 2);
-    tile_room(tile, rows > SAMPLES_ROWS_MAX ? SAMPLES_ROWS_MAX : (int32_t)rows);
-    for (size_t lane = 0; lane < TILE_LANES; lane++) {
+    struct kernel_tile *tile = &samples->tiles[at];
+    for (size_t lane = 0; lane < TILE_LANES; lane++) { /* none is held behind a narrow row */
         const int32_t held = samples->held[at * TILE_LANES + lane];
-        for (int32_t i = old.rows - held; i < old.rows; i++) {
-            size_t from = (size_t)((old.put[lane] + i) % old.rows) * TILE_LANES + lane;
-            tile->values[(size_t)i * TILE_LANES + lane] = old.values[from];
-            tile->times_ms[(size_t)i * TILE_LANES + lane] = old.times_ms[from];
+        for (int32_t i = old->rows - held; i < old->rows; i++) {
+            size_t from = (size_t)((old->put[lane] + i) % old->rows) * old->stride + lane;
+            tile->values[(size_t)i * tile->stride + lane] = old->values[from];
+            tile->times_ms[(size_t)i * tile->stride + lane] = old->times_ms[from];
         }
-        tile->put[lane] = old.rows;
+        tile->put[lane] = old->rows;
     }
     for (size_t i = 0; i < samples->window_count; i++) {
         struct samples_window *window = samples->windows[i];
         bool best = kernel_window_infos[window->kind].best;
-        free(kernel_window_moved(window->kind, state_of(window, at), tile, old.rows, old.put,
+        free(kernel_window_moved(window->kind, state_of(window, at), tile, old->rows, old->put,
                                  best ? best_rows(tile) : NULL));
     }
-    free(old.values);
+}
+
+static struct samples_slab *slab_of(const struct samples *samples, size_t tile)
+{
+    size_t at = 0;
+    while (tile >= samples->slabs[at].first + samples->slabs[at].count) {
+        at++;
+    }
+    return &samples->slabs[at];
+}
+
+/* Twice the rows, half as many more for large rings. */
+static void slab_grow(struct samples *samples, struct samples_slab *slab)
+{
+    struct kernel_tile old[SAMPLES_SLAB_TILES];
+    double *before = slab->values;
+    memcpy(old, &samples->tiles[slab->first], slab->count * sizeof *old);
+    int64_t rows = (int64_t)old[0].rows + (old[0].rows < 256 ? old[0].rows : old[0].rows / 2);
+    slab_room(samples, slab, rows > SAMPLES_ROWS_MAX ? SAMPLES_ROWS_MAX : (int32_t)rows);
+    for (size_t i = 0; i < slab->count; i++) {
+        tile_move(samples, slab->first + i, &old[i]);
+    }
+    free(before);
 }
 
 /* Moves the origin so that the newest sample is at NEWEST_MS. */
@@ -154,9 +206,11 @@ static void tile_rebase(struct samples *samples, size_t at, int64_t newest_ms)
     int64_t by = newest_ms - NEWEST_MS - tile->origin_ms;
     while (by > 0) {
         int32_t ms = by > INT32_MAX ? INT32_MAX : (int32_t)by;
-        for (size_t i = 0; i < (size_t)tile->rows * TILE_LANES; i++) {
-            int64_t less = (int64_t)tile->times_ms[i] - ms;
-            tile->times_ms[i] = less <= INT32_MIN ? INT32_MIN + 1 : (int32_t)less;
+        const size_t width = tile->stride < TILE_LANES ? tile->stride : TILE_LANES;
+        for (size_t i = 0; i < (size_t)tile->rows * width; i++) {
+            int32_t *time = &tile->times_ms[i / width * tile->stride + i % width];
+            int64_t less = (int64_t)*time - ms;
+            *time = less <= INT32_MIN ? INT32_MIN + 1 : (int32_t)less;
         }
         for (size_t i = 0; i < samples->window_count; i++) {
             kernel_window_rebased(samples->windows[i]->kind, state_of(samples->windows[i], at), ms);
@@ -196,29 +250,52 @@ static void window_start(const struct samples *samples, struct samples_window *w
     window->present[at] = 0;
 }
 
-static void tile_new(struct samples *samples)
+static void tiles_reserve(struct samples *samples, size_t wanted)
 {
-    const size_t at = samples->tile_count;
-    if (at == samples->tile_capacity) {
-        samples->tile_capacity = at ? at * 2 : 1;
-        const size_t lanes = samples->tile_capacity * TILE_LANES;
-        samples->tiles =
-            heap_resize(samples->tiles, samples->tile_capacity * sizeof *samples->tiles);
-        samples->newest_ms = heap_resize(samples->newest_ms, lanes * sizeof *samples->newest_ms);
-        samples->held = heap_resize(samples->held, lanes * sizeof *samples->held);
-        for (size_t i = 0; i < samples->window_count; i++) {
-            window_room(samples->windows[i], samples->tile_capacity);
-        }
+    if (wanted <= samples->tile_capacity) {
+        return;
     }
-    samples->tiles[at] = (struct kernel_tile){.phase = (uint32_t)at, .origin_ms = MS_NEVER};
-    tile_room(&samples->tiles[at], first_rows(samples));
+    samples->tile_capacity = wanted;
+    const size_t lanes = wanted * TILE_LANES;
+    samples->tiles = heap_resize(samples->tiles, wanted * sizeof *samples->tiles);
+    samples->newest_ms = heap_resize(samples->newest_ms, lanes * sizeof *samples->newest_ms);
+    samples->held = heap_resize(samples->held, lanes * sizeof *samples->held);
+    for (size_t i = 0; i < samples->window_count; i++) {
+        window_room(samples->windows[i], wanted);
+    }
+}
+
+static void tile_start(struct samples *samples, size_t at)
+{
+    samples->tiles[at].phase = (uint32_t)at;
+    samples->tiles[at].origin_ms = MS_NEVER;
+    samples->tiles[at].dead = UINT64_MAX;
+    memset(samples->tiles[at].put, 0, sizeof samples->tiles[at].put);
     for (size_t lane = at * TILE_LANES; lane < (at + 1) * TILE_LANES; lane++) {
         samples->newest_ms[lane] = MS_NEVER;
         samples->held[lane] = 0;
     }
-    samples->tile_count++;
     for (size_t i = 0; i < samples->window_count; i++) {
         window_start(samples, samples->windows[i], at);
+    }
+}
+
+/* As many tiles as there are already, up to SAMPLES_SLAB_TILES. */
+static void slab_new(struct samples *samples)
+{
+    size_t count = samples->tile_count ? samples->tile_count : 1;
+    count = count > SAMPLES_SLAB_TILES ? SAMPLES_SLAB_TILES : count;
+    tiles_reserve(samples, samples->tile_count + count);
+    ARRAY_RESERVE(samples->slabs, samples->slab_count, samples->slab_capacity);
+    struct samples_slab *slab = &samples->slabs[samples->slab_count++];
+    *slab = (struct samples_slab){
+        .first = samples->tile_count,
+        .count = count,
+        .width = samples->tile_count == 0 ? TILE_GROUP : count * TILE_LANES,
+    };
+    slab_room(samples, slab, first_rows(samples));
+    for (size_t i = 0; i < count; i++) {
+        tile_start(samples, samples->tile_count++);
     }
 }
 
@@ -256,16 +333,21 @@ uint32_t samples_lane_new(struct samples *samples)
     } else {
         lane = (uint32_t)samples->lane_count++;
         if (lane / TILE_LANES == samples->tile_count) {
-            tile_new(samples);
+            slab_new(samples);
+        }
+        if (samples->slab_count == 1 && lane >= samples->slabs[0].width) {
+            slab_widen(samples, &samples->slabs[0], lane + 1);
         }
     }
     lane_clear(samples, lane, front_row(samples, lane / TILE_LANES));
+    samples->tiles[lane / TILE_LANES].dead &= ~(1ULL << lane % TILE_LANES);
     return lane;
 }
 
 void samples_lane_free(struct samples *samples, uint32_t lane)
 {
     lane_clear(samples, lane, front_row(samples, lane / TILE_LANES));
+    samples->tiles[lane / TILE_LANES].dead |= 1ULL << lane % TILE_LANES;
     ARRAY_RESERVE(samples->free_lanes, samples->free_count, samples->free_capacity);
     samples->free_lanes[samples->free_count++] = lane;
 }
@@ -275,7 +357,7 @@ static bool make_room(struct samples *samples, uint32_t lane)
     struct kernel_tile *tile = &samples->tiles[lane / TILE_LANES];
     const size_t at = lane % TILE_LANES;
     const int32_t oldest = tile->put[at] + 1 == tile->rows ? 0 : tile->put[at] + 1;
-    const int64_t time_ms = tile->origin_ms + tile->times_ms[(size_t)oldest * TILE_LANES + at];
+    const int64_t time_ms = tile->origin_ms + tile->times_ms[(size_t)oldest * tile->stride + at];
     if (samples->ticked_ms != MS_NEVER && time_ms <= samples->ticked_ms - samples->retention_ms) {
         samples->held[lane]--;
         return true;
@@ -284,7 +366,7 @@ static bool make_room(struct samples *samples, uint32_t lane)
         samples->dropped++;
         return false;
     }
-    tile_grow(samples, lane / TILE_LANES);
+    slab_grow(samples, slab_of(samples, lane / TILE_LANES));
     return true;
 }
 
@@ -303,7 +385,7 @@ bool samples_append(struct samples *samples, uint32_t lane, int64_t time_ms, dou
         return false;
     }
     const int64_t since_ms = time_ms - tile->origin_ms;
-    const size_t cell = (size_t)tile->put[at] * TILE_LANES + at;
+    const size_t cell = (size_t)tile->put[at] * tile->stride + at;
     tile->values[cell] = value;
     tile->times_ms[cell] = since_ms <= INT32_MIN ? INT32_MIN + 1 : (int32_t)since_ms;
     tile->put[at] = tile->put[at] + 1 == tile->rows ? 0 : tile->put[at] + 1;
@@ -388,7 +470,7 @@ void samples_window_step(const struct samples *samples, struct samples_window *w
                          int64_t start_ms, int64_t end_ms, double argument)
 {
     kernel_window_step_f *step = kernel_window_infos[window->kind].step;
-    for (size_t at = 0; at < samples->tile_count; at++) {
+    for (size_t at = 0; at * TILE_LANES < samples->lane_count; at++) {
         window->present[at] = step(&samples->tiles[at], state_of(window, at), start_ms, end_ms,
                                    argument, window->values + at * TILE_LANES);
     }

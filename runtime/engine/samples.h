@@ -20,7 +20,8 @@
 
 enum {
     SAMPLES_ROWS_MAX = 1 << 20, /* of a lane; more samples in one window are dropped */
-    SAMPLES_ROWS_FIRST = 16     /* where the pace is not known */
+    SAMPLES_ROWS_FIRST = 16,    /* where the pace is not known */
+    SAMPLES_SLAB_TILES = 64     /* that share rows, at most */
 };
 #define SAMPLES_RANGE_MS_MAX (40LL * 24 * 3600 * 1000) /* of a window with its offset */
 
@@ -33,9 +34,18 @@ struct samples_window {
     bool claimed;
 };
 
+/* Tiles whose rows lie side by side, so that a walk over many lanes reads long runs of memory. */
+struct samples_slab {
+    size_t first, count; /* tiles */
+    size_t width;        /* lanes of a row: all of its tiles', fewer in a small first slab */
+    double *values;      /* the times behind them, in one block */
+};
+
 struct samples {
     struct kernel_tile *tiles;
-    size_t tile_count, tile_capacity;
+    size_t tile_count, tile_capacity; /* with lanes, or ready for them */
+    struct samples_slab *slabs;
+    size_t slab_count, slab_capacity;
     int64_t *newest_ms; /* [lanes] MS_NEVER without samples */
     int32_t *held;      /* [lanes] samples in the ring, less than its rows */
     size_t lane_count;  /* lanes ever given */

@@ -160,6 +160,7 @@ static json_t *answer_status(struct engine_process *process, const struct contro
         answer, "stopped",
         json_boolean(engine_stopped(engine) || access(process->stop_path, F_OK) == 0));
     json_object_set_new(answer, "evaluator", evaluator_json(engine));
+    json_object_set_new(answer, "code", json_text(process->compile.text));
     json_object_set_new(answer, "tick_ms",
                         json_integer(process->start->config->tick.ns / NS_PER_MS));
     json_object_set_new(answer, "series",

@@ -34,7 +34,7 @@ static void usage(FILE *out)
           "  -c FILE               configuration (default " CONFIG_DEFAULT ")\n"
           "  -n                    check it, print it with every default, and end\n"
           "  --repair-journal      put a damaged journal aside, go on from its good part, and end\n"
-          "  --sandbox-probe ROLE  try what parent, ingest, engine or actor must not do\n"
+          "  --sandbox-probe ROLE  try what parent, ingest, engine, actor or compile must not do\n"
           "  --debug-code          tell perf (/tmp/perf-PID.map) and gdb of the machine code\n"
           "  --version             print the version\n"
           "  -h, --help            this text\n"

@@ -47,7 +47,7 @@ class Server:
         return call(HEALCTL, "--socket", self.path, *argv, **more)
 
 
-STATUS = {"ok": True, "version": "0.1", "pid": 7, "epoch": 2, "stopped": False, "evaluator": "reference",
+STATUS = {"ok": True, "version": "0.1", "pid": 7, "epoch": 2, "stopped": False, "evaluator": "reference", "code": "making",
           "policies": [{"name": "leak", "mode": "act", "state": "quiet", "entities": 3, "open": 1}],
           "sources": [{"name": "a", "observed": True, "last_answer": "2026-01-01T00:00:01Z", "error": ""}],
           "tick_ms": 1000, "series": 9, "incidents_open": 1, "journal_records": 5, "sandbox": ["x: y"]}
@@ -68,7 +68,7 @@ def claim_good_answers_are_shown_and_exit_0(folder):
         "approve": {"ok": True}, "deny": {"ok": True}, "stop": {"ok": True}, "start": {"ok": True},
         "reload": {"ok": True, "text": "3 policies"}, "records": {"ok": True, "records": [RECORD], "last": 4},
         "top": TOP})
-    for argv, expected in ((["status"], b"leak"), (["incidents"], b"worker=a"), (["explain", "3"], b"restarted"),
+    for argv, expected in ((["status"], b"leak"), (["status"], b"evaluator reference (code making)"), (["incidents"], b"worker=a"), (["explain", "3"], b"restarted"),
                            (["approve", "3"], b"approved"), (["deny", "3", "--why", "no"], b"denied"),
                            (["stop"], b"stopped"), (["start"], b"started"), (["reload"], b"3 policies"),
                            (["tail"], b"done"),

@@ -149,7 +149,7 @@ static void tick_windows(struct run *r, double argument)
 
 static void run_new(struct run *r, unsigned seed)
 {
-    *r = (struct run){.seed = seed, .kind = (int)(seed % 6), .live = seed % 2 ? 70 : LANES_MOST};
+    *r = (struct run){.seed = seed, .kind = (int)(seed % 6), .live = seed % 3 == 0 ? 1 + seed : seed % 2 ? 70 : LANES_MOST};
     r->range_ms[0] = 20000 + (int64_t)(noise(&r->seed) * 60000);
     r->range_ms[1] = 3000 + (int64_t)(noise(&r->seed) * 10000);
     r->now_ms = (int64_t)(noise(&r->seed) * 1e12);
