@@ -44,23 +44,61 @@ static void make_plain(char *text)
     }
 }
 
+struct range {
+    uintptr_t at;
+    size_t size;
+    uint64_t hash;
+};
+
+static int compare_range(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static struct range *ranges_of(const struct slab *slab)
+{
+    const size_t count = slab_count(slab);
+    struct range *ranges = heap_alloc((count + 1) * sizeof *ranges);
+    for (size_t i = 0; i < count; i++) {
+        ranges[i].at = (uintptr_t)slab_kernel(slab, i, &ranges[i].hash, &ranges[i].size);
+    }
+    if (count > 0) {
+        qsort(ranges, count, sizeof *ranges, compare_range);
+    }
+    return ranges;
+}
+
+/* From what was named so far up to `end`; what only aligns is nothing. */
+static size_t gap_line(char *ret, size_t room, uintptr_t from, uintptr_t end)
+{
+    return from + LINK_ALIGNMENT_MAX < end
+               ? (size_t)snprintf(ret, room, "%" PRIxPTR " %zx functions of stdlib\n", from,
+                                  (size_t)(end - from))
+               : 0;
+}
+
 char *debug_map_lines(const struct slab *slab, debug_name_f *name, void *ctx)
 {
     enum { LINE_BYTES = DEBUG_NAME_BYTES + 64 };
     const size_t count = slab_count(slab);
-    char *lines = heap_alloc(count * LINE_BYTES + 1), called[DEBUG_NAME_BYTES];
-    size_t length = 0;
+    char *lines = heap_alloc((2 * count + 1) * LINE_BYTES), called[DEBUG_NAME_BYTES];
+    size_t length = 0, text_size;
+    uintptr_t from = (uintptr_t)slab_text(slab, &text_size), end = from + text_size;
+    struct range *ranges = ranges_of(slab);
     for (size_t i = 0; i < count; i++) {
-        uint64_t hash;
-        size_t size;
-        uintptr_t at = (uintptr_t)slab_kernel(slab, i, &hash, &size);
+        const struct range *range = &ranges[i];
         called[0] = '\0';
-        name(ctx, hash, called, sizeof called);
+        name(ctx, range->hash, called, sizeof called);
         make_plain(called);
+        length += gap_line(lines + length, LINE_BYTES, from, range->at);
         length +=
             (size_t)snprintf(lines + length, LINE_BYTES, "%" PRIxPTR " %zx k_%016" PRIx64 "%s%s\n",
-                             at, size, hash, called[0] ? " " : "", called);
+                             range->at, range->size, range->hash, called[0] ? " " : "", called);
+        from = range->at + range->size > from ? range->at + range->size : from;
     }
+    gap_line(lines + length, LINE_BYTES, from, end);
+    free(ranges);
     return lines;
 }
 

@@ -22,8 +22,9 @@ void debug_map_path(long pid, char ret[DEBUG_PATH_BYTES]);
 /* A new file, 0600. What stands there is replaced if it is a file of this user's, left by a process
  * of the same pid; STATUS_DENIED for anything else: a link, a folder, another's file. */
 NODISCARD enum status debug_map_open(const char *path, int *ret_fd, struct error *error);
-/* The lines of a slab, the heap's. name writes what a kernel is called; control characters in it
- * become '?'. */
+/* The lines of a slab, by address, the heap's: of each kernel, and of what lies between them, which
+ * are functions that they call and that have no names. name writes what a kernel is called; control
+ * characters in it become '?'. */
 typedef void debug_name_f(void *ctx, uint64_t hash, char *ret, size_t size);
 char *debug_map_lines(const struct slab *slab, debug_name_f *name, void *ctx);
 /* The whole map anew. */

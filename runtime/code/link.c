@@ -634,6 +634,6 @@ size_t slab_bytes(const struct slab *slab)
 const uint8_t *slab_text(const struct slab *slab, size_t *ret_size)
 {
     CHECK(slab->memory);
-    *ret_size = slab->text_mapped;
+    *ret_size = slab->area_bytes[AREA_TEXT];
     return slab->memory;
 }

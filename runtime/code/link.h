@@ -41,7 +41,7 @@ size_t slab_count(const struct slab *slab);                      /* kernels */
 abi_kernel_f *slab_kernel(const struct slab *slab, size_t index, uint64_t *ret_hash,
                           size_t *ret_size);
 size_t slab_bytes(const struct slab *slab); /* mapped */
-/* Where the code lies: every kernel is within. */
+/* Where the code lies: every kernel is within, and between them what they call. */
 const uint8_t *slab_text(const struct slab *slab, size_t *ret_size);
 
 /* For debuggers: asked for before slab_link(), the objects stay with the slab, and tell in the
