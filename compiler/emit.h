@@ -8,6 +8,7 @@
 #define HEAL_COMPILER_EMIT_H
 
 #include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
 
 #include "runtime/abi.h"
 
@@ -35,14 +36,25 @@ struct emit {
     LLVMTypeRef i1, i8, i64, pointer, real, bytes, reals; /* the last two of 8 lanes */
     LLVMValueRef function, columns[ABI_COLUMNS_MAX];
     enum emit_phase phase;
-    LLVMTypeRef word;        /* i8, and i64 in the loop over bits only */
-    LLVMValueRef slot, byte; /* of the first lane; slot / 8 */
-    struct emit_lane *lanes; /* [plan->node_count] */
-    bool calls_stdlib;       /* the module needs emit_stdlib() */
+    LLVMTypeRef word;                       /* i8, and i64 in the loop over bits only */
+    LLVMValueRef slot, byte;                /* of the first lane; slot / 8 */
+    struct emit_lane *lanes;                /* [plan->node_count] */
+    LLVMDIBuilderRef debug;                 /* NULL: the plan tells no places */
+    LLVMMetadataRef unit, file, subprogram; /* file: of the root */
+    const char *path;                       /* of file */
+    bool calls_stdlib;                      /* the module needs emit_stdlib() */
 };
 
 /* Adds k_HASH to the module. */
 void emit_group(struct emit *emit, const struct abi_group *group);
+
+/* emit_debug.c: line tables, so that a debugger shows where in the policy an instruction comes
+ * from. Between open and close; begin once a function, then the place of each node before its code.
+ */
+void emit_debug_open(struct emit *emit);
+void emit_debug_begin(struct emit *emit);
+void emit_debug_place(struct emit *emit, const struct abi_node *node);
+void emit_debug_close(struct emit *emit);
 
 /* A loop over slots from lo to hi from where the builder stands; at its end the builder stands
  * behind it. bits: of loop.word, or-ed over all turns and returned as i64. */

@@ -311,6 +311,7 @@ static LLVMValueRef others(struct emit *emit, const struct fan *fan, LLVMValueRe
         if (in_family(fan, node)) {
             continue;
         }
+        emit_debug_place(emit, node);
         struct emit_lane lane = emit_zscore(emit, node);
         if (node->kind == ABI_ZSCORE) {
             emit_store_reals(emit, group->stored[group->scores], lane.value);
@@ -332,6 +333,7 @@ static void each_of(struct emit *emit, const struct family *family, LLVMValueRef
     const struct abi_group *group = emit->group;
     for (uint32_t i = 0; i < family->count; i++) {
         const struct abi_node *node = member_node(emit, family->members[i]);
+        emit_debug_place(emit, node);
         LLVMValueRef is_true = beyond(emit, node, &emit->lanes[node->input[0]]);
         emit_store_bits(emit, group->stored[family->members[i]] + 1,
                         LLVMBuildAnd(emit->builder, is_true, maybe_bits, ""));

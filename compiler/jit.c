@@ -122,10 +122,12 @@ static enum status emit_groups(struct jit *jit, const struct abi_plan *plan, con
                         .plan = plan,
                         .wide = jit->wide,
                         .lanes = heap_alloc((plan->node_count + 1) * sizeof *emit.lanes)};
+    emit_debug_open(&emit);
     for (size_t i = 0; i < count; i++) {
         emit_group(&emit, &plan->groups[groups[i]]);
         set_target(jit, emit.function);
     }
+    emit_debug_close(&emit);
     free(emit.lanes);
     return emit_stdlib(&emit, set_target, jit)
                ? STATUS_OK

@@ -12,6 +12,7 @@ struct adding {
     struct eval *eval;
     struct duration every;
     struct error *error;
+    struct span span; /* of the expression whose nodes are made */
     int depth;
 };
 
@@ -116,6 +117,7 @@ static struct eval_node *node_get(struct adding *a, enum node_kind kind, struct 
                                .index = eval->node_count,
                                .kind = kind,
                                .hash = hash,
+                               .span = a->span,
                                .p = *p,
                                .in = {in0, in1},
                                .in_count = in1   ? 2
@@ -589,7 +591,10 @@ static struct eval_node *add(struct adding *a, const struct expr *expr)
         error_set(a->error, STATUS_LIMIT, "an expression is deeper than %d", EVAL_DEPTH_MAX);
         return NULL;
     }
+    const struct span around = a->span;
+    a->span = expr->span;
     struct eval_node *node = add_kind(a, expr);
+    a->span = around;
     a->depth--;
     return node;
 }

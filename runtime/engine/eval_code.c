@@ -147,6 +147,12 @@ size_t eval_code_nodes(const struct eval *eval)
     return eval->code ? eval->code->running : 0;
 }
 
+uint64_t code_hash(const struct eval_node *root, uint32_t *ret_members)
+{
+    *ret_members = root->code->group->member_count;
+    return root->code->group->hash;
+}
+
 /* ---- which groups can run ---- */
 
 static void decide(struct node_code *code)
