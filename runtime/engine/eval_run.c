@@ -170,14 +170,21 @@ static void sample_series(struct eval_node *node)
     }
 }
 
-static void sample_values(struct eval_node *node)
+/* True when the policy is evaluated at this tick, whether or not there is anything to sample. */
+static bool sample_due(struct eval_node *node)
 {
     const struct eval *eval = node->eval;
     if (node->has_sampled && eval->now.ns - node->sampled.ns < node->p.every.ns) {
-        return;
+        return false;
     }
     node->has_sampled = true;
     node->sampled = eval->now;
+    return true;
+}
+
+static void sample_values(struct eval_node *node)
+{
+    const struct eval *eval = node->eval;
     for (size_t i = 0; i < node->count; i++) {
         if (bit_get(node->present, i) &&
             eval->now_ms > node->state.samples->newest_ms[node->state.lane[i]]) {
@@ -193,6 +200,7 @@ static void run_sampled(struct eval_node *node)
     copy_bits(node->present, child->present, node->count);
     copy_bits(node->unknown, child->unknown, node->count);
     contend(node, &node->contention[1]);
+    const bool due = !node->p.raw && sample_due(node);
     if (!node->state.samples) {
         return;
     }
@@ -201,7 +209,7 @@ static void run_sampled(struct eval_node *node)
     samples->retention_ms = node->p.range.ns / NS_PER_MS;
     if (node->p.raw) {
         sample_series(node);
-    } else {
+    } else if (due) {
         sample_values(node);
     }
     samples_ticked(samples, node->eval->now_ms);

@@ -435,6 +435,26 @@ static void a_signal_ranges_over_its_own_samples_and_can_be_overridden(void **st
     world_free(&w);
 }
 
+static void a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample(
+    void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct eval_node *most =
+        node(w.eval, tree_call(&A, "max_over_time", tree_range(&A, tree_signal(&A, "s", X), 60)));
+    eval_tick(w.eval, at(1)); /* there is no x yet */
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    put(w.store, x, 5, 9);
+    answer(&w, 5);
+    eval_tick(w.eval, at(9)); /* 8 s behind the evaluation before: none */
+    assert_string_equal(show(most), "");
+    put(w.store, x, 10, 4);
+    answer(&w, 10);
+    eval_tick(w.eval, at(11));
+    assert_string_equal(show(most), "a=4 ");
+    world_free(&w);
+}
+
 static void an_adopted_pool_keeps_its_slots(void **state)
 {
     (void)state;
@@ -493,6 +513,8 @@ int main(void)
         cmocka_unit_test(a_rebuild_equals_a_fresh_evaluator),
         cmocka_unit_test(operator_state_survives_births_and_a_reload),
         cmocka_unit_test(a_signal_ranges_over_its_own_samples_and_can_be_overridden),
+        cmocka_unit_test(
+            a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample),
         cmocka_unit_test(an_adopted_pool_keeps_its_slots),
         cmocka_unit_test(what_is_not_ready_is_refused_by_name),
     };
