@@ -461,6 +461,11 @@ static void reach_one(struct eval_node *node, size_t i, const struct kernel_fore
                       double threshold)
 {
     int8_t *side = &node->state.side[i];
+    if (isnan(threshold)) {
+        bit_set(node->unknown, i);
+        bit_clear(node->present, i);
+        return;
+    }
     if (*side == 0) {
         *side = fit->newest < threshold ? 1 : fit->newest > threshold ? -1 : 0;
     }

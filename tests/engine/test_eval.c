@@ -455,6 +455,24 @@ static void a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_t
     world_free(&w);
 }
 
+static void a_forecast_reaches_no_nan(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *level = tree_binary(&A, tree_number(&A, 0), "/", tree_number(&A, 0));
+    struct expr *expr = tree_reaches(&A, X, 60, 100, 0);
+    expr->reaches.threshold = level;
+    struct eval_node *reaches = node(w.eval, expr);
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    for (int t = 1; t <= 10; t++) {
+        put(w.store, x, t * STEP_S, t);
+        answer(&w, t * STEP_S);
+        eval_tick(w.eval, at(t * STEP_S));
+    }
+    assert_string_equal(show(reaches), "a=? ");
+    world_free(&w);
+}
+
 static void an_adopted_pool_keeps_its_slots(void **state)
 {
     (void)state;
@@ -515,6 +533,7 @@ int main(void)
         cmocka_unit_test(a_signal_ranges_over_its_own_samples_and_can_be_overridden),
         cmocka_unit_test(
             a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample),
+        cmocka_unit_test(a_forecast_reaches_no_nan),
         cmocka_unit_test(an_adopted_pool_keeps_its_slots),
         cmocka_unit_test(what_is_not_ready_is_refused_by_name),
     };
