@@ -288,6 +288,9 @@ static void run_window(struct eval_node *node)
     if (window) {
         lanes_to_slots(node);
     }
+    if (node->in_count > 1 && bit_get(node->in[1]->unknown, 0)) {
+        bits_fill(node->unknown, node->count, true);
+    }
     contend(node, &node->contention[1]);
 }
 

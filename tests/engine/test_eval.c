@@ -473,6 +473,29 @@ static void a_forecast_reaches_no_nan(void **state)
     world_free(&w);
 }
 
+static void an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *nan = tree_binary(&A, tree_number(&A, 0), "/", tree_number(&A, 0));
+    struct expr *whether = tree_binary(&A, tree_number(&A, 1), ">", nan);
+    whether->binary.matching.return_bool = true;
+    struct expr *unknown =
+        tree_argument(&A, tree_call(&A, "predict_linear", tree_range(&A, X, 60)), NULL, whether);
+    struct expr *flat =
+        tree_argument(&A, tree_call(&A, "predict_linear", tree_range(&A, X, 60)), NULL, nan);
+    struct eval_node *a = node(w.eval, tree_binary(&A, unknown, ">", tree_number(&A, 1)));
+    struct eval_node *b = node(w.eval, tree_binary(&A, flat, ">", tree_number(&A, 1)));
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    put(w.store, x, 10, 5);
+    put(w.store, x, 20, 5);
+    answer(&w, 20);
+    eval_tick(w.eval, at(21));
+    assert_string_equal(show(a), "a=5? ");
+    assert_string_equal(show(b), "a=? ");
+    world_free(&w);
+}
+
 static void an_adopted_pool_keeps_its_slots(void **state)
 {
     (void)state;
@@ -534,6 +557,7 @@ int main(void)
         cmocka_unit_test(
             a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample),
         cmocka_unit_test(a_forecast_reaches_no_nan),
+        cmocka_unit_test(an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown),
         cmocka_unit_test(an_adopted_pool_keeps_its_slots),
         cmocka_unit_test(what_is_not_ready_is_refused_by_name),
     };
