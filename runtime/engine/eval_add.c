@@ -390,6 +390,10 @@ static struct eval_node *add_forecast(struct adding *a, const struct expr *call)
     p.offset.ns = x->kind == EXPR_SELECTOR && x->has_offset ? x->offset.ns : 0;
     struct duration wanted = {p.range.ns + (p.offset.ns > 0 ? p.offset.ns : 0)};
     struct eval_node *source = add_source(a, x, wanted);
+    if (source && source->p.raw && p.offset.ns != 0) { /* whether it was there then */
+        struct duration there = {p.offset.ns + a->eval->store->limits.lookback.ns};
+        store_keep(a->eval->store, source->in[0]->p.metric, there);
+    }
     return source ? node_get(a, NODE_FORECAST, &p, source, NULL) : NULL;
 }
 

@@ -316,14 +316,29 @@ static struct kernel_window window_read(struct eval_node *node, size_t slot)
     return window;
 }
 
+/* What is forecast was there at the end of the window. */
+static bool forecast_from(const struct eval_node *node, size_t slot)
+{
+    const struct store *store = node->eval->store;
+    const struct eval_node *source = node->in[0];
+    int64_t time_ms, end_ms = node->eval->now_ms - node->p.offset.ns / NS_PER_MS;
+    double value;
+    if (node->p.offset.ns == 0) {
+        return bit_get(source->present, slot);
+    }
+    return source->p.raw ? ring_instant(&store->series[source->in[0]->left[slot]].ring, end_ms,
+                                        store->lookback_ms, &value, &time_ms)
+                         : samples_instant(source->state.samples, source->state.lane[slot], end_ms,
+                                           store->lookback_ms, &value);
+}
+
 static void run_forecast(struct eval_node *node)
 {
-    const struct eval_node *source = node->in[0];
     bits_fill(node->present, node->count, false);
     source_unknown(node, window_horizon(node));
     for (size_t i = 0; i < node->count; i++) {
         node->fits[i].freedom = 0;
-        if (!bit_get(source->present, i)) {
+        if (!forecast_from(node, i)) {
             continue;
         }
         struct kernel_window window = window_read(node, i);

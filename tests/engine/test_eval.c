@@ -496,6 +496,32 @@ static void an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown(void *
     world_free(&w);
 }
 
+static void a_forecast_with_an_offset_is_of_what_was_there_then(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *series_then = tree_offset(&A, X, 30);
+    struct expr *signal_then = tree_offset(&A, tree_signal(&A, "s", X), 30);
+    struct eval_node *a = node(w.eval, tree_reaches(&A, series_then, 60, 100, 5)->reaches.forecast);
+    struct eval_node *b = node(w.eval, tree_reaches(&A, signal_then, 60, 100, 5)->reaches.forecast);
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    for (int t = 1; t <= 14; t++) {
+        if (t <= 10) {
+            put(w.store, x, t * STEP_S, t);
+        }
+        answer(&w, t * STEP_S);
+        eval_tick(w.eval, at(t * STEP_S));
+        assert_string_equal(show(a), t <= 3    ? ""
+                                     : t <= 10 ? "a=? "
+                                     : t == 11 ? "a=14 "
+                                     : t == 12 ? "a=15 "
+                                     : t == 13 ? "a=16 "
+                                               : ""); /* it ended at 110 */
+    }
+    assert_string_equal(show(b), "a=17 "); /* what was sampled knows no end */
+    world_free(&w);
+}
+
 static void an_adopted_pool_keeps_its_slots(void **state)
 {
     (void)state;
@@ -558,6 +584,7 @@ int main(void)
             a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample),
         cmocka_unit_test(a_forecast_reaches_no_nan),
         cmocka_unit_test(an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown),
+        cmocka_unit_test(a_forecast_with_an_offset_is_of_what_was_there_then),
         cmocka_unit_test(an_adopted_pool_keeps_its_slots),
         cmocka_unit_test(what_is_not_ready_is_refused_by_name),
     };
