@@ -424,6 +424,7 @@ static struct eval_node *add_call(struct adding *a, const struct expr *expr)
     case BUILTIN_ABSENT: {
         const struct expr *x = argument_at(expr, 0);
         struct eval_node *inner = x ? add(a, x) : NULL;
+        p.raw = x && strip_parens(x)->kind == EXPR_SELECTOR; /* its matchers say labels */
         return inner ? node_get(a, NODE_ABSENT, &p, inner, NULL)
                      : (x ? NULL : wrong(a, "absent() needs a vector", ""));
     }

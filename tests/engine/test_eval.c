@@ -96,6 +96,13 @@ static void answer(struct world *w, double t)
     store_answered(w->store, w->s2, at(t));
 }
 
+static struct expr *plus(struct expr *inner)
+{
+    struct expr *expr = tree_new(&A, EXPR_UNARY);
+    expr->unary.inner = inner;
+    return expr;
+}
+
 static void operators_join_and_aggregate_as_prometheus_does(void **state)
 {
     (void)state;
@@ -127,6 +134,8 @@ static void operators_join_and_aggregate_as_prometheus_does(void **state)
          "=? =? =? "}, /* many to one without group_left: seen in the data only */
         {tree_call(&A, "absent", tree_select(&A, "z")), "=1 "},
         {tree_call(&A, "absent", X), ""},
+        {tree_call(&A, "absent", tree_matching(&A, X, "pod", MATCH_EQ, "q")), "q=1 "},
+        {tree_call(&A, "absent", plus(tree_matching(&A, X, "pod", MATCH_EQ, "q"))), "=1 "},
         {tree_matching(&A, X, "pod", MATCH_RE, "a|c"), "a=6 c=1 "},
         {tree_matching(&A, X, "pod", MATCH_NRE, "a|"), "b=8 c=1 "},
     };
