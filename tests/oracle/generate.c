@@ -168,8 +168,7 @@ static struct expr *windowed(struct arena *arena, struct dice *dice, int depth)
     struct expr *call =
         tree_call(arena, info->text, tree_range(arena, inner, 15 + below(dice, 9) * 10));
     if (one_in(dice, 6)) {
-        inner->has_offset = true;
-        inner->offset = duration_seconds(below(dice, 40));
+        tree_offset(arena, inner, below(dice, 40));
     }
     return info->argument ? tree_argument(arena, call, NULL, scalar(arena, dice, 1)) : call;
 }
@@ -232,5 +231,202 @@ struct expr *generate_expression(struct arena *arena, struct dice *dice, enum ta
         return tree_call(arena, "avg_over_time",
                          tree_range(arena, tree_signal(arena, "sampled", expr), 60));
     default: return expr;
+    }
+}
+
+/* ---- of everything ---- */
+
+static struct name_list *some_labels(struct arena *arena, struct dice *dice)
+{
+    static const char *const labels[] = {"pod", "zone", "v", "__name__", "nothing"};
+    struct name_list *list = NULL;
+    for (unsigned i = below(dice, 3); i > 0; i--) {
+        list = tree_names(arena, labels[below(dice, one_in(dice, 4) ? 5 : 3)], list);
+    }
+    return list;
+}
+
+static struct expr *chosen_series(struct arena *arena, struct dice *dice)
+{
+    static const char *const others[] = {"info", "limit", "quota"};
+    struct expr *x =
+        tree_select(arena, one_in(dice, 4) ? others[below(dice, 3)]
+                                           : generate_metrics[below(dice, GENERATE_METRICS)]);
+    switch (below(dice, 12)) {
+    case 0: tree_matching(arena, x, "pod", MATCH_RE, "pod-[0-3]|pod-7"); break;
+    case 1: tree_matching(arena, x, "pod", MATCH_NRE, "pod-.*[12]"); break;
+    case 2: tree_matching(arena, x, "pod", MATCH_NE, "pod-1"); break;
+    case 3: tree_matching(arena, x, "zone", MATCH_EQ, "a"); break;
+    case 4: tree_matching(arena, x, "nothing", MATCH_EQ, one_in(dice, 2) ? "" : "it"); break;
+    case 5:
+        x->selector.name.text = NULL;
+        tree_matching(arena, x, "__name__", MATCH_RE, "x|limit|y");
+        break;
+    default: break;
+    }
+    if (one_in(dice, 6)) {
+        tree_offset(arena, x, below(dice, 90));
+    }
+    return x;
+}
+
+static struct expr *matched(struct arena *arena, struct dice *dice, struct expr *binary)
+{
+    struct matching *matching = &binary->binary.matching;
+    matching->present = true;
+    matching->on = one_in(dice, 2);
+    matching->labels = some_labels(arena, dice);
+    return binary;
+}
+
+static struct expr *grouped_join(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const operators[] = {"*", "-", "/", ">", "<=", "!=", "=="};
+    const char *operator= operators[below(dice, ARRAY_LEN(operators))];
+    struct expr *many = generate_any(arena, dice, depth);
+    const unsigned kind = below(dice, 4);
+    struct expr *one = tree_select(arena, kind == 0   ? "info"
+                                          : kind == 1 ? "limit"
+                                          : kind == 2 ? "quota"
+                                                      : "sparse");
+    const bool right = one_in(dice, 3);
+    struct expr *expr =
+        right ? tree_binary(arena, one, operator, many) : tree_binary(arena, many, operator, one);
+    struct matching *matching = &expr->binary.matching;
+    tree_on(arena, expr, true, kind == 0 ? "pod" : kind == 1 ? "zone" : kind == 2 ? NULL : "zone");
+    matching->group = right ? GROUP_RIGHT : GROUP_LEFT;
+    matching->include = one_in(dice, 2) ? tree_names(arena, kind == 0 ? "v" : "zone", NULL) : NULL;
+    matching->return_bool =
+        operator_infos[expr->binary.op].kind == OPERATOR_COMPARE && one_in(dice, 3);
+    return expr;
+}
+
+static struct expr *plain_join(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const operators[] = {
+        "+", "/", ">", ">=", "==", "!=", "or", "or", "and", "unless", "and"};
+    const char *operator= operators[below(dice, ARRAY_LEN(operators))];
+    struct expr *left = generate_any(arena, dice, depth);
+    struct expr *right = generate_any(arena, dice, depth);
+    struct expr *expr = tree_binary(arena, left, operator, right);
+    return one_in(dice, 2) ? matched(arena, dice, expr) : expr;
+}
+
+static struct expr *aggregated(struct arena *arena, struct dice *dice, int depth)
+{
+    static const enum aggregate kinds[] = {AGGREGATE_SUM, AGGREGATE_MIN, AGGREGATE_MAX,
+                                           AGGREGATE_AVG, AGGREGATE_COUNT};
+    const enum aggregate kind = kinds[below(dice, ARRAY_LEN(kinds))];
+    struct expr *expr = tree_sum(arena, kind, NULL, generate_any(arena, dice, depth));
+    expr->aggregate.labels = some_labels(arena, dice);
+    expr->aggregate.grouped = expr->aggregate.labels != NULL;
+    expr->aggregate.without = expr->aggregate.grouped && one_in(dice, 2);
+    return expr;
+}
+
+/* What a window or a forecast may range over. */
+static struct expr *ranged(struct arena *arena, struct dice *dice, int depth)
+{
+    struct expr *x = chosen_series(arena, dice);
+    x->has_offset = false;
+    return one_in(dice, 2) ? x : tree_signal(arena, "s", generate_any(arena, dice, depth));
+}
+
+static struct expr *wide_window(struct arena *arena, struct dice *dice, int depth)
+{
+    const struct kernel_window_info *info = &kernel_window_infos[below(dice, WINDOW_KINDS)];
+    struct expr *range = tree_range(arena, ranged(arena, dice, depth), 15 + below(dice, 9) * 10);
+    if (one_in(dice, 4)) {
+        tree_offset(arena, range, below(dice, 60));
+    }
+    struct expr *call = tree_call(arena, info->text, range);
+    if (!info->argument) {
+        return call;
+    }
+    struct expr *ahead = scalar(arena, dice, 1);
+    if (one_in(dice, 4)) {
+        ahead = compared(arena, dice, ahead, scalar(arena, dice, 0));
+        ahead->binary.matching.return_bool = true;
+    }
+    return tree_argument(arena, call, NULL, ahead);
+}
+
+static struct expr *forecasted(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const limits[] = {"limit", "quota", "x"};
+    struct expr *x =
+        one_in(dice, 2) ? ranged(arena, dice, depth) : generate_any(arena, dice, depth);
+    const double ahead = 10 + below(dice, 60), back = 80 + below(dice, 200);
+    struct expr *expr = tree_reaches(arena, x, ahead, back, 0);
+    if (one_in(dice, 3)) {
+        return expr->reaches.forecast;
+    }
+    if (one_in(dice, 2)) {
+        const char *operator= one_in(dice, 2) ? ">=" : ">";
+        expr->reaches.conditions = ARENA_NEW(arena, struct argument);
+        expr->reaches.conditions->value =
+            tree_binary(arena, tree_select(arena, "chance"), operator, tree_number(arena, 0.3));
+    }
+    expr->reaches.threshold =
+        one_in(dice, 3) ? scalar(arena, dice, 1)
+        : one_in(dice, 2)
+            ? tree_sum(arena, AGGREGATE_MAX, NULL, tree_select(arena, limits[below(dice, 3)]))
+            : generate_any(arena, dice, depth);
+    if (expr->reaches.threshold->kind == EXPR_AGGREGATE) {
+        expr->reaches.threshold->aggregate.labels = tree_names(arena, "pod", NULL);
+        expr->reaches.threshold->aggregate.grouped = true;
+    }
+    return expr;
+}
+
+static struct expr *signal_past(struct arena *arena, struct dice *dice, int depth)
+{
+    struct expr *signal = tree_signal(arena, "s", generate_any(arena, dice, depth));
+    return one_in(dice, 2) ? signal : tree_offset(arena, signal, below(dice, 70));
+}
+
+static struct expr *in_parens(struct arena *arena, struct dice *dice, int depth)
+{
+    struct expr *expr = tree_new(arena, one_in(dice, 2) ? EXPR_PAREN : EXPR_UNARY);
+    struct expr *inner = generate_any(arena, dice, depth);
+    if (expr->kind == EXPR_PAREN) {
+        expr->inner = inner;
+    } else {
+        expr->unary.inner = inner;
+    }
+    return expr;
+}
+
+struct expr *generate_any(struct arena *arena, struct dice *dice, int depth)
+{
+    if (depth <= 0) {
+        return chosen_series(arena, dice);
+    }
+    depth -= 1 + (int)below(dice, 2);
+    switch (below(dice, 20)) {
+    case 0:
+    case 1:
+    case 2: return vector(arena, dice, depth);
+    case 3: return in_parens(arena, dice, depth);
+    case 4:
+    case 5: return grouped_join(arena, dice, depth);
+    case 6:
+    case 7:
+    case 8: return plain_join(arena, dice, depth);
+    case 9:
+    case 10:
+    case 11: return aggregated(arena, dice, depth);
+    case 12:
+    case 13: return wide_window(arena, dice, depth);
+    case 14: return forecasted(arena, dice, depth);
+    case 15: return signal_past(arena, dice, depth);
+    case 16: return tree_call(arena, "absent", chosen_series(arena, dice));
+    case 17: return tree_call(arena, "absent", generate_any(arena, dice, depth));
+    case 18: return averaged(arena, dice, depth, one_in(dice, 2) ? "ewma" : "zscore");
+    default:
+        return tree_argument(
+            arena,
+            tree_call(arena, one_in(dice, 3) ? "zscore" : "ewma", generate_any(arena, dice, depth)),
+            "alpha", tree_number(arena, 0.25));
     }
 }

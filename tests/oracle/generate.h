@@ -26,5 +26,8 @@ enum taste { TASTE_ALL, TASTE_SCORES, TASTE_ONE_SCORE };
 enum taste generate_taste(struct dice *dice);
 /* The arena's. */
 struct expr *generate_expression(struct arena *arena, struct dice *dice, enum taste taste);
+/* Of everything this version evaluates, over the metrics above by (pod, zone), info by (pod, v),
+ * limit by (zone) and quota without labels. */
+struct expr *generate_any(struct arena *arena, struct dice *dice, int depth);
 
 #endif
