@@ -407,7 +407,9 @@ static void world_run(uint64_t number, struct tally *tally)
         w.now.ns += STEP_S * NS_PER_S;
         w.now.ns += one_in(&w.dice, 30) ? 70 * NS_PER_S : 0; /* it slept */
         world_feed(&w);
-        const struct instant now = {w.now.ns + (int64_t)below(&w.dice, 4000) * NS_PER_MS};
+        /* Often as old as the samples, so that windows end where samples are. */
+        const int64_t later_ms = one_in(&w.dice, 3) ? 0 : (int64_t)below(&w.dice, 4000);
+        const struct instant now = {w.now.ns + later_ms * NS_PER_MS};
         eval_tick(w.eval, now);
         history_tick(&w.history, now);
         for (size_t i = 0; i < w.expr_count; i++) {
