@@ -211,7 +211,7 @@ LANE_INLINE uint64_t line_step(const struct kernel_tile *tile, struct window_lin
         if (predict) {
             real ahead = (end - real_whole(f.zero)) - mean_x + real_of(ahead_s * 1e3);
             result = sum_y / n + slope * ahead;
-            result = real_pick(constant, f.last, result);
+            result = real_pick(constant & real_finite(real_of(ahead_s)), f.last, result);
         }
         real_store(ret + lane, result);
         present |= group_bits(some, lane);

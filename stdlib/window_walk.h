@@ -269,13 +269,14 @@ LANE_INLINE real sum_total(const struct sum *sum)
     return sum->hi + sum->lo;
 }
 
-/* Lanes whose sum is what rounding left of something much larger, or no number. An lo of 0 says
- * that nothing was rounded. */
+/* Lanes whose sum is what rounding left of something much larger, or no number. With an lo of 0
+ * nothing was rounded, or it was so small beside another rounding that lo lost it. */
 LANE_INLINE mask sum_doubtful(const struct sum *sum)
 {
-    const double part = 0x1p-40;
-    mask sure =
-        real_at_least(real_abs(sum->hi), sum->peak * part) | real_equal(sum->lo, real_of(0));
+    const double part = 0x1p-40, tiny = 0x1p-60;
+    const real size = real_abs(sum->hi);
+    mask sure = real_at_least(size, sum->peak * part) |
+                (real_equal(sum->lo, real_of(0)) & real_at_least(size, sum->peak * tiny));
     return ~(sure & real_finite(sum_total(sum)));
 }
 

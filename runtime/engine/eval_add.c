@@ -400,6 +400,10 @@ static struct eval_node *add_forecast(struct adding *a, const struct expr *call)
     p.offset.ns = x->kind == EXPR_SELECTOR && x->has_offset ? x->offset.ns : 0;
     struct duration wanted = {p.range.ns + (p.offset.ns > 0 ? p.offset.ns : 0)};
     struct eval_node *source = add_source(a, x, wanted);
+    if (source && source->p.raw && p.offset.ns != 0) { /* whether it was there then */
+        struct duration there = {p.offset.ns + a->eval->store->limits.lookback.ns};
+        store_keep(a->eval->store, source->in[0]->p.metric, there);
+    }
     return source ? node_get(a, NODE_FORECAST, &p, source, NULL) : NULL;
 }
 
@@ -430,6 +434,7 @@ static struct eval_node *add_call(struct adding *a, const struct expr *expr)
     case BUILTIN_ABSENT: {
         const struct expr *x = argument_at(expr, 0);
         struct eval_node *inner = x ? add(a, x) : NULL;
+        p.raw = x && strip_parens(x)->kind == EXPR_SELECTOR; /* its matchers say labels */
         return inner ? node_get(a, NODE_ABSENT, &p, inner, NULL)
                      : (x ? NULL : wrong(a, "absent() needs a vector", ""));
     }

@@ -54,7 +54,7 @@ struct node_parameters {
     enum aggregate aggregate;
     enum kernel_window_kind window; /* WINDOW */
     struct duration range, offset, every;
-    bool raw;                                     /* SAMPLED */
+    bool raw;                                     /* SAMPLED; ABSENT: of a selector */
     bool minus, return_bool, on, without, strict; /* strict: chance > bound */
     int group;                                    /* GROUP_* of struct matching */
     const char *names[EVAL_NAMES_MAX], *include[EVAL_NAMES_MAX];

@@ -170,14 +170,21 @@ static void sample_series(struct eval_node *node)
     }
 }
 
-static void sample_values(struct eval_node *node)
+/* True when the policy is evaluated at this tick, whether or not there is anything to sample. */
+static bool sample_due(struct eval_node *node)
 {
     const struct eval *eval = node->eval;
     if (node->has_sampled && eval->now.ns - node->sampled.ns < node->p.every.ns) {
-        return;
+        return false;
     }
     node->has_sampled = true;
     node->sampled = eval->now;
+    return true;
+}
+
+static void sample_values(struct eval_node *node)
+{
+    const struct eval *eval = node->eval;
     for (size_t i = 0; i < node->count; i++) {
         if (bit_get(node->present, i) &&
             eval->now_ms > node->state.samples->newest_ms[node->state.lane[i]]) {
@@ -193,6 +200,7 @@ static void run_sampled(struct eval_node *node)
     copy_bits(node->present, child->present, node->count);
     copy_bits(node->unknown, child->unknown, node->count);
     contend(node, &node->contention[1]);
+    const bool due = !node->p.raw && sample_due(node);
     if (!node->state.samples) {
         return;
     }
@@ -201,7 +209,7 @@ static void run_sampled(struct eval_node *node)
     samples->retention_ms = node->p.range.ns / NS_PER_MS;
     if (node->p.raw) {
         sample_series(node);
-    } else {
+    } else if (due) {
         sample_values(node);
     }
     samples_ticked(samples, node->eval->now_ms);
@@ -280,6 +288,9 @@ static void run_window(struct eval_node *node)
     if (window) {
         lanes_to_slots(node);
     }
+    if (node->in_count > 1 && bit_get(node->in[1]->unknown, 0)) {
+        bits_fill(node->unknown, node->count, true);
+    }
     contend(node, &node->contention[1]);
 }
 
@@ -305,14 +316,29 @@ static struct kernel_window window_read(struct eval_node *node, size_t slot)
     return window;
 }
 
+/* What is forecast was there at the end of the window. */
+static bool forecast_from(const struct eval_node *node, size_t slot)
+{
+    const struct store *store = node->eval->store;
+    const struct eval_node *source = node->in[0];
+    int64_t time_ms, end_ms = node->eval->now_ms - node->p.offset.ns / NS_PER_MS;
+    double value;
+    if (node->p.offset.ns == 0) {
+        return bit_get(source->present, slot);
+    }
+    return source->p.raw ? ring_instant(&store->series[source->in[0]->left[slot]].ring, end_ms,
+                                        store->lookback_ms, &value, &time_ms)
+                         : samples_instant(source->state.samples, source->state.lane[slot], end_ms,
+                                           store->lookback_ms, &value);
+}
+
 static void run_forecast(struct eval_node *node)
 {
-    const struct eval_node *source = node->in[0];
     bits_fill(node->present, node->count, false);
     source_unknown(node, window_horizon(node));
     for (size_t i = 0; i < node->count; i++) {
         node->fits[i].freedom = 0;
-        if (!bit_get(source->present, i)) {
+        if (!forecast_from(node, i)) {
             continue;
         }
         struct kernel_window window = window_read(node, i);
@@ -453,6 +479,11 @@ static void reach_one(struct eval_node *node, size_t i, const struct kernel_fore
                       double threshold)
 {
     int8_t *side = &node->state.side[i];
+    if (isnan(threshold)) {
+        bit_set(node->unknown, i);
+        bit_clear(node->present, i);
+        return;
+    }
     if (*side == 0) {
         *side = fit->newest < threshold ? 1 : fit->newest > threshold ? -1 : 0;
     }

@@ -513,7 +513,8 @@ static void absent_slots(struct eval_node *node)
     struct label labels[STORE_LABELS_MAX];
     const char *gone[EVAL_NAMES_MAX];
     size_t count = 0, gone_count = 0;
-    const size_t matchers = child->kind == NODE_SELECT ? child->p.matcher_count : 0;
+    const bool selector = node->p.raw && child->kind == NODE_SELECT;
+    const size_t matchers = selector ? child->p.matcher_count : 0;
     for (size_t i = 0; i < matchers; i++) {
         const struct node_matcher *m = &child->p.matchers[i];
         bool again = false;

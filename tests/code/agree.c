@@ -1,289 +1,20 @@
 #include "tests/code/agree.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/code/link.h"
 #include "runtime/engine/eval.h"
-#include "stdlib/window.h"
-#include "tests/engine/tree.h"
+#include "tests/oracle/generate.h"
 
-enum { METRICS = 6, ENTITIES_MAX = 700, DEPTH_MAX = 5, PER_NODE = 3 };
+enum { METRICS = GENERATE_METRICS + 2, ENTITIES_MAX = 700, PER_NODE = 3 };
 #define STEP_S 10.0
-/* sparse: not of all pods, and in another order; node: one series for PER_NODE pods;
- * moved: two for each second pod, of which mostly one is there. */
-static const char *const metrics[METRICS] = {"x", "y", "z", "sparse", "node", "moved"};
-
-/* ---- chance ---- */
-
-struct dice {
-    uint64_t state;
-};
-static uint64_t roll(struct dice *dice)
-{
-    uint64_t x = dice->state += 0x9e3779b97f4a7c15ULL;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-    return x ^ x >> 31;
-}
-static unsigned below(struct dice *dice, unsigned count)
-{
-    return (unsigned)(roll(dice) % count);
-}
-static bool one_in(struct dice *dice, unsigned count)
-{
-    return below(dice, count) == 0;
-}
-
-static double odd_number(struct dice *dice)
-{
-    static const double odd[] = {NAN,     INFINITY, -INFINITY, 0.0,      -0.0,   5e-324,
-                                 -5e-324, DBL_MIN,  DBL_MAX,   -DBL_MAX, 1e-310, 1,
-                                 -1,      1e300,    -1e-300,   2.5e-308, 0.1,    3};
-    return odd[below(dice, (unsigned)ARRAY_LEN(odd))];
-}
-
-static double sample(struct dice *dice)
-{
-    switch (below(dice, 8)) {
-    case 0: return odd_number(dice);
-    case 1: return (double)below(dice, 4);
-    case 2: {
-        uint64_t bits = roll(dice);
-        double value;
-        memcpy(&value, &bits, sizeof value);
-        return isnan(value) ? 7 : value;
-    }
-    default: return 100 + (double)below(dice, 1000) / 64;
-    }
-}
-
-/* ---- expressions ---- */
-
-static struct expr *vector(struct arena *arena, struct dice *dice, int depth);
-
-static struct expr *scalar(struct arena *arena, struct dice *dice, int depth)
-{
-    static const char *const operators[] = {"+", "-", "*", "/", "%"};
-    if (depth > 0 && one_in(dice, 4)) {
-        return tree_binary(arena, scalar(arena, dice, depth - 1),
-                           operators[below(dice, ARRAY_LEN(operators))],
-                           scalar(arena, dice, depth - 1));
-    }
-    if (one_in(dice, 5)) {
-        return tree_call(arena, "time", NULL);
-    }
-    return tree_number(arena, one_in(dice, 4) ? odd_number(dice) : sample(dice));
-}
-
-static struct expr *averaged(struct arena *arena, struct dice *dice, int depth, const char *name)
-{
-    static const double alphas[] = {0.05, 0.3, 1, 0.5, 1e-9};
-    struct expr *call = tree_call(arena, name, vector(arena, dice, depth));
-    return tree_argument(arena, call, "alpha",
-                         tree_number(arena, alphas[below(dice, ARRAY_LEN(alphas))]));
-}
-
-/* One of a few z-scores, so that many read the same. */
-static struct expr *common_score(struct arena *arena, struct dice *dice)
-{
-    struct expr *x = tree_select(arena, metrics[below(dice, 2)]);
-    if (one_in(dice, 3)) {
-        x = tree_binary(arena, x, "*", tree_select(arena, "z"));
-    }
-    return tree_zscore(arena, x, 0.3);
-}
-
-static struct expr *compared(struct arena *arena, struct dice *dice, struct expr *left,
-                             struct expr *right)
-{
-    static const char *const operators[] = {"==", "!=", "<=", "<", ">=", ">"};
-    struct expr *expr =
-        tree_binary(arena, left, operators[below(dice, ARRAY_LEN(operators))], right);
-    expr->binary.matching.return_bool = one_in(dice, 3);
-    return expr;
-}
-
-static struct expr *percent(struct arena *arena, struct dice *dice, int depth)
-{
-    struct expr *expr = tree_new(arena, EXPR_PERCENT_OF);
-    expr->percent_of.inner = vector(arena, dice, depth);
-    expr->percent_of.ratio = (double)below(dice, 200) / 100;
-    return expr;
-}
-
-static struct expr *negated(struct arena *arena, struct expr *inner)
-{
-    struct expr *expr = tree_new(arena, EXPR_UNARY);
-    expr->unary.minus = true;
-    expr->unary.inner = inner;
-    return expr;
-}
-
-/* Many pods on one node: the right side has fewer slots, each wanted several times. */
-static struct expr *many_to_one(struct arena *arena, struct dice *dice, int depth)
-{
-    static const char *const operators[] = {"+", "-", "*", "/", ">", "<="};
-    struct expr *expr = tree_on(arena,
-                                tree_binary(arena, vector(arena, dice, depth),
-                                            operators[below(dice, ARRAY_LEN(operators))],
-                                            tree_select(arena, "node")),
-                                true, "node");
-    expr->binary.matching.group = GROUP_LEFT;
-    return expr;
-}
-
-/* Several series of one pod: which of them is meant says who is there. */
-static struct expr *moved(struct arena *arena, struct dice *dice, int depth)
-{
-    static const char *const operators[] = {"+", "/", ">", "and", "unless"};
-    return tree_on(arena,
-                   tree_binary(arena, vector(arena, dice, depth),
-                               operators[below(dice, ARRAY_LEN(operators))],
-                               tree_select(arena, "moved")),
-                   true, "pod");
-}
-
-/* By one label, which is enough to tell pods apart. */
-static struct expr *matched(struct arena *arena, struct dice *dice, struct expr *binary)
-{
-    return one_in(dice, 4)   ? tree_on(arena, binary, true, "pod")
-           : one_in(dice, 4) ? tree_on(arena, binary, false, "node")
-                             : binary;
-}
-
-static struct expr *arithmetic(struct arena *arena, struct dice *dice, int depth)
-{
-    static const char *const operators[] = {"+", "-", "*", "/", "+", "-", "*", "/", "%", "^"};
-    const char *operator= operators[below(dice, ARRAY_LEN(operators))];
-    switch (below(dice, 3)) {
-    case 0: return tree_binary(arena, vector(arena, dice, depth), operator, scalar(arena, dice, 2));
-    case 1: return tree_binary(arena, scalar(arena, dice, 2), operator, vector(arena, dice, depth));
-    default:
-        return matched(
-            arena, dice,
-            tree_binary(arena, vector(arena, dice, depth), operator, vector(arena, dice, depth)));
-    }
-}
-
-static struct expr *comparison(struct arena *arena, struct dice *dice, int depth)
-{
-    struct expr *a = vector(arena, dice, depth);
-    switch (below(dice, 4)) {
-    case 0: return compared(arena, dice, scalar(arena, dice, 1), a);
-    case 1: return compared(arena, dice, a, vector(arena, dice, depth));
-    default: return compared(arena, dice, a, scalar(arena, dice, 1));
-    }
-}
-
-static double score_bound(struct dice *dice)
-{
-    static const double bounds[] = {3, 0, -2, 0.5, -0.0, INFINITY, -INFINITY, 1e200, NAN, 1e-160};
-    return one_in(dice, 2) ? bounds[below(dice, ARRAY_LEN(bounds))]
-                           : (double)below(dice, 400) / 100 - 2;
-}
-
-static struct expr *score_comparison(struct arena *arena, struct dice *dice, struct expr *z)
-{
-    struct expr *k = tree_number(arena, score_bound(dice));
-    return one_in(dice, 4) ? compared(arena, dice, k, z) : compared(arena, dice, z, k);
-}
-
-/* Comparisons that are filters and point one way, as thresholds do. */
-static struct expr *threshold(struct arena *arena, struct dice *dice)
-{
-    static const char *const operators[] = {">", ">", ">", ">=", "<", "<="};
-    return tree_binary(arena, common_score(arena, dice),
-                       operators[below(dice, ARRAY_LEN(operators))],
-                       tree_number(arena, score_bound(dice)));
-}
-
-/* A function over samples of series, or of a signal as it is sampled. */
-static struct expr *windowed(struct arena *arena, struct dice *dice, int depth)
-{
-    const struct kernel_window_info *info = &kernel_window_infos[below(dice, WINDOW_KINDS)];
-    struct expr *inner = one_in(dice, 3) ? tree_signal(arena, "sampled", vector(arena, dice, depth))
-                                         : tree_select(arena, metrics[below(dice, METRICS)]);
-    struct expr *call =
-        tree_call(arena, info->text, tree_range(arena, inner, 15 + below(dice, 9) * 10));
-    if (one_in(dice, 6)) {
-        inner->has_offset = true;
-        inner->offset = duration_seconds(below(dice, 40));
-    }
-    return info->argument ? tree_argument(arena, call, NULL, scalar(arena, dice, 1)) : call;
-}
-
-static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
-{
-    if (depth <= 0) {
-        return tree_select(arena, metrics[one_in(dice, 16) ? 3 : below(dice, 3)]);
-    }
-    depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 24)) {
-    case 20:
-    case 21:
-    case 22: return windowed(arena, dice, depth);
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-    case 4: return arithmetic(arena, dice, depth);
-    case 5:
-    case 6:
-    case 7: return comparison(arena, dice, depth);
-    case 8:
-    case 9: return averaged(arena, dice, depth, "ewma");
-    case 10: return averaged(arena, dice, depth, "zscore");
-    case 11: return score_comparison(arena, dice, averaged(arena, dice, depth, "zscore"));
-    case 12: return score_comparison(arena, dice, common_score(arena, dice));
-    case 17:
-    case 18: return threshold(arena, dice);
-    case 13: return percent(arena, dice, depth);
-    case 15:
-        return matched(
-            arena, dice,
-            tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth)));
-    case 16:
-        return matched(
-            arena, dice,
-            tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth)));
-    case 19: return many_to_one(arena, dice, depth);
-    case 23: return moved(arena, dice, depth);
-    case 14: return negated(arena, vector(arena, dice, depth));
-    default: return tree_signal(arena, "s", vector(arena, dice, depth));
-    }
-}
-
-/* What a set is about. */
-enum taste { TASTE_ALL, TASTE_SCORES, TASTE_ONE_SCORE };
-
-static enum taste taste(struct dice *dice)
-{
-    return one_in(dice, 12) ? TASTE_ONE_SCORE : one_in(dice, 6) ? TASTE_SCORES : TASTE_ALL;
-}
-
-/* Now and then something on top that only the reference evaluator can. */
-static struct expr *expression(struct arena *arena, struct dice *dice, enum taste taste)
-{
-    if (taste == TASTE_ONE_SCORE) { /* more thresholds than one kernel takes */
-        struct expr *z = tree_zscore(arena, tree_select(arena, "x"), 0.05);
-        return score_comparison(arena, dice, z);
-    }
-    if (taste == TASTE_SCORES && !one_in(dice, 4)) {
-        return one_in(dice, 6) ? common_score(arena, dice) : threshold(arena, dice);
-    }
-    struct expr *expr = vector(arena, dice, 1 + (int)below(dice, DEPTH_MAX));
-    switch (below(dice, 12)) {
-    case 0: return tree_sum(arena, AGGREGATE_SUM, one_in(dice, 2) ? "pod" : NULL, expr);
-    case 1: return tree_binary(arena, expr, "or", vector(arena, dice, 2));
-    case 2:
-        return tree_call(arena, "avg_over_time",
-                         tree_range(arena, tree_signal(arena, "sampled", expr), 60));
-    default: return expr;
-    }
-}
+/* The generator's, of which sparse is not of all pods, and in another order; node: one series for
+ * PER_NODE pods; moved: two for each second pod, of which mostly one is there. */
+enum { SPARSE = 3, NODE = 4, MOVED = 5 };
+static const char *const more_metrics[] = {"node", "moved"};
 
 /* ---- a world ---- */
 
@@ -301,25 +32,27 @@ struct world {
 /* Not every pod has every metric. */
 static bool has_series(size_t metric, size_t entity)
 {
-    return metric == 3 ? entity % 5 != 1 : metric == 4 ? entity % PER_NODE == 0 : true;
+    return metric == SPARSE ? entity % 5 != 1 : metric == NODE ? entity % PER_NODE == 0 : true;
 }
 
 static bool world_series(struct world *world, struct error *error)
 {
     for (size_t m = 0; m < METRICS; m++) {
+        const char *name =
+            m < GENERATE_METRICS ? generate_metrics[m] : more_metrics[m - GENERATE_METRICS];
         for (size_t i = 0; i < world->entities; i++) {
             char pod[32], node[32];
-            size_t at = m == 3 ? world->entities - 1 - i : i;
+            size_t at = m == SPARSE ? world->entities - 1 - i : i;
             snprintf(pod, sizeof pod, "pod-%zu", at);
             snprintf(node, sizeof node, "node-%zu", at / PER_NODE);
             struct label labels[] = {{"node", node}, {"pod", pod}};
-            if (m == 5) {
+            if (m == MOVED) {
                 snprintf(pod, sizeof pod, "pod-%zu", i / 2 * 2);
                 labels[0] = (struct label){"instance", i % 2 ? "b" : "a"};
             }
             if (has_series(m, i) &&
-                store_series(world->store, world->source[m / 2 % 2], metrics[m], labels,
-                             m == 4 ? 1 : 2, &world->series[m][i], error) != STATUS_OK) {
+                store_series(world->store, world->source[m / 2 % 2], name, labels,
+                             m == NODE ? 1 : 2, &world->series[m][i], error) != STATUS_OK) {
                 return false;
             }
         }
@@ -388,8 +121,9 @@ static bool world_feed(struct world *world, struct dice *dice, struct error *err
     for (size_t m = 0; m < METRICS; m++) {
         for (size_t i = 0; i < world->entities; i++) {
             if (has_series(m, i) && (calm || !one_in(dice, 10))) {
-                double value = calm ? (double)below(dice, 64) * world->scale : sample(dice);
-                if (m == 5 && (i % 2 == moved_to(world, i)) && !world->crowded) {
+                double value =
+                    calm ? (double)below(dice, 64) * world->scale : generate_sample(dice);
+                if (m == MOVED && (i % 2 == moved_to(world, i)) && !world->crowded) {
                     value = stale();
                 }
                 store_append(world->store, world->series[m][i], now, now, value);
@@ -550,9 +284,9 @@ bool agree_set(struct agree *agree, uint64_t set)
     char where[64];
     snprintf(where, sizeof where, "seed %llu set %llu", (unsigned long long)agree->seed,
              (unsigned long long)set);
-    const enum taste about = taste(&dice);
+    const enum taste about = generate_taste(&dice);
     for (size_t i = 0; i < AGREE_EXPRESSIONS; i++) {
-        exprs[i] = expression(&arena, &dice, about);
+        exprs[i] = generate_expression(&arena, &dice, about);
     }
     struct slab *slab = compile(agree, exprs, set, &error);
     bool good = slab != NULL;

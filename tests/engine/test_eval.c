@@ -96,6 +96,13 @@ static void answer(struct world *w, double t)
     store_answered(w->store, w->s2, at(t));
 }
 
+static struct expr *plus(struct expr *inner)
+{
+    struct expr *expr = tree_new(&A, EXPR_UNARY);
+    expr->unary.inner = inner;
+    return expr;
+}
+
 static void operators_join_and_aggregate_as_prometheus_does(void **state)
 {
     (void)state;
@@ -127,6 +134,8 @@ static void operators_join_and_aggregate_as_prometheus_does(void **state)
          "=? =? =? "}, /* many to one without group_left: seen in the data only */
         {tree_call(&A, "absent", tree_select(&A, "z")), "=1 "},
         {tree_call(&A, "absent", X), ""},
+        {tree_call(&A, "absent", tree_matching(&A, X, "pod", MATCH_EQ, "q")), "q=1 "},
+        {tree_call(&A, "absent", plus(tree_matching(&A, X, "pod", MATCH_EQ, "q"))), "=1 "},
         {tree_matching(&A, X, "pod", MATCH_RE, "a|c"), "a=6 c=1 "},
         {tree_matching(&A, X, "pod", MATCH_NRE, "a|"), "b=8 c=1 "},
     };
@@ -450,6 +459,93 @@ static void a_signal_ranges_over_its_own_samples_and_can_be_overridden(void **st
     world_free(&w);
 }
 
+static void a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample(
+    void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct eval_node *most =
+        node(w.eval, tree_call(&A, "max_over_time", tree_range(&A, tree_signal(&A, "s", X), 60)));
+    eval_tick(w.eval, at(1)); /* there is no x yet */
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    put(w.store, x, 5, 9);
+    answer(&w, 5);
+    eval_tick(w.eval, at(9)); /* 8 s behind the evaluation before: none */
+    assert_string_equal(show(most), "");
+    put(w.store, x, 10, 4);
+    answer(&w, 10);
+    eval_tick(w.eval, at(11));
+    assert_string_equal(show(most), "a=4 ");
+    world_free(&w);
+}
+
+static void a_forecast_reaches_no_nan(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *level = tree_binary(&A, tree_number(&A, 0), "/", tree_number(&A, 0));
+    struct expr *expr = tree_reaches(&A, X, 60, 100, 0);
+    expr->reaches.threshold = level;
+    struct eval_node *reaches = node(w.eval, expr);
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    for (int t = 1; t <= 10; t++) {
+        put(w.store, x, t * STEP_S, t);
+        answer(&w, t * STEP_S);
+        eval_tick(w.eval, at(t * STEP_S));
+    }
+    assert_string_equal(show(reaches), "a=? ");
+    world_free(&w);
+}
+
+static void an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *nan = tree_binary(&A, tree_number(&A, 0), "/", tree_number(&A, 0));
+    struct expr *whether = tree_binary(&A, tree_number(&A, 1), ">", nan);
+    whether->binary.matching.return_bool = true;
+    struct expr *unknown =
+        tree_argument(&A, tree_call(&A, "predict_linear", tree_range(&A, X, 60)), NULL, whether);
+    struct expr *flat =
+        tree_argument(&A, tree_call(&A, "predict_linear", tree_range(&A, X, 60)), NULL, nan);
+    struct eval_node *a = node(w.eval, tree_binary(&A, unknown, ">", tree_number(&A, 1)));
+    struct eval_node *b = node(w.eval, tree_binary(&A, flat, ">", tree_number(&A, 1)));
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    put(w.store, x, 10, 5);
+    put(w.store, x, 20, 5);
+    answer(&w, 20);
+    eval_tick(w.eval, at(21));
+    assert_string_equal(show(a), "a=5? ");
+    assert_string_equal(show(b), "a=? ");
+    world_free(&w);
+}
+
+static void a_forecast_with_an_offset_is_of_what_was_there_then(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *series_then = tree_offset(&A, X, 30);
+    struct expr *signal_then = tree_offset(&A, tree_signal(&A, "s", X), 30);
+    struct eval_node *a = node(w.eval, tree_reaches(&A, series_then, 60, 100, 5)->reaches.forecast);
+    struct eval_node *b = node(w.eval, tree_reaches(&A, signal_then, 60, 100, 5)->reaches.forecast);
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    for (int t = 1; t <= 14; t++) {
+        if (t <= 10) {
+            put(w.store, x, t * STEP_S, t);
+        }
+        answer(&w, t * STEP_S);
+        eval_tick(w.eval, at(t * STEP_S));
+        assert_string_equal(show(a), t <= 3    ? ""
+                                     : t <= 10 ? "a=? "
+                                     : t == 11 ? "a=14 "
+                                     : t == 12 ? "a=15 "
+                                     : t == 13 ? "a=16 "
+                                               : ""); /* it ended at 110 */
+    }
+    assert_string_equal(show(b), "a=17 "); /* what was sampled knows no end */
+    world_free(&w);
+}
+
 static void an_adopted_pool_keeps_its_slots(void **state)
 {
     (void)state;
@@ -509,6 +605,11 @@ int main(void)
         cmocka_unit_test(a_rebuild_equals_a_fresh_evaluator),
         cmocka_unit_test(operator_state_survives_births_and_a_reload),
         cmocka_unit_test(a_signal_ranges_over_its_own_samples_and_can_be_overridden),
+        cmocka_unit_test(
+            a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample),
+        cmocka_unit_test(a_forecast_reaches_no_nan),
+        cmocka_unit_test(an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown),
+        cmocka_unit_test(a_forecast_with_an_offset_is_of_what_was_there_then),
         cmocka_unit_test(an_adopted_pool_keeps_its_slots),
         cmocka_unit_test(what_is_not_ready_is_refused_by_name),
     };

@@ -275,6 +275,30 @@ static void lanes_are_used_again_and_windows_go_when_nobody_claims_them(void **s
     samples_free(samples);
 }
 
+/* Three orders of magnitude, none of which a double holds beside the next. */
+static void what_was_small_is_there_again_when_what_was_huge_has_left(void **state)
+{
+    (void)state;
+    static const double values[] = {1e80, 1e200, 3, 5, 4, 7};
+    static const int64_t steps_ms[] = {10000, 10000, 10000, 20000, 10000, 10000}; /* both leave */
+    struct run r = {.samples = samples_new(30000, 10000), .range_ms = {30000}};
+    struct history *h = heap_alloc(sizeof *h);
+    h->lane = samples_lane_new(r.samples);
+    struct samples_window *average = samples_window(r.samples, 1, WINDOW_AVG_OVER_TIME);
+    r.windows[WINDOW_AVG_OVER_TIME][0] = average;
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        r.now_ms += steps_ms[i];
+        assert_true(samples_append(r.samples, h->lane, r.now_ms, values[i]));
+        h->times_ms[h->count] = r.now_ms;
+        h->values[h->count++] = values[i];
+        samples_window_step(r.samples, average, r.now_ms - 30000, r.now_ms, 0);
+        samples_ticked(r.samples, r.now_ms);
+        compare(&r, h, WINDOW_AVG_OVER_TIME, 0, 0);
+    }
+    samples_free(r.samples);
+    free(h);
+}
+
 /* The last of `steps` windows of 60 samples, of values that rounding would make drift. */
 static void drift(long steps)
 {
@@ -336,6 +360,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_drifts),
         cmocka_unit_test(every_window_is_its_definition_at_every_tick),
+        cmocka_unit_test(what_was_small_is_there_again_when_what_was_huge_has_left),
         cmocka_unit_test(what_is_copied_is_what_was_put_in),
         cmocka_unit_test(lanes_are_used_again_and_windows_go_when_nobody_claims_them),
     };

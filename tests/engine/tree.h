@@ -18,6 +18,7 @@ TREE struct expr *tree_number(struct arena *arena, double value)
 {
     struct expr *expr = tree_new(arena, EXPR_NUMBER);
     expr->number.value = value;
+    expr->number.text = arena_printf(arena, "%.17g", value);
     return expr;
 }
 TREE struct expr *tree_select(struct arena *arena, const char *name)
@@ -42,11 +43,24 @@ TREE struct expr *tree_signal(struct arena *arena, const char *name, struct expr
     expr->selector.signal->expr = inner;
     return expr;
 }
+TREE const char *tree_duration(struct arena *arena, struct duration duration)
+{
+    char text[40];
+    return arena_strdup(arena, duration_print(duration, text, sizeof text));
+}
+TREE struct expr *tree_offset(struct arena *arena, struct expr *expr, double seconds)
+{
+    expr->has_offset = true;
+    expr->offset = duration_seconds(seconds);
+    expr->offset_text = tree_duration(arena, expr->offset);
+    return expr;
+}
 TREE struct expr *tree_range(struct arena *arena, struct expr *inner, double seconds)
 {
     struct expr *expr = tree_new(arena, EXPR_RANGE);
     expr->range.inner = inner;
     expr->range.range = duration_seconds(seconds);
+    expr->range.range_text = tree_duration(arena, expr->range.range);
     return expr;
 }
 TREE struct expr *tree_binary(struct arena *arena, struct expr *left, const char *op,
