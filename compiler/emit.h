@@ -89,7 +89,10 @@ LLVMValueRef emit_splat(struct emit *emit, LLVMValueRef scalar);
 LLVMValueRef emit_scalar(struct emit *emit, double value);
 LLVMValueRef emit_real(struct emit *emit, double value);  /* a splat */
 LLVMValueRef emit_byte(struct emit *emit, uint8_t value); /* a splat */
-/* Lanes (<8 x i1>, what comparisons give) to bits and back. */
+/* Bits of a comparison of reals; lanes (<8 x i1>, what LLVM's comparisons give) to bits and back.
+ */
+LLVMValueRef emit_test(struct emit *emit, LLVMRealPredicate predicate, LLVMValueRef x,
+                       LLVMValueRef y);
 LLVMValueRef emit_bits(struct emit *emit, LLVMValueRef lanes);
 LLVMValueRef emit_choose(struct emit *emit, LLVMValueRef bits, LLVMValueRef yes, LLVMValueRef no);
 LLVMValueRef emit_fabs(struct emit *emit, LLVMValueRef value);
@@ -104,8 +107,9 @@ struct emit_lane emit_arithmetic(struct emit *emit, const struct abi_node *node)
 struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node);
 struct emit_lane emit_set(struct emit *emit, const struct abi_node *node);
 struct emit_lane emit_rename(struct emit *emit, const struct abi_node *node);
-LLVMValueRef emit_predicate(struct emit *emit, enum abi_compare compare, LLVMValueRef x,
-                            LLVMValueRef y); /* lanes */
+LLVMRealPredicate emit_predicate(enum abi_compare compare);
+/* Lanes to 1 and 0. */
+LLVMValueRef emit_bool(struct emit *emit, enum abi_compare compare, LLVMValueRef x, LLVMValueRef y);
 struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint32_t member);
 struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, uint32_t member);
 /* The value of a comparison that is a filter is NULL: emit_score() where it passes. */

@@ -315,10 +315,18 @@ static enum kernel_window_kind window_of(enum builtin builtin)
     }
 }
 
+/* The place of the range among the arguments; a function's scalar is at the other one. */
+static size_t range_place(const struct expr *call)
+{
+    const struct expr *first = strip_parens(argument_at(call, 0));
+    return first && first->kind != EXPR_RANGE && first->kind != EXPR_SUBQUERY;
+}
+
 static struct eval_node *add_window(struct adding *a, const struct expr *call,
                                     enum kernel_window_kind window)
 {
-    const struct expr *range = strip_parens(argument_at(call, 0));
+    const size_t place = kernel_window_infos[window].argument ? range_place(call) : 0;
+    const struct expr *range = strip_parens(argument_at(call, place));
     struct eval_node *argument = NULL;
     if (range && range->kind == EXPR_SUBQUERY) {
         return refuse(a, "a subquery", "");
@@ -339,10 +347,10 @@ static struct eval_node *add_window(struct adding *a, const struct expr *call,
     struct duration wanted = {p.range.ns + (p.offset.ns > 0 ? p.offset.ns : 0)};
     struct eval_node *source = add_source(a, inner, wanted);
     if (source && kernel_window_infos[window].argument) {
-        const struct expr *second = argument_at(call, 1);
-        argument = second ? add(a, second) : NULL;
+        const struct expr *other = argument_at(call, !place);
+        argument = other ? add(a, other) : NULL;
         if (!argument) {
-            return second ? NULL : wrong(a, call->call.name.text, "() needs a second argument");
+            return other ? NULL : wrong(a, call->call.name.text, "() needs two arguments");
         }
     }
     return source ? node_get(a, NODE_WINDOW, &p, source, argument) : NULL;

@@ -169,6 +169,7 @@ bool node_has_state(const struct eval_node *node);
 void node_take(struct eval_node *node, struct eval_node *from);
 /* eval_run.c */
 void node_run(struct eval_node *node);
+void node_run_reference(struct eval_node *node); /* whoever should run it */
 /* The window of a WINDOW node in the samples below it; NULL when they have no lane yet. */
 struct samples_window *node_window(struct eval_node *node);
 /* eval_code.c */
