@@ -312,6 +312,20 @@ static void world_feed(struct world *w)
     }
 }
 
+/* The same expressions again, in a new evaluator that takes over from the one before. */
+static void world_reload(struct world *w)
+{
+    struct error error = {""};
+    struct eval *next = eval_new(w->store);
+    for (size_t i = 0; i < w->expr_count; i++) {
+        w->nodes[i] = eval_add(next, w->exprs[i], w->every, &error);
+        assert_non_null(w->nodes[i]);
+    }
+    eval_adopt(next, w->eval);
+    eval_free(w->eval);
+    w->eval = next;
+}
+
 /* ---- the comparison ---- */
 
 static bool bit(const uint64_t *words, size_t i)
@@ -455,6 +469,9 @@ static void world_run(uint64_t number, struct tally *tally)
         /* Often as old as the samples, so that windows end where samples are. */
         const int64_t later_ms = one_in(&w.dice, 3) ? 0 : (int64_t)below(&w.dice, 4000);
         const struct instant now = {w.now.ns + later_ms * NS_PER_MS};
+        if (one_in(&w.dice, 30)) {
+            world_reload(&w);
+        }
         if (w.forgets) {
             store_expire(w.store, now);
         }
