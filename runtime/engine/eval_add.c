@@ -219,6 +219,22 @@ static bool selectable(struct adding *a, const struct expr *expr)
     return true;
 }
 
+/* The series below stay known while what was made of them is wanted, however long they are gone. */
+static void remember_below(struct eval *eval, const struct eval_node *node, struct duration wanted)
+{
+    if (node->kind == NODE_SELECT) {
+        wanted.ns += eval->store->limits.lookback.ns;
+        store_window(eval->store, node->p.metric, wanted);
+        return;
+    }
+    if (node->kind != NODE_SAMPLED) {
+        wanted.ns += node->p.range.ns + (node->p.offset.ns > 0 ? node->p.offset.ns : 0);
+    }
+    for (size_t i = 0; i < node->in_count; i++) {
+        remember_below(eval, node->in[i], wanted);
+    }
+}
+
 /* Samples of series, or of an expression as the policy samples it, kept at least so long. */
 static struct eval_node *add_sampled(struct adding *a, struct eval_node *inner, bool raw,
                                      struct duration wanted)
@@ -232,6 +248,9 @@ static struct eval_node *add_sampled(struct adding *a, struct eval_node *inner, 
     }
     if (sampled && sampled->p.range.ns < wanted.ns) {
         sampled->p.range = wanted;
+    }
+    if (sampled && !raw) {
+        remember_below(a->eval, inner, wanted);
     }
     return sampled;
 }

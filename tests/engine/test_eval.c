@@ -479,6 +479,22 @@ static void a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_t
     world_free(&w);
 }
 
+static void a_signal_keeps_its_samples_when_its_series_is_forgotten(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct eval_node *most =
+        node(w.eval, tree_call(&A, "max_over_time", tree_range(&A, tree_signal(&A, "s", X), 1200)));
+    put(w.store, series(w.store, w.s1, "x", "a"), 10, 7);
+    for (int t = 10; t <= 1300; t += STEP_S) {
+        answer(&w, t);
+        store_expire(w.store, at(t));
+        eval_tick(w.eval, at(t));
+        assert_string_equal(show(most), t < 1210 ? "a=7 " : "");
+    }
+    world_free(&w);
+}
+
 static void a_forecast_reaches_no_nan(void **state)
 {
     (void)state;
@@ -607,6 +623,7 @@ int main(void)
         cmocka_unit_test(a_signal_ranges_over_its_own_samples_and_can_be_overridden),
         cmocka_unit_test(
             a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample),
+        cmocka_unit_test(a_signal_keeps_its_samples_when_its_series_is_forgotten),
         cmocka_unit_test(a_forecast_reaches_no_nan),
         cmocka_unit_test(an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown),
         cmocka_unit_test(a_forecast_with_an_offset_is_of_what_was_there_then),

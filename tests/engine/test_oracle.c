@@ -60,6 +60,7 @@ struct world {
     struct series series[SERIES];
     size_t series_count;
     unsigned kind; /* of values */
+    bool forgets;  /* series that are long gone */
     struct instant now;
     const struct expr *exprs[PARTS_MAX]; /* parts before what they are part of */
     struct eval_node *nodes[PARTS_MAX];
@@ -148,18 +149,63 @@ static void world_add(struct world *w, const struct expr *expr)
     }
 }
 
+/* A mean or a side is forgotten with its series; what is known from samples is not. */
+static bool remembers(const struct expr *expr)
+{
+    bool any = false;
+    if (!expr) {
+        return false;
+    }
+    switch (expr->kind) {
+    case EXPR_BINARY: return remembers(expr->binary.left) || remembers(expr->binary.right);
+    case EXPR_AGGREGATE: return remembers(expr->aggregate.inner);
+    case EXPR_UNARY: return remembers(expr->unary.inner);
+    case EXPR_PAREN: return remembers(expr->inner);
+    case EXPR_PERCENT_OF: return remembers(expr->percent_of.inner);
+    case EXPR_RANGE: return remembers(expr->range.inner);
+    case EXPR_SELECTOR: return expr->selector.signal && remembers(expr->selector.signal->expr);
+    case EXPR_CALL:
+        any = strcmp(expr->call.name.text, "ewma") == 0 ||
+              strcmp(expr->call.name.text, "zscore") == 0;
+        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
+            any |= remembers(a->value);
+        }
+        return any;
+    case EXPR_REACHES: return true;
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+    case EXPR_SUBQUERY:
+    case EXPR_LIST: return false;
+    }
+    return false;
+}
+
+static const struct expr *some_expr(struct world *w)
+{
+    const struct expr *expr;
+    do {
+        const int depth = 1 + (int)below(&w->dice, DEPTH);
+        expr = one_in(&w->dice, 4) ? generate_expression(&w->arena, &w->dice, TASTE_ALL)
+                                   : generate_any(&w->arena, &w->dice, depth);
+    } while (w->forgets && remembers(expr));
+    return expr;
+}
+
 static void world_open(struct world *w, uint64_t number)
 {
     static const char *const names[SOURCES] = {"one", "two", "three"};
-    const struct store_limits limits = {.lookback = duration_seconds(LOOKBACK_S)};
+    struct dice dice = {seed * 0x2545f4914f6cdd1dULL + number};
+    const struct store_limits limits = {.lookback = duration_seconds(LOOKBACK_S),
+                                        .live = one_in(&dice, 2)};
     const struct duration interval = duration_seconds(STEP_S), grace = duration_seconds(GRACE_S);
-    *w = (struct world){.dice = {seed * 0x2545f4914f6cdd1dULL + number},
+    *w = (struct world){.dice = dice,
                         .store = store_new(&limits),
                         .history.lookback_ms = LOOKBACK_S * 1000,
                         .now = {1700000000LL * NS_PER_S}};
     w->eval = eval_new(w->store);
     w->every = duration_seconds(one_in(&w->dice, 3) ? 25 : STEP_S);
     w->kind = below(&w->dice, 6);
+    w->forgets = one_in(&w->dice, 3);
     for (size_t i = 0; i < SOURCES; i++) {
         assert_int_equal(store_source(w->store, names[i], interval, grace, &w->sources[i], NULL),
                          STATUS_OK);
@@ -173,9 +219,7 @@ static void world_open(struct world *w, uint64_t number)
     world_series(w);
     w->oracle = oracle_new(&w->history, w->every);
     for (size_t i = 0; i < EXPRESSIONS; i++) {
-        const int depth = 1 + (int)below(&w->dice, DEPTH);
-        world_add(w, one_in(&w->dice, 4) ? generate_expression(&w->arena, &w->dice, TASTE_ALL)
-                                         : generate_any(&w->arena, &w->dice, depth));
+        world_add(w, some_expr(w));
     }
 }
 
@@ -268,6 +312,20 @@ static void world_feed(struct world *w)
     }
 }
 
+/* The same expressions again, in a new evaluator that takes over from the one before. */
+static void world_reload(struct world *w)
+{
+    struct error error = {""};
+    struct eval *next = eval_new(w->store);
+    for (size_t i = 0; i < w->expr_count; i++) {
+        w->nodes[i] = eval_add(next, w->exprs[i], w->every, &error);
+        assert_non_null(w->nodes[i]);
+    }
+    eval_adopt(next, w->eval);
+    eval_free(w->eval);
+    w->eval = next;
+}
+
 /* ---- the comparison ---- */
 
 static bool bit(const uint64_t *words, size_t i)
@@ -354,7 +412,8 @@ static void compare_item(struct world *w, uint64_t number, size_t at,
                          struct tally *tally)
 {
     tally->compared++;
-    if (item->doubtful) {
+    /* A series that is forgotten is no partner any more whose other side would be unknown. */
+    if (item->doubtful || (w->forgets && item->unknown && !said->unknown)) {
         tally->doubtful++;
         return;
     }
@@ -405,11 +464,17 @@ static void world_run(uint64_t number, struct tally *tally)
     world_open(&w, number);
     for (size_t tick = 0; tick < TICKS; tick++) {
         w.now.ns += STEP_S * NS_PER_S;
-        w.now.ns += one_in(&w.dice, 30) ? 70 * NS_PER_S : 0; /* it slept */
+        w.now.ns += one_in(&w.dice, 30) ? 45 * NS_PER_S : 0; /* it slept */
         world_feed(&w);
         /* Often as old as the samples, so that windows end where samples are. */
         const int64_t later_ms = one_in(&w.dice, 3) ? 0 : (int64_t)below(&w.dice, 4000);
         const struct instant now = {w.now.ns + later_ms * NS_PER_MS};
+        if (one_in(&w.dice, 30)) {
+            world_reload(&w);
+        }
+        if (w.forgets) {
+            store_expire(w.store, now);
+        }
         eval_tick(w.eval, now);
         history_tick(&w.history, now);
         for (size_t i = 0; i < w.expr_count; i++) {
