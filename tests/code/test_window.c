@@ -130,8 +130,13 @@ static struct slab *slab_of(const struct abi_plan *plan, enum code_cpu cpu, bool
     struct error error = {""};
     struct slab *slab = slab_new();
     const struct code_options options = {.cpu = cpu, .plain = plain};
-    if (code_compile_plan(plan, &options, &objects, &count, &error) != STATUS_OK ||
-        slab_add(slab, objects[0].bytes, objects[0].size, &error) != STATUS_OK ||
+    if (code_compile_plan(plan, &options, &objects, &count, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
+    if (count == 0) {
+        skip(); /* a healc that was built without clang-19 */
+    }
+    if (slab_add(slab, objects[0].bytes, objects[0].size, &error) != STATUS_OK ||
         slab_link(slab, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
@@ -260,6 +265,9 @@ static void windows_of_one_object_share_their_functions(void **state)
         assert_int_equal(code_compile_plan(plan, &(struct code_options){.cpu = CODE_V3}, &objects,
                                            &count, &error),
                          STATUS_OK);
+        if (count == 0) {
+            skip();
+        }
         assert_int_equal(count, 1);
         bytes[many] = objects[0].size;
         struct slab *slab = slab_new();
