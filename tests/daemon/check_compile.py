@@ -39,7 +39,7 @@ class Bare(World):
         return self.said().count("started the compiler")
 
     def evaluated_by_code(self):
-        return self.status()["evaluator"].startswith("machine code for 3 of")
+        return self.status()["evaluator"].startswith("machine code for ")
 
 
 def incident(world, service):
@@ -115,6 +115,24 @@ def claim_another_tick_than_healc_assumed_has_its_code_made(folder):
     with world:
         assert world.status()["code"] == "of the bundle"
         assert world.said().count("started the compiler") == 1
+
+
+def claim_objects_that_are_foreign_or_refused_are_made_anew(folder):
+    with World(folder, start=False) as world:
+        good = decode(world.bundle.read_bytes())
+        junk = b"\x7fELF of nobody knows which machine"
+        for changes, said in (({"abi": 4000000000}, "the bundle has no machine code for this CPU"),
+                              ({"cpu": "native"}, "the bundle has no machine code for this CPU"),
+                              ({"bytes": len(junk), "blake2b": hashlib.blake2b(junk, digest_size=32).digest()},
+                               "machine code is not used")):
+            rows = [{**row, **changes} for row in good[2]["objects"][:1]]
+            bodies = good[3][:len(good[2]["sources"])] + [junk if "bytes" in changes else good[3][-1]]
+            world.bundle.write_bytes(encode([*good[:2], {**good[2], "objects": rows}, bodies]))
+            assert call(HEALC, "sign", "--key", f"{folder}/development.key", str(world.bundle)).returncode == 0
+            world.start()
+            until(lambda: world.status()["code"] in ("made", "cached"))
+            assert said in world.said(), (changes, world.said())
+            world.stop()
 
 
 def claim_objects_that_fit_need_no_compiler(folder):
@@ -328,6 +346,12 @@ def claim_a_kernel_that_no_policy_wants_refuses_the_answer(folder):
             until(lambda: (world.code() or "making") not in ("making", ""))
             assert why in world.code(), (name, world.code())
             assert not (world.state / "code").exists()
+
+
+def claim_sources_that_are_too_much_for_the_compiler_run_on_the_reference_evaluator(folder):
+    comment = "# a line that says nothing\n" * 150000
+    with Bare(folder, {"app.heal": PREAMBLE + POLICY, **{f"{c}.heal": comment for c in "abcde"}}) as world:
+        still_acts(world, "it cannot be asked for", starts=0)
 
 
 # ---- the cage ----
