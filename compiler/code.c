@@ -8,17 +8,30 @@
 #include "compiler/jit.h"
 #include "runtime/abi.h"
 
-static enum status compile_part(const struct abi_plan *plan, size_t first, size_t count,
+static enum status compile_part(const struct abi_plan *plan, const uint32_t *groups, size_t count,
                                 const struct code_options *options, struct code_object *ret,
                                 struct error *error)
 {
     *ret = (struct code_object){.cpu = options->cpu, .abi = ABI_VERSION, .hash_count = count};
-    TRY(jit_groups(plan, first, count, options, CODE_OBJECT, &ret->bytes, &ret->size, error));
+    TRY(jit_groups(plan, groups, count, options, CODE_OBJECT, &ret->bytes, &ret->size, error));
     ret->hashes = heap_alloc(count * sizeof *ret->hashes);
     for (size_t i = 0; i < count; i++) {
-        ret->hashes[i] = plan->groups[first + i].hash;
+        ret->hashes[i] = plan->groups[groups[i]].hash;
     }
     return STATUS_OK;
+}
+
+/* The groups that this healc makes code for; the caller frees. */
+static uint32_t *groups_of(const struct abi_plan *plan, size_t *ret_count)
+{
+    uint32_t *groups = heap_alloc((plan->group_count + 1) * sizeof *groups);
+    *ret_count = 0;
+    for (size_t i = 0; i < plan->group_count; i++) {
+        if (jit_can(plan, &plan->groups[i])) {
+            groups[(*ret_count)++] = (uint32_t)i;
+        }
+    }
+    return groups;
 }
 
 enum status code_compile_plan(const struct abi_plan *plan, const struct code_options *options,
@@ -26,15 +39,17 @@ enum status code_compile_plan(const struct abi_plan *plan, const struct code_opt
 {
     const size_t part =
         options->kernels_per_object ? options->kernels_per_object : CODE_KERNELS_PER_OBJECT;
-    size_t count = 0, total = (plan->group_count + part - 1) / part;
-    struct code_object *objects = heap_alloc((total + 1) * sizeof *objects);
+    size_t count = 0, group_count;
+    uint32_t *groups = groups_of(plan, &group_count);
+    struct code_object *objects = heap_alloc((group_count / part + 1) * sizeof *objects);
     enum status status = STATUS_OK;
-    for (size_t first = 0; first < plan->group_count && status == STATUS_OK; first += part) {
-        size_t rest = plan->group_count - first;
-        status =
-            compile_part(plan, first, rest < part ? rest : part, options, &objects[count], error);
+    for (size_t first = 0; first < group_count && status == STATUS_OK; first += part) {
+        size_t rest = group_count - first;
+        status = compile_part(plan, groups + first, rest < part ? rest : part, options,
+                              &objects[count], error);
         count += status == STATUS_OK;
     }
+    free(groups);
     if (status != STATUS_OK) {
         code_objects_free(objects, count);
         return status;
@@ -99,15 +114,17 @@ enum status code_emit(const struct program *program, enum code_cpu cpu, enum cod
     const struct code_options options = {.cpu = cpu};
     struct abi_plan *plan = abi_plan_new(program, duration_seconds(CODE_TICK_SECONDS), error);
     uint8_t *bytes = NULL;
-    size_t size = 0;
+    size_t size = 0, group_count;
     if (!plan) {
         return STATUS_DENIED;
     }
+    uint32_t *groups = groups_of(plan, &group_count);
     enum status status =
-        plan->group_count == 0
+        group_count == 0
             ? error_set(error, STATUS_NOT_FOUND,
                         "no operator of these policies has code in this version")
-            : jit_groups(plan, 0, plan->group_count, &options, form, &bytes, &size, error);
+            : jit_groups(plan, groups, group_count, &options, form, &bytes, &size, error);
+    free(groups);
     if (status == STATUS_OK) {
         status = write_out(output, bytes, size, error);
     }

@@ -17,9 +17,12 @@ enum emit_phase { EMIT_BOTH, EMIT_BITS, EMIT_VALUES }; /* what a loop stores */
 
 /* A node's column in the loop. */
 struct emit_lane {
-    LLVMValueRef value; /* <8 x double>; of a scalar: a splat */
+    LLVMValueRef value; /* <8 x double>; of a scalar: a splat; of moments: x - mean */
     LLVMValueRef present,
         unknown; /* of emit->word, a bit a slot; present NULL for a scalar: it holds for all */
+    /* Of moments: the variance; d |d|; bits where d is NaN; those and what is unknown; lanes where
+     * x - mean is d, else d is 0 (NULL: all). */
+    LLVMValueRef variance, square, nan, unsure, counts;
 };
 
 struct emit {
@@ -35,10 +38,33 @@ struct emit {
     LLVMTypeRef word;        /* i8, and i64 in the loop over bits only */
     LLVMValueRef slot, byte; /* of the first lane; slot / 8 */
     struct emit_lane *lanes; /* [plan->node_count] */
+    bool calls_stdlib;       /* the module needs emit_stdlib() */
 };
 
 /* Adds k_HASH to the module. */
 void emit_group(struct emit *emit, const struct abi_group *group);
+
+/* A loop over slots from lo to hi from where the builder stands; at its end the builder stands
+ * behind it. bits: of loop.word, or-ed over all turns and returned as i64. */
+struct emit_loop {
+    LLVMBasicBlockRef entry, body, end;
+    LLVMTypeRef word;
+    LLVMValueRef lo, hi, step, any;
+};
+struct emit_loop emit_loop_begin(struct emit *emit, LLVMValueRef lo, LLVMValueRef hi, unsigned step,
+                                 LLVMTypeRef word);
+LLVMValueRef emit_loop_end(struct emit *emit, struct emit_loop *loop, LLVMValueRef bits);
+/* The lanes of inputs and of the first members, at the current slot. */
+void emit_members(struct emit *emit, uint32_t count);
+
+/* emit_stdlib.c. False in a healc that was built without clang: it calls nothing of stdlib. */
+bool emit_stdlib_there(void);
+/* Brings in what the module's kernels call; each() sees every function that came. False when LLVM
+ * refuses the bitcode. */
+typedef void emit_function_f(void *context, LLVMValueRef function);
+bool emit_stdlib(struct emit *emit, emit_function_f *each, void *context);
+/* emit_window.c: the whole body of a window's group; what was present, as i64. */
+LLVMValueRef emit_window(struct emit *emit);
 
 /* emit_column.c: columns at the current slot. */
 LLVMValueRef emit_load_reals(struct emit *emit, uint32_t column);
@@ -48,6 +74,7 @@ void emit_store_bits(struct emit *emit, uint32_t column, LLVMValueRef bits);
 LLVMValueRef emit_load_bytes(struct emit *emit, uint32_t column); /* <8 x i8> */
 void emit_store_bytes(struct emit *emit, uint32_t column, LLVMValueRef bytes);
 LLVMValueRef emit_splat(struct emit *emit, LLVMValueRef scalar);
+LLVMValueRef emit_scalar(struct emit *emit, double value);
 LLVMValueRef emit_real(struct emit *emit, double value);  /* a splat */
 LLVMValueRef emit_byte(struct emit *emit, uint8_t value); /* a splat */
 /* Lanes (<8 x i1>, what comparisons give) to bits and back. */
@@ -68,6 +95,14 @@ struct emit_lane emit_rename(struct emit *emit, const struct abi_node *node);
 LLVMValueRef emit_predicate(struct emit *emit, enum abi_compare compare, LLVMValueRef x,
                             LLVMValueRef y); /* lanes */
 struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint32_t member);
-struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uint32_t member);
+struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, uint32_t member);
+/* The value of a comparison that is a filter is NULL: emit_score() where it passes. */
+struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node);
+LLVMValueRef emit_deviation(struct emit *emit, const struct emit_lane *moments); /* d */
+LLVMValueRef emit_score(struct emit *emit, const struct emit_lane *moments);
+/* Bits of what is present and NaN. */
+LLVMValueRef emit_nan(struct emit *emit, LLVMValueRef value, LLVMValueRef present);
+/* The whole body of a group of moments with several readers; what was present, as i64. */
+LLVMValueRef emit_fan(struct emit *emit);
 
 #endif

@@ -1,18 +1,42 @@
-/* Exponential averages: kernel_ewma(), kernel_zscore() and kernel_zscore_compare() of
- * stdlib/column.c, eight slots at a time. */
+/* Exponential averages: kernel_ewma(), kernel_moments(), kernel_zscore() and
+ * kernel_zscore_compare() of stdlib/column.c, eight slots at a time. */
 #include <float.h>
 #include <math.h>
 
 #include "compiler/emit.h"
 #include "stdlib/kernel.h"
 
-/* Present and finite: only such samples are folded in. */
-static LLVMValueRef folded(struct emit *emit, const struct emit_lane *x)
+/* x - mean, to be counted as 0 where it is too small to matter. NaN stays. */
+struct step {
+    LLVMValueRef d, size, counts; /* x - mean, its magnitude, lanes that are not 0 */
+};
+
+static struct step step_from(struct emit *emit, LLVMValueRef mean, LLVMValueRef x)
 {
-    LLVMValueRef size = emit_fabs(emit, x->value);
-    LLVMValueRef finite =
-        LLVMBuildFCmp(emit->builder, LLVMRealOLE, size, emit_real(emit, DBL_MAX), "");
-    return LLVMBuildAnd(emit->builder, x->present, emit_bits(emit, finite), "");
+    struct step s = {.d = LLVMBuildFSub(emit->builder, x, mean, "")};
+    s.size = emit_fabs(emit, s.d);
+    s.counts =
+        LLVMBuildFCmp(emit->builder, LLVMRealUGE, s.size, emit_real(emit, KERNEL_STEP_MIN), "");
+    return s;
+}
+
+static LLVMValueRef or_zero(struct emit *emit, LLVMValueRef counts, LLVMValueRef value)
+{
+    return LLVMBuildSelect(emit->builder, counts, value, emit_real(emit, 0), "");
+}
+
+/* The product of d and something finite: one masked instruction where there are such. */
+static LLVMValueRef step_times(struct emit *emit, const struct step *s, LLVMValueRef factor)
+{
+    return or_zero(emit, s->counts, LLVMBuildFMul(emit->builder, factor, s->d, ""));
+}
+
+/* Present, and what becomes of it stays a number: only such samples are folded in. */
+static LLVMValueRef folded(struct emit *emit, const struct emit_lane *x, LLVMValueRef becomes)
+{
+    LLVMValueRef good =
+        LLVMBuildFCmp(emit->builder, LLVMRealOLE, becomes, emit_real(emit, DBL_MAX), "");
+    return LLVMBuildAnd(emit->builder, x->present, emit_bits(emit, good), "");
 }
 
 /* The block that the builder leaves for a rare one, and what either brings back. */
@@ -43,18 +67,18 @@ struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint3
     const struct emit_lane *x = &emit->lanes[node->input[0]];
     const uint32_t mean_at = emit->group->state[member], begun_at = mean_at + 1;
     LLVMValueRef mean = emit_load_reals(emit, mean_at), begun = emit_load_bits(emit, begun_at);
-    LLVMValueRef active = folded(emit, x);
-    LLVMValueRef step = LLVMBuildFSub(b, x->value, mean, "");
-    step = LLVMBuildFMul(b, emit_real(emit, node->number), step, "");
+    const struct step s = step_from(emit, mean, x->value);
+    LLVMValueRef step = step_times(emit, &s, emit_real(emit, node->number));
     LLVMValueRef next = LLVMBuildFAdd(b, mean, step, "");
-    struct detour d = detour(emit, LLVMBuildAnd(b, active, begun, ""), "beginning");
-    LLVMValueRef first = emit_choose(emit, begun, next, x->value);
+    LLVMValueRef active = folded(emit, x, emit_fabs(emit, next));
+    struct detour rare = detour(emit, LLVMBuildAnd(b, active, begun, ""), "beginning");
+    LLVMValueRef first = emit_choose(emit, begun, next, or_zero(emit, s.counts, s.d));
     first = emit_choose(emit, active, first, mean);
     LLVMValueRef started = LLVMBuildOr(b, begun, active, "");
     emit_store_bits(emit, begun_at, started);
-    emit_end(emit, d.behind);
-    mean = either(emit, &d, next, first);
-    begun = either(emit, &d, begun, started);
+    emit_end(emit, rare.behind);
+    mean = either(emit, &rare, next, first);
+    begun = either(emit, &rare, begun, started);
     emit_store_reals(emit, mean_at, mean);
     LLVMValueRef waiting = LLVMBuildAnd(b, x->present, LLVMBuildNot(b, begun, ""), "");
     return (struct emit_lane){.value = mean,
@@ -62,23 +86,15 @@ struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint3
                               .unknown = LLVMBuildOr(b, x->unknown, waiting, "")};
 }
 
+/* ---- moments ---- */
+
 struct moments {
     uint32_t at; /* first column: mean, variance, history, ripe */
-    LLVMValueRef mean, variance, ripe, d;
+    LLVMValueRef mean, variance, ripe;
 };
 
-static struct moments moments_load(struct emit *emit, const struct emit_lane *x, uint32_t member)
-{
-    struct moments m = {.at = emit->group->state[member]};
-    m.mean = emit_load_reals(emit, m.at);
-    m.variance = emit_load_reals(emit, m.at + 1);
-    m.ripe = emit_load_bits(emit, m.at + 3);
-    m.d = LLVMBuildFSub(emit->builder, x->value, m.mean, "");
-    return m;
-}
-
 /* Some slot has no sample, or is young: its history grows, its first sample is its mean. */
-static void fold_some(struct emit *emit, const struct emit_lane *x, const struct moments *m,
+static void fold_some(struct emit *emit, const struct moments *m, const struct step *s,
                       LLVMValueRef active, LLVMValueRef *mean, LLVMValueRef *variance)
 {
     LLVMBuilderRef b = emit->builder;
@@ -94,104 +110,296 @@ static void fold_some(struct emit *emit, const struct emit_lane *x, const struct
     emit_store_bits(
         emit, m->at + 3,
         LLVMBuildOr(b, m->ripe, LLVMBuildAnd(b, emit_bits(emit, full), active, ""), ""));
-    *mean = LLVMBuildSelect(b, first, x->value, *mean, "");
-    *variance = LLVMBuildSelect(b, first, emit_real(emit, 0), *variance, "");
+    *mean = LLVMBuildSelect(b, first, or_zero(emit, s->counts, s->d), *mean, "");
+    *variance = LLVMBuildSelect(b, first, emit_real(emit, KERNEL_SPREAD_MIN), *variance, "");
     *mean = emit_choose(emit, active, *mean, m->mean);
     *variance = emit_choose(emit, active, *variance, m->variance);
 }
 
-static LLVMValueRef score(struct emit *emit, const struct moments *m)
+LLVMValueRef emit_nan(struct emit *emit, LLVMValueRef value, LLVMValueRef present)
 {
-    LLVMBuilderRef b = emit->builder;
-    LLVMValueRef zero = emit_real(emit, 0);
-    LLVMValueRef still = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOEQ, m->d, zero, ""),
-                                      LLVMBuildFCmp(b, LLVMRealOEQ, m->variance, zero, ""), "");
-    LLVMValueRef z = LLVMBuildFDiv(b, m->d, emit_sqrt(emit, m->variance), "");
-    return LLVMBuildSelect(b, still, zero, z, "");
+    LLVMValueRef is_nan = LLVMBuildFCmp(emit->builder, LLVMRealUNO, value, value, "");
+    return LLVMBuildAnd(emit->builder, emit_bits(emit, is_nan), present, "");
 }
 
-/* d |d| op k |k| v: neither root nor division. */
-static LLVMValueRef beyond(struct emit *emit, const struct abi_node *node, const struct moments *m)
+/* Mostly all eight slots are present, ripe and ordinary, and nothing has to be chosen. */
+struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, uint32_t member)
 {
     LLVMBuilderRef b = emit->builder;
-    LLVMValueRef square = LLVMBuildFMul(b, m->d, emit_fabs(emit, m->d), "");
-    LLVMValueRef bound =
-        LLVMBuildFMul(b, emit_real(emit, node->bound * fabs(node->bound)), m->variance, "");
-    return emit_predicate(emit, node->compare, square, bound);
-}
-
-/* What a z-score's slots are when every one is present, finite and ripe. */
-static struct emit_lane scored(struct emit *emit, const struct abi_node *node,
-                               const struct emit_lane *x, const struct moments *m,
-                               LLVMValueRef is_true)
-{
-    struct emit_lane lane = {.present = LLVMConstInt(emit->i8, UINT8_MAX, 0),
-                             .unknown = x->unknown};
-    if (node->kind == ABI_ZSCORE) {
-        lane.value = score(emit, m);
-    } else if (node->return_bool) {
-        lane.value =
-            LLVMBuildSelect(emit->builder, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
-    } else {
-        lane.present = emit_bits(emit, is_true);
-    }
-    return lane;
-}
-
-/* And when some are not: too young is unknown, and for a comparison so is NaN. */
-static struct emit_lane scored_some(struct emit *emit, const struct abi_node *node,
-                                    const struct emit_lane *x, const struct moments *m,
-                                    const struct emit_lane *all)
-{
-    LLVMBuilderRef b = emit->builder;
-    LLVMValueRef unsure = LLVMBuildNot(b, m->ripe, "");
-    if (node->kind == ABI_ZSCORE_COMPARE) {
-        LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, x->value, x->value, "");
-        unsure = LLVMBuildOr(b, unsure, emit_bits(emit, is_nan), "");
-    }
-    unsure = LLVMBuildAnd(b, unsure, x->present, "");
-    struct emit_lane lane = {.unknown = LLVMBuildOr(b, unsure, x->unknown, "")};
-    if (node->kind == ABI_ZSCORE_COMPARE && !node->return_bool) {
-        lane.present = LLVMBuildAnd(b, x->present, m->ripe, "");
-        lane.present = LLVMBuildAnd(b, lane.present, all->present, "");
-    } else {
-        lane.present = LLVMBuildAnd(b, x->present, LLVMBuildNot(b, unsure, ""), "");
-    }
-    return lane;
-}
-
-/* Mostly all eight slots are present, finite and ripe, and nothing has to be chosen. The fold:
- * v = (1 - alpha) (v + alpha d d), m = m + alpha d. */
-struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node, uint32_t member)
-{
-    LLVMBuilderRef b = emit->builder;
-    const struct emit_lane x = emit->lanes[node->input[0]];
-    const bool root = member + 1 == emit->group->member_count;
-    const struct moments m = moments_load(emit, &x, member);
-    LLVMValueRef is_true = node->kind == ABI_ZSCORE ? NULL : beyond(emit, node, &m);
-    struct emit_lane lane = scored(emit, node, &x, &m, is_true);
-    LLVMValueRef active = folded(emit, &x);
-    LLVMValueRef step = LLVMBuildFMul(b, emit_real(emit, node->number), m.d, "");
+    const struct emit_lane *x = &emit->lanes[node->input[0]];
+    struct moments m = {.at = emit->group->state[member]};
+    m.mean = emit_load_reals(emit, m.at);
+    m.variance = emit_load_reals(emit, m.at + 1);
+    m.ripe = emit_load_bits(emit, m.at + 3);
+    const struct step s = step_from(emit, m.mean, x->value);
+    LLVMValueRef step = step_times(emit, &s, emit_real(emit, node->number));
+    LLVMValueRef spread = LLVMBuildFAdd(b, m.variance, LLVMBuildFMul(b, step, s.d, ""), "");
     LLVMValueRef mean = LLVMBuildFAdd(b, m.mean, step, "");
-    LLVMValueRef variance = LLVMBuildFAdd(b, m.variance, LLVMBuildFMul(b, step, m.d, ""), "");
-    variance = LLVMBuildFMul(b, emit_real(emit, 1 - node->number), variance, "");
-    LLVMValueRef some_mean = mean, some_variance = variance;
-    struct detour d = detour(emit, LLVMBuildAnd(b, active, m.ripe, ""), "some");
-    fold_some(emit, &x, &m, active, &some_mean, &some_variance);
-    struct emit_lane some = scored_some(emit, node, &x, &m, &lane);
-    emit_end(emit, d.behind);
-    mean = either(emit, &d, mean, some_mean);
-    variance = either(emit, &d, variance, some_variance);
-    lane.present = either(emit, &d, lane.present, some.present);
-    lane.unknown = either(emit, &d, lane.unknown, some.unknown);
+    LLVMValueRef variance = LLVMBuildFMul(b, emit_real(emit, 1 - node->number), spread, "");
+    LLVMValueRef least = emit_real(emit, KERNEL_SPREAD_MIN);
+    LLVMValueRef more = LLVMBuildFCmp(b, LLVMRealOGT, variance, least, "");
+    variance = LLVMBuildSelect(b, more, variance, least, "");
+    LLVMValueRef active = folded(emit, x, spread), some_mean = mean, some_variance = variance;
+    LLVMValueRef square = step_times(emit, &s, s.size);
+    struct detour rare = detour(emit, LLVMBuildAnd(b, active, m.ripe, ""), "some");
+    fold_some(emit, &m, &s, active, &some_mean, &some_variance);
+    LLVMValueRef ripe = LLVMBuildAnd(b, x->present, m.ripe, "");
+    LLVMValueRef young = LLVMBuildAnd(b, x->present, LLVMBuildNot(b, m.ripe, ""), "");
+    LLVMValueRef unknown = LLVMBuildOr(b, x->unknown, young, "");
+    LLVMValueRef nan = emit_nan(emit, s.d, ripe);
+    LLVMValueRef unsure = LLVMBuildOr(b, unknown, nan, "");
+    emit_end(emit, rare.behind);
+    mean = either(emit, &rare, mean, some_mean);
+    variance = either(emit, &rare, variance, some_variance);
+    struct emit_lane lane = {.value = s.d,
+                             .counts = s.counts,
+                             .variance = m.variance,
+                             .square = square,
+                             .present =
+                                 either(emit, &rare, LLVMConstInt(emit->i8, UINT8_MAX, 0), ripe),
+                             .unknown = either(emit, &rare, x->unknown, unknown),
+                             .unsure = either(emit, &rare, x->unknown, unsure),
+                             .nan = either(emit, &rare, LLVMConstInt(emit->i8, 0, 0), nan)};
     emit_store_reals(emit, m.at, mean);
     emit_store_reals(emit, m.at + 1, variance);
-    if (!lane.value && !root) {
-        lane.value = score(emit, &m);
-    } else if (!lane.value) { /* few are true: the root and the division only for those */
-        LLVMBasicBlockRef behind = emit_unless(emit, lane.present, 0, "fires");
-        emit_store_reals(emit, emit->group->root_column, score(emit, &m));
-        emit_end(emit, behind);
+    return lane;
+}
+
+/* ---- z-scores ---- */
+
+LLVMValueRef emit_deviation(struct emit *emit, const struct emit_lane *moments)
+{
+    return moments->counts ? or_zero(emit, moments->counts, moments->value) : moments->value;
+}
+
+LLVMValueRef emit_score(struct emit *emit, const struct emit_lane *moments)
+{
+    return LLVMBuildFDiv(emit->builder, emit_deviation(emit, moments),
+                         emit_sqrt(emit, moments->variance), "z");
+}
+
+/* k |k| v: what d |d| is compared with, instead of z with k. */
+static LLVMValueRef bound_of(struct emit *emit, double k, LLVMValueRef variance)
+{
+    return LLVMBuildFMul(emit->builder, emit_real(emit, k * fabs(k)), variance, "");
+}
+
+/* The lanes where z op k. */
+static LLVMValueRef beyond(struct emit *emit, const struct abi_node *node,
+                           const struct emit_lane *moments)
+{
+    return emit_predicate(emit, node->compare, moments->square,
+                          bound_of(emit, node->bound, moments->variance));
+}
+
+/* Where a comparison lets z through, z itself is not made here: few are, see emit_score(). */
+struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node)
+{
+    LLVMBuilderRef b = emit->builder;
+    const struct emit_lane *moments = &emit->lanes[node->input[0]];
+    struct emit_lane lane = {.present = moments->present, .unknown = moments->unknown};
+    if (node->kind == ABI_ZSCORE) {
+        lane.value = emit_score(emit, moments);
+        return lane;
+    }
+    LLVMValueRef is_true = beyond(emit, node, moments);
+    lane.unknown = moments->unsure;
+    if (node->return_bool) {
+        lane.present = LLVMBuildAnd(b, moments->present, LLVMBuildNot(b, moments->nan, ""), "");
+        lane.value = LLVMBuildSelect(b, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
+    } else {
+        lane.present = LLVMBuildAnd(b, moments->present, emit_bits(emit, is_true), "");
     }
     return lane;
+}
+
+/* ---- moments with several readers ---- */
+
+/* Comparisons that point the same way. When the loosest lets nothing through, none does: as the
+ * variance is never below 0, a product with a larger bound is never smaller. */
+struct family {
+    bool (*has)(const struct abi_node *node);
+    LLVMRealPredicate strict, equal; /* true where unordered: then each is asked */
+    double sign;                     /* of bounds, so that the loosest is the least */
+    uint32_t members[ABI_FAN_MAX], count;
+    double loosest;
+    bool all_strict;
+};
+
+static bool is_filter(const struct abi_node *node)
+{
+    return node->kind == ABI_ZSCORE_COMPARE && !node->return_bool && !isnan(node->bound);
+}
+
+static bool is_up(const struct abi_node *node)
+{
+    return is_filter(node) && (node->compare == ABI_GT || node->compare == ABI_GE);
+}
+
+static bool is_down(const struct abi_node *node)
+{
+    return is_filter(node) && (node->compare == ABI_LT || node->compare == ABI_LE);
+}
+
+struct fan {
+    struct family families[2]; /* of no or several members */
+    uint32_t first;            /* member of a family, or ABI_NONE */
+    bool scored;               /* z itself is among what is stored */
+};
+
+static const struct abi_node *member_node(const struct emit *emit, uint32_t member)
+{
+    return &emit->plan->nodes[emit->group->members[member]];
+}
+
+static void find_family(const struct emit *emit, struct family *family)
+{
+    family->loosest = INFINITY;
+    family->all_strict = true;
+    for (uint32_t i = emit->group->run_at + 1; i < emit->group->member_count; i++) {
+        const struct abi_node *node = member_node(emit, i);
+        if (family->has(node)) {
+            family->members[family->count++] = i;
+            family->loosest = fmin(family->loosest, family->sign * node->bound);
+            family->all_strict &= node->compare == ABI_GT || node->compare == ABI_LT;
+        }
+    }
+    family->loosest *= family->sign;
+    family->count = family->count < 2 ? 0 : family->count;
+}
+
+static struct fan find_fan(const struct emit *emit)
+{
+    struct fan fan = {
+        .families = {{.has = is_up, .strict = LLVMRealUGT, .equal = LLVMRealUGE, .sign = 1},
+                     {.has = is_down, .strict = LLVMRealULT, .equal = LLVMRealULE, .sign = -1}},
+        .first = ABI_NONE};
+    for (size_t i = 0; i < ARRAY_LEN(fan.families); i++) {
+        find_family(emit, &fan.families[i]);
+        if (fan.families[i].count > 0 && fan.first == ABI_NONE) {
+            fan.first = fan.families[i].members[0];
+        }
+    }
+    for (uint32_t i = emit->group->run_at + 1; i < emit->group->member_count; i++) {
+        fan.scored |= member_node(emit, i)->kind == ABI_ZSCORE;
+    }
+    return fan;
+}
+
+static bool in_family(const struct fan *fan, const struct abi_node *node)
+{
+    return (fan->families[0].count > 0 && is_up(node)) ||
+           (fan->families[1].count > 0 && is_down(node));
+}
+
+/* Slots that some member of the family may let through. */
+static LLVMValueRef maybe(struct emit *emit, const struct family *family,
+                          const struct emit_lane *moments)
+{
+    LLVMValueRef passes =
+        LLVMBuildFCmp(emit->builder, family->all_strict ? family->strict : family->equal,
+                      moments->square, bound_of(emit, family->loosest, moments->variance), "");
+    return LLVMBuildAnd(emit->builder, emit_bits(emit, passes), moments->present, "");
+}
+
+/* Members outside of families, each by itself. Returns where z is wanted. */
+static LLVMValueRef others(struct emit *emit, const struct fan *fan, LLVMValueRef *any)
+{
+    LLVMBuilderRef b = emit->builder;
+    const struct abi_group *group = emit->group;
+    LLVMValueRef wanted = LLVMConstInt(emit->i8, 0, 0);
+    for (uint32_t i = group->run_at + 1; i < group->member_count; i++) {
+        const struct abi_node *node = member_node(emit, i);
+        if (in_family(fan, node)) {
+            continue;
+        }
+        struct emit_lane lane = emit_zscore(emit, node);
+        if (node->kind == ABI_ZSCORE) {
+            emit_store_reals(emit, group->stored[group->scores], lane.value);
+        } else if (node->return_bool) {
+            emit_store_reals(emit, group->stored[i], lane.value);
+        } else {
+            wanted = LLVMBuildOr(b, wanted, lane.present, "");
+        }
+        emit_store_bits(emit, group->stored[i] + 1, lane.present);
+        emit_store_bits(emit, group->stored[i] + 2, lane.unknown);
+        *any = LLVMBuildOr(b, *any, lane.present, "");
+    }
+    return wanted;
+}
+
+/* Every member of a family where it may matter. */
+static void each_of(struct emit *emit, const struct family *family, LLVMValueRef maybe_bits)
+{
+    const struct abi_group *group = emit->group;
+    for (uint32_t i = 0; i < family->count; i++) {
+        const struct abi_node *node = member_node(emit, family->members[i]);
+        LLVMValueRef is_true = beyond(emit, node, &emit->lanes[node->input[0]]);
+        emit_store_bits(emit, group->stored[family->members[i]] + 1,
+                        LLVMBuildAnd(emit->builder, emit_bits(emit, is_true), maybe_bits, ""));
+    }
+}
+
+static LLVMValueRef fan_body(struct emit *emit, const struct fan *fan)
+{
+    LLVMBuilderRef b = emit->builder;
+    const struct abi_group *group = emit->group;
+    const struct emit_lane *moments = &emit->lanes[group->members[group->run_at]];
+    LLVMValueRef any = LLVMConstInt(emit->i8, 0, 0), bits[ARRAY_LEN(fan->families)];
+    LLVMValueRef wanted = others(emit, fan, &any);
+    for (size_t i = 0; i < ARRAY_LEN(fan->families); i++) {
+        bits[i] = fan->families[i].count ? maybe(emit, &fan->families[i], moments)
+                                         : LLVMConstInt(emit->i8, 0, 0);
+        wanted = LLVMBuildOr(b, wanted, bits[i], "");
+    }
+    if (fan->first != ABI_NONE) {
+        emit_store_bits(emit, group->stored[fan->first] + 2, moments->unsure);
+    }
+    LLVMBasicBlockRef behind = emit_unless(emit, wanted, 0, "passes");
+    for (size_t i = 0; i < ARRAY_LEN(fan->families); i++) {
+        each_of(emit, &fan->families[i], bits[i]);
+    }
+    if (!fan->scored && group->scores != ABI_NONE) {
+        emit_store_reals(emit, group->stored[group->scores], emit_score(emit, moments));
+    }
+    emit_end(emit, behind);
+    return LLVMBuildOr(b, any, wanted, "");
+}
+
+/* Words of the families' bits, 64 slots at once: present is none until somebody passes; unknown is
+ * the same for all. */
+static void family_words(struct emit *emit, const struct fan *fan, bool before)
+{
+    const struct abi_group *group = emit->group;
+    LLVMValueRef word = LLVMConstInt(emit->i64, 0, 0);
+    emit->word = emit->i64;
+    if (!before && fan->first != ABI_NONE) {
+        word = emit_load_bits(emit, group->stored[fan->first] + 2);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fan->families); i++) {
+        for (uint32_t j = 0; j < fan->families[i].count; j++) {
+            uint32_t member = fan->families[i].members[j];
+            if (before || member != fan->first) {
+                emit_store_bits(emit, group->stored[member] + (before ? 1 : 2), word);
+            }
+        }
+    }
+    emit->word = emit->i8;
+}
+
+LLVMValueRef emit_fan(struct emit *emit)
+{
+    const struct fan fan = find_fan(emit);
+    LLVMValueRef lo = LLVMGetParam(emit->function, 1), hi = LLVMGetParam(emit->function, 2);
+    struct emit_loop blocks = emit_loop_begin(emit, lo, hi, ABI_BLOCK, emit->i64);
+    LLVMValueRef slot = emit->slot, byte = emit->byte;
+    LLVMValueRef end = LLVMBuildNSWAdd(emit->builder, slot, blocks.step, "");
+    family_words(emit, &fan, true);
+    struct emit_loop loop = emit_loop_begin(emit, slot, end, EMIT_LANES, emit->i8);
+    emit_members(emit, emit->group->run_at + 1);
+    LLVMValueRef any = emit_loop_end(emit, &loop, fan_body(emit, &fan));
+    emit->slot = slot;
+    emit->byte = byte;
+    family_words(emit, &fan, false);
+    return emit_loop_end(emit, &blocks, any);
 }

@@ -72,11 +72,16 @@ static LLVMValueRef constant(LLVMValueRef scalar)
 }
 
 /* By its bits: LLVMConstReal() would lose the payload of a NaN. */
-LLVMValueRef emit_real(struct emit *emit, double value)
+LLVMValueRef emit_scalar(struct emit *emit, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    return constant(LLVMConstBitCast(LLVMConstInt(emit->i64, bits, 0), emit->real));
+    return LLVMConstBitCast(LLVMConstInt(emit->i64, bits, 0), emit->real);
+}
+
+LLVMValueRef emit_real(struct emit *emit, double value)
+{
+    return constant(emit_scalar(emit, value));
 }
 
 LLVMValueRef emit_byte(struct emit *emit, uint8_t value)
@@ -152,13 +157,26 @@ LLVMValueRef emit_sqrt(struct emit *emit, LLVMValueRef value)
     return unary(emit, "llvm.sqrt", value);
 }
 
+/* What is seldom stands out of the way and gets the spills. */
+static void seldom(struct emit *emit, LLVMValueRef branch)
+{
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(emit->context);
+    LLVMMetadataRef weights[] = {
+        LLVMMDStringInContext2(emit->context, "branch_weights", strlen("branch_weights")),
+        LLVMValueAsMetadata(LLVMConstInt(i32, 1, 0)),
+        LLVMValueAsMetadata(LLVMConstInt(i32, 1000, 0))};
+    LLVMMetadataRef node = LLVMMDNodeInContext2(emit->context, weights, ARRAY_LEN(weights));
+    LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(emit->context, "prof", 4),
+                    LLVMMetadataAsValue(emit->context, node));
+}
+
 LLVMBasicBlockRef emit_unless(struct emit *emit, LLVMValueRef bits, uint8_t other, const char *name)
 {
     LLVMBasicBlockRef then = LLVMAppendBasicBlockInContext(emit->context, emit->function, name);
     LLVMBasicBlockRef behind = LLVMAppendBasicBlockInContext(emit->context, emit->function, "");
     LLVMValueRef differ =
         LLVMBuildICmp(emit->builder, LLVMIntNE, bits, LLVMConstInt(emit->i8, other, 0), "");
-    LLVMBuildCondBr(emit->builder, differ, then, behind);
+    seldom(emit, LLVMBuildCondBr(emit->builder, differ, then, behind));
     LLVMPositionBuilderAtEnd(emit->builder, then);
     return behind;
 }

@@ -105,7 +105,15 @@ static void set_attribute(struct jit *jit, LLVMValueRef function, const char *ke
     LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attribute);
 }
 
-static void emit_groups(struct jit *jit, const struct abi_plan *plan, size_t first, size_t count)
+static void set_target(void *context, LLVMValueRef function)
+{
+    struct jit *jit = context;
+    set_attribute(jit, function, "target-cpu", jit->cpu);
+    set_attribute(jit, function, "target-features", jit->features);
+}
+
+static enum status emit_groups(struct jit *jit, const struct abi_plan *plan, const uint32_t *groups,
+                               size_t count, struct error *error)
 {
     struct emit emit = {.context = jit->context,
                         .module = jit->module,
@@ -114,11 +122,13 @@ static void emit_groups(struct jit *jit, const struct abi_plan *plan, size_t fir
                         .wide = jit->wide,
                         .lanes = heap_alloc((plan->node_count + 1) * sizeof *emit.lanes)};
     for (size_t i = 0; i < count; i++) {
-        emit_group(&emit, &plan->groups[first + i]);
-        set_attribute(jit, emit.function, "target-cpu", jit->cpu);
-        set_attribute(jit, emit.function, "target-features", jit->features);
+        emit_group(&emit, &plan->groups[groups[i]]);
+        set_target(jit, emit.function);
     }
     free(emit.lanes);
+    return emit_stdlib(&emit, set_target, jit)
+               ? STATUS_OK
+               : wrong(error, "refuses the bitcode of stdlib", NULL);
 }
 
 static enum status run_passes(struct jit *jit, struct error *error)
@@ -176,14 +186,21 @@ static enum status jit_write(struct jit *jit, enum code_form form, uint8_t **ret
     return STATUS_OK;
 }
 
-enum status jit_groups(const struct abi_plan *plan, size_t first, size_t count,
+bool jit_can(const struct abi_plan *plan, const struct abi_group *group)
+{
+    return plan->nodes[group->members[0]].kind != ABI_WINDOW || emit_stdlib_there();
+}
+
+enum status jit_groups(const struct abi_plan *plan, const uint32_t *groups, size_t count,
                        const struct code_options *options, enum code_form form, uint8_t **ret_bytes,
                        size_t *ret_size, struct error *error)
 {
     struct jit jit = {0};
     enum status status = jit_open(&jit, options, error);
     if (status == STATUS_OK) {
-        emit_groups(&jit, plan, first, count);
+        status = emit_groups(&jit, plan, groups, count, error);
+    }
+    if (status == STATUS_OK) {
         status = verify(&jit, error);
     }
     if (status == STATUS_OK && !options->plain) {

@@ -5,8 +5,10 @@
 #include "compiler/code.h"
 #include "runtime/abi.h"
 
-/* Groups first .. first + count of the plan as bytes of the kind, on the heap. */
-NODISCARD enum status jit_groups(const struct abi_plan *plan, size_t first, size_t count,
+/* False when this healc makes no code for the group: see emit_stdlib_there(). */
+bool jit_can(const struct abi_plan *plan, const struct abi_group *group);
+/* These groups of the plan as bytes of the kind, on the heap. */
+NODISCARD enum status jit_groups(const struct abi_plan *plan, const uint32_t *groups, size_t count,
                                  const struct code_options *options, enum code_form form,
                                  uint8_t **ret_bytes, size_t *ret_size, struct error *error);
 

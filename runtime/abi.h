@@ -3,7 +3,9 @@
  *
  * A plan is the evaluator's graph, children before parents, equal operators once. Nodes for which
  * code can be made are in groups: one kernel a group, named by the hash of what it computes. A
- * group's last member is its root; only the root's column is stored, the others live in registers.
+ * group's last member is its root; mostly only the root's column is stored and the others live in
+ * registers. Moments that several z-scores and comparisons read are in one group with all of these,
+ * each of which is stored.
  *
  *     struct abi_plan *plan = abi_plan_new(program, tick, error);
  *     for (size_t i = 0; i < plan->group_count; i++) ... plan->groups[i] ...
@@ -15,9 +17,10 @@
 #include "lang/ast.h"
 
 enum {
-    ABI_VERSION = 1,
+    ABI_VERSION = 2,
     ABI_COLUMNS_MAX = 256, /* of one kernel */
     ABI_MEMBERS_MAX = 96,  /* nodes of one kernel */
+    ABI_FAN_MAX = 48,      /* readers of moments in one kernel with them */
     ABI_BLOCK = 64         /* slots; lo and hi are multiples */
 };
 #define ABI_NONE UINT32_MAX
@@ -27,19 +30,28 @@ enum {
  *   a vector that is read     double values[], bits present, bits unknown
  *   a scalar that is read     double values[1], bits unknown (bit 0); a constant has none
  *   state of an ewma          double mean[], bits begun
- *   state of a z-score        double mean[], double variance[], uint8_t history[], bits ripe
- *   the root                  double values[], bits present, bits unknown
+ *   moments that are read     double d[], double variance[], bits present, bits unknown
+ *   state of moments          double mean[], double variance[], uint8_t history[], bits ripe
+ *   what is stored            as it is read
  *
  * All are valid for lo <= slot < hi, a multiple of ABI_BLOCK, also where there are fewer slots;
  * there the present bits are 0 and the kernel leaves the state as it was. Bits are 64 a word, the
- * lowest first. The root's values are written where its present bits are, and may be elsewhere; its
- * unknown bits behind the last slot are unspecified. */
+ * lowest first. Values are written where the present bits are, and may be elsewhere; unknown bits
+ * behind the last slot are unspecified.
+ *
+ * A window is a group of its own. Its slots are the lanes of tiles, ABI_BLOCK a tile:
+ *
+ *   its source            struct kernel_tile tiles[], one for ABI_BLOCK slots
+ *   its argument          a scalar, for functions that have one
+ *   its state             the state of its row in stdlib/window.def, one for ABI_BLOCK slots
+ *   the root              double values[], bits present; what is unknown the caller knows
+ */
 struct abi_columns {
     void *column[ABI_COLUMNS_MAX];
 };
-/* Returns 0 when no slot of the root is present. */
+/* Returns 0 when no slot of what is stored is present. */
 typedef uint64_t abi_kernel_f(const struct abi_columns *columns, int64_t lo, int64_t hi,
-                              double now);
+                              int64_t now_ms);
 
 enum abi_kind {
     ABI_OTHER, /* the reference evaluator's */
@@ -54,8 +66,10 @@ enum abi_kind {
     ABI_RENAME,
     ABI_NEGATE,
     ABI_EWMA,
+    ABI_MOMENTS,
     ABI_ZSCORE,
-    ABI_ZSCORE_COMPARE
+    ABI_ZSCORE_COMPARE,
+    ABI_WINDOW
 };
 enum abi_compare { ABI_EQ, ABI_NE, ABI_LE, ABI_LT, ABI_GE, ABI_GT };
 enum { ABI_TEXT_BYTES = 120 };
@@ -66,10 +80,12 @@ struct abi_node {
     uint32_t input[2], input_count;
     enum abi_compare compare;
     bool return_bool;
-    bool scalar;   /* one value, without labels */
-    bool outside;  /* read by the engine, not only by nodes */
-    double number; /* of NUMBER; alpha */
-    double bound;  /* k of ZSCORE_COMPARE */
+    bool scalar;     /* one value, without labels */
+    bool outside;    /* read by the engine, not only by nodes */
+    double number;   /* of NUMBER; alpha */
+    double bound;    /* k of ZSCORE_COMPARE */
+    uint32_t window; /* of WINDOW: enum kernel_window_kind */
+    int64_t range_ms, offset_ms;
     uint32_t group;
     uint32_t readers;          /* nodes that read it */
     uint32_t bytes_per_slot;   /* columns and state, without rings of samples */
@@ -81,13 +97,18 @@ struct abi_group {
     uint64_t hash;
     uint32_t *members; /* inputs before readers; the last is the root */
     uint32_t *state;   /* [member_count] first column of the member's state, or ABI_NONE */
+    uint32_t *stored;  /* [member_count] first column of what is stored of it, or ABI_NONE */
     uint32_t member_count;
+    uint32_t run_at; /* the member at whose turn the kernel runs: all inputs stand before it, all
+                        readers of what it stores behind it */
     uint32_t *inputs;
     uint32_t *input_column; /* [input_count] first column, ABI_NONE for constants */
     uint32_t input_count;
     uint32_t root_column, column_count;
-    uint32_t alias; /* the input whose values are the root's values (they are not stored), or
-                       ABI_NONE */
+    uint32_t alias;  /* the input whose values are the root's values (they are not stored), or
+                        ABI_NONE */
+    uint32_t scores; /* the member in whose values all of them that have z as value find it, or
+                        ABI_NONE */
 };
 
 struct abi_plan {
@@ -96,6 +117,12 @@ struct abi_plan {
     struct abi_group *groups;
     size_t group_count;
 };
+
+/* Its value is the z of its moments. */
+static inline bool abi_is_score(const struct abi_node *node)
+{
+    return node->kind == ABI_ZSCORE || (node->kind == ABI_ZSCORE_COMPARE && !node->return_bool);
+}
 
 /* The plan of a checked program as an engine with this tick would run it; NULL with error set when
  * the engine would refuse it. */

@@ -1,4 +1,4 @@
-/* Kernels over columns: presence, comparison, arithmetic. */
+/* Kernels over columns: presence, comparison, arithmetic; sums. */
 #include <math.h>
 #include <string.h>
 
@@ -41,6 +41,19 @@ KERNEL_CLONES bool kernel_present(const int64_t *newest_ms, size_t n, int64_t af
         ret_present[base / 64] = pack64(in);
     }
     return future != 0;
+}
+
+void kernel_sum_add(struct kernel_sum *sum, double value)
+{
+    double total = sum->sum + value;
+    if (isinf(total)) {
+        sum->error = 0;
+    } else if (fabs(sum->sum) >= fabs(value)) {
+        sum->error += (sum->sum - total) + value;
+    } else {
+        sum->error += (value - total) + sum->sum;
+    }
+    sum->sum = total;
 }
 
 /* One loop an operator: the operator is chosen once, outside. a - a is NaN for NaN and infinity. */
@@ -111,9 +124,12 @@ void kernel_arithmetic(enum kernel_arithmetic op, const double *x, size_t x_step
 
 /* ---- exponential averages ---- */
 
-static inline bool usable(double x)
+#define LARGEST 1.7976931348623157e308
+
+static inline double step_from(double mean, double x)
 {
-    return fabs(x) <= 1.7976931348623157e308; /* false for NaN too */
+    double d = x - mean;
+    return fabs(d) < KERNEL_STEP_MIN ? 0 : d;
 }
 
 void kernel_ewma(const double *x, const uint64_t *present, size_t n, double alpha, double *mean,
@@ -121,81 +137,97 @@ void kernel_ewma(const double *x, const uint64_t *present, size_t n, double alph
 {
     for (size_t i = 0; i < n; i++) {
         uint64_t bit = 1ULL << (i % 64);
-        if (!(present[i / 64] & bit) || !usable(x[i])) {
-            continue;
+        double d = step_from(mean[i], x[i]), next = mean[i] + alpha * d;
+        if ((present[i / 64] & bit) && fabs(next) <= LARGEST) { /* not for NaN */
+            mean[i] = begun[i / 64] & bit ? next : d;
+            begun[i / 64] |= bit;
         }
-        mean[i] = begun[i / 64] & bit ? mean[i] + alpha * (x[i] - mean[i]) : x[i];
-        begun[i / 64] |= bit;
     }
 }
 
-/* Folds x into the state of slot i. */
-static inline void fold(const struct kernel_moments *state, size_t i, double x, double alpha)
+/* 64 slots, all present and ripe: no branch a slot. */
+KERNEL_CLONES static void moments_part(const double *restrict x, double *restrict mean,
+                                       double *restrict variance, double alpha,
+                                       double *restrict ret_d, double *restrict ret_variance)
 {
-    if (!usable(x)) {
+    for (size_t i = 0; i < 64; i++) {
+        double d = step_from(mean[i], x[i]), step = alpha * d;
+        double spread = variance[i] + step * d, next = (1 - alpha) * spread;
+        int folded = spread <= LARGEST;
+        next = next > KERNEL_SPREAD_MIN ? next : KERNEL_SPREAD_MIN;
+        ret_d[i] = d;
+        ret_variance[i] = variance[i];
+        mean[i] = folded ? mean[i] + step : mean[i];
+        variance[i] = folded ? next : variance[i];
+    }
+}
+
+static void moments_one(double x, double alpha, const struct kernel_moments *state, size_t i)
+{
+    double d = step_from(state->mean[i], x), step = alpha * d;
+    double spread = state->variance[i] + step * d, next = (1 - alpha) * spread;
+    if (!(spread <= LARGEST)) {
         return;
     }
-    double d = x - state->mean[i];
     if (state->history[i] == 0) {
-        state->mean[i] = x;
-        state->variance[i] = 0;
+        state->mean[i] = d;
+        state->variance[i] = KERNEL_SPREAD_MIN;
     } else {
-        state->mean[i] = state->mean[i] + alpha * d;
-        state->variance[i] = (1 - alpha) * (state->variance[i] + alpha * d * d);
+        state->mean[i] = state->mean[i] + step;
+        state->variance[i] = next > KERNEL_SPREAD_MIN ? next : KERNEL_SPREAD_MIN;
     }
     if (state->history[i] < KERNEL_HISTORY_MIN && ++state->history[i] == KERNEL_HISTORY_MIN) {
         state->ripe[i / 64] |= 1ULL << (i % 64);
     }
 }
 
-static double score(const struct kernel_moments *state, size_t i, double x)
+static void moments_slowly(const double *x, uint64_t present, size_t base, double alpha,
+                           const struct kernel_moments *state, double *ret_d, double *ret_variance)
 {
-    double d = x - state->mean[i];
-    return d == 0 && state->variance[i] == 0 ? 0 : d / sqrt(state->variance[i]);
+    for (uint64_t rest = present; rest; rest &= rest - 1) {
+        size_t i = base + (size_t)__builtin_ctzll(rest);
+        ret_d[i] = step_from(state->mean[i], x[i]);
+        ret_variance[i] = state->variance[i];
+        moments_one(x[i], alpha, state, i);
+    }
 }
 
-void kernel_zscore(const double *x, const uint64_t *present, size_t n, double alpha,
-                   const struct kernel_moments *state, double *ret, uint64_t *ret_present)
+void kernel_moments(const double *x, const uint64_t *present, size_t n, double alpha,
+                    const struct kernel_moments *state, double *ret_d, double *ret_variance,
+                    uint64_t *ret_ripe)
 {
-    for (size_t i = 0; i < n; i += 64) {
-        ret_present[i / 64] = present[i / 64] & state->ripe[i / 64];
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (present[i / 64] >> (i % 64) & 1) {
-            ret[i] = score(state, i, x[i]);
-            fold(state, i, x[i], alpha);
+    for (size_t base = 0; base < n; base += 64) {
+        const size_t w = base / 64;
+        ret_ripe[w] = present[w] & state->ripe[w];
+        if (ret_ripe[w] == UINT64_MAX) {
+            moments_part(x + base, state->mean + base, state->variance + base, alpha, ret_d + base,
+                         ret_variance + base);
+        } else {
+            moments_slowly(x, present[w] & low_bits(n - base), base, alpha, state, ret_d,
+                           ret_variance);
         }
     }
 }
 
-static inline bool compare_one(enum kernel_compare op, double a, double b)
+void kernel_zscore(const double *d, const double *variance, size_t n, double *ret)
 {
-    switch (op) {
-    case COMPARE_EQ: return a == b;
-    case COMPARE_NE: return a != b;
-    case COMPARE_LE: return a <= b;
-    case COMPARE_LT: return a < b;
-    case COMPARE_GE: return a >= b;
-    case COMPARE_GT: return a > b;
+    for (size_t i = 0; i < n; i++) {
+        ret[i] = d[i] / sqrt(variance[i]);
     }
-    return false;
 }
 
-/* 64 slots, all present and ripe: no branch a slot. */
-#define ZSCORE_LOOP(op)                                           \
-    for (size_t i = 0; i < 64; i++) {                             \
-        double d = x[i] - mean[i], v = variance[i];               \
-        int ok = fabs(x[i]) <= 1.7976931348623157e308;            \
-        is_true[i] = (uint8_t)(d * fabs(d) op bound * v);         \
-        is_nan[i] = (uint8_t)(x[i] != x[i]);                      \
-        mean[i] = ok ? mean[i] + alpha * d : mean[i];             \
-        variance[i] = ok ? (1 - alpha) * (v + alpha * d * d) : v; \
-    }                                                             \
+#define ZSCORE_LOOP(op)                                            \
+    for (size_t i = 0; i < part; i++) {                            \
+        is_true[i] = (uint8_t)(d[i] * fabs(d[i]) op bound * v[i]); \
+        is_nan[i] = (uint8_t)(d[i] != d[i]);                       \
+    }                                                              \
     break
 
-static inline __attribute__((always_inline)) void zscore_part(
-    enum kernel_compare op, double bound, const double *restrict x, double *restrict mean,
-    double *restrict variance, double alpha, uint8_t *restrict is_true, uint8_t *restrict is_nan)
+static inline __attribute__((always_inline)) void zscore_part(enum kernel_compare op, double bound,
+                                                              const double *restrict d,
+                                                              const double *restrict v, size_t part,
+                                                              uint8_t *restrict is_true,
+                                                              uint8_t *restrict is_nan)
 {
     switch (op) {
     case COMPARE_EQ: ZSCORE_LOOP(==);
@@ -207,56 +239,19 @@ static inline __attribute__((always_inline)) void zscore_part(
     }
 }
 
-static void zscore_slowly(enum kernel_compare op, double bound, const double *x, uint64_t present,
-                          size_t base, double alpha, const struct kernel_moments *state,
-                          uint64_t *ret_true, uint64_t *ret_unknown)
+KERNEL_CLONES void kernel_zscore_compare(enum kernel_compare op, double k, const double *d,
+                                         const double *variance, const uint64_t *present, size_t n,
+                                         double *values, uint64_t *ret_true, uint64_t *ret_nan)
 {
-    *ret_true = 0;
-    *ret_unknown = 0;
-    for (uint64_t rest = present; rest; rest &= rest - 1) {
-        uint64_t bit = rest & (0 - rest);
-        size_t i = base + (size_t)__builtin_ctzll(rest);
-        double d = x[i] - state->mean[i];
-        bool ripe = state->history[i] >= KERNEL_HISTORY_MIN;
-        *ret_true |= ripe && compare_one(op, d * fabs(d), bound * state->variance[i]) ? bit : 0;
-        *ret_unknown |= !ripe || isnan(x[i]) ? bit : 0;
-        fold(state, i, x[i], alpha);
-    }
-}
-
-/* The z of the few that are true, from the state before the fold. */
-static void score_true(const double *x, uint64_t is_true, size_t base, const double *mean,
-                       const double *variance, double *values)
-{
-    for (uint64_t rest = is_true; rest; rest &= rest - 1) {
-        size_t i = (size_t)__builtin_ctzll(rest);
-        double d = x[base + i] - mean[i];
-        values[base + i] = d == 0 && variance[i] == 0 ? 0 : d / sqrt(variance[i]);
-    }
-}
-
-KERNEL_CLONES void kernel_zscore_compare(enum kernel_compare op, double k, const double *x,
-                                         const uint64_t *present, size_t n, double alpha,
-                                         const struct kernel_moments *state, double *values,
-                                         uint64_t *ret_true, uint64_t *ret_unknown)
-{
-    const double bound = k * fabs(k);
     for (size_t base = 0; base < n; base += 64) {
-        size_t w = base / 64;
-        double mean[64], variance[64];
-        uint8_t is_true[64], is_nan[64];
-        size_t part = n - base < 64 ? n - base : 64;
-        memcpy(mean, state->mean + base, part * sizeof *mean);
-        memcpy(variance, state->variance + base, part * sizeof *variance);
-        if ((present[w] & state->ripe[w]) == UINT64_MAX) {
-            zscore_part(op, bound, x + base, state->mean + base, state->variance + base, alpha,
-                        is_true, is_nan);
-            ret_true[w] = pack64(is_true);
-            ret_unknown[w] = pack64(is_nan);
-        } else {
-            zscore_slowly(op, bound, x, present[w] & low_bits(part), base, alpha, state,
-                          &ret_true[w], &ret_unknown[w]);
+        const size_t w = base / 64, part = n - base < 64 ? n - base : 64;
+        uint8_t is_true[64] = {0}, is_nan[64] = {0};
+        zscore_part(op, k * fabs(k), d + base, variance + base, part, is_true, is_nan);
+        ret_true[w] = pack64(is_true) & present[w];
+        ret_nan[w] = pack64(is_nan) & present[w];
+        for (uint64_t rest = ret_true[w]; rest; rest &= rest - 1) { /* few */
+            size_t i = base + (size_t)__builtin_ctzll(rest);
+            values[i] = d[i] / sqrt(variance[i]);
         }
-        score_true(x, ret_true[w], base, mean, variance, values);
     }
 }

@@ -22,25 +22,16 @@ struct kernel_sum {
 };
 void kernel_sum_add(struct kernel_sum *sum, double value);
 
-/* ---- windows: samples in time order, gaps left out ---- */
+/* ---- all samples of a window, in time order, gaps left out; see stdlib/window.h for windows a
+ * step at a time ---- */
 
 struct kernel_window {
     const int64_t *times_ms;
     const double *values;
     size_t count;
     int64_t start_ms, end_ms; /* the window (start, end] */
-    double argument;          /* predict_linear: seconds ahead */
+    double argument;          /* seconds ahead */
 };
-/* True and the result, or false when there are too few samples. */
-typedef bool kernel_window_f(const struct kernel_window *window, double *ret);
-kernel_window_f kernel_rate;           /* Prometheus 3 extrapolatedRate, per second; counters */
-kernel_window_f kernel_increase;       /* the same, over the window */
-kernel_window_f kernel_avg_over_time;  /* compensated; incremental once the sum overflows */
-kernel_window_f kernel_max_over_time;  /* NaN only when all are NaN */
-kernel_window_f kernel_min_over_time;  /* NaN only when all are NaN */
-kernel_window_f kernel_deriv;          /* slope of least squares, per second */
-kernel_window_f kernel_predict_linear; /* least squares line at end + argument */
-
 /* ---- columns ---- */
 
 /* Presence of an instant selector: newest[i] in (after_ms, now_ms]. Returns true when some newest
@@ -67,29 +58,37 @@ void kernel_arithmetic(enum kernel_arithmetic op, const double *x, size_t x_step
                        size_t y_step, size_t n, double *ret);
 
 /* ---- exponential averages ----
- * m starts as the first sample, then m += alpha (x - m) at each tick with a finite sample. v is the
- * exponential variance: v = (1 - alpha) (v + alpha d d), d = x - m before the update (West 1979).
- */
+ * With d = x - m at each tick with a sample, m += alpha d, and the exponential variance becomes
+ * v = (1 - alpha) (v + alpha d d) (West 1979). m starts as the first sample, v as
+ * KERNEL_SPREAD_MIN.
+ *
+ * Both stay finite and ordinary for ever: a |d| below KERNEL_STEP_MIN counts as 0, v is never below
+ * KERNEL_SPREAD_MIN, and a sample that would make the average or the variance infinite or NaN is
+ * not folded in. */
 
+#define KERNEL_STEP_MIN   1e-140  /* its square times any alpha in use is no subnormal */
+#define KERNEL_SPREAD_MIN 1e-280  /* its root is KERNEL_STEP_MIN */
 enum { KERNEL_HISTORY_MIN = 10 }; /* samples before a z-score is known */
 struct kernel_moments {
     double *mean, *variance;
     uint8_t *history; /* samples folded in, stops at KERNEL_HISTORY_MIN */
     uint64_t *ripe;   /* bit: history has reached it */
 };
+/* mean and begun are the state, mean is the result where begun. */
 void kernel_ewma(const double *x, const uint64_t *present, size_t n, double alpha, double *mean,
                  uint64_t *begun);
-/* z of x against the state before x; then x is folded in. z = d / sqrt(v), by definition compared
- * as d |d| op k |k| v, so that the comparison needs neither root nor division. With v 0: 0 when d
- * is 0, else infinite. ret_nan marks NaN samples; not ripe slots are not written as present. */
-void kernel_zscore(const double *x, const uint64_t *present, size_t n, double alpha,
-                   const struct kernel_moments *state, double *ret, uint64_t *ret_present);
-/* The comparison zscore(x) op k as one pass. ret_unknown: present, but too young or NaN. values[i]
- * is the z where ret_true, else unspecified. */
-void kernel_zscore_compare(enum kernel_compare op, double k, const double *x,
-                           const uint64_t *present, size_t n, double alpha,
-                           const struct kernel_moments *state, double *values, uint64_t *ret_true,
-                           uint64_t *ret_unknown);
+/* d of x and v as they are before x, for all that is present; then x is folded in. ret_ripe: where
+ * a z-score was known before x. */
+void kernel_moments(const double *x, const uint64_t *present, size_t n, double alpha,
+                    const struct kernel_moments *state, double *ret_d, double *ret_variance,
+                    uint64_t *ret_ripe);
+/* z = d / sqrt(v) of all n. */
+void kernel_zscore(const double *d, const double *variance, size_t n, double *ret);
+/* z op k, by definition d |d| op k |k| v: neither root nor division. Of what is present; ret_nan: d
+ * is NaN. values[i] is the z where ret_true, else unspecified. */
+void kernel_zscore_compare(enum kernel_compare op, double k, const double *d,
+                           const double *variance, const uint64_t *present, size_t n,
+                           double *values, uint64_t *ret_true, uint64_t *ret_nan);
 
 /* ---- forecast ----
  * A least-squares line over the window, looked at `argument` seconds after its end. The error of a

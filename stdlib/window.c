@@ -1,210 +1,136 @@
-/* Functions over windows of samples, as Prometheus 3 computes them. */
-#include <math.h>
+/* What is common to the functions over windows: their table, and their states when the tile below
+ * them changes. */
+#include "stdlib/window.h"
 
-#include "stdlib/kernel.h"
+#define IS_BEST_window_growth  false
+#define IS_BEST_window_average false
+#define IS_BEST_window_line    false
+#define IS_BEST_window_best    true
 
-static double seconds(int64_t ms)
-{
-    return (double)ms / 1e3;
-}
-
-void kernel_sum_add(struct kernel_sum *sum, double value)
-{
-    double total = sum->sum + value;
-    if (isinf(total)) {
-        sum->error = 0;
-    } else if (fabs(sum->sum) >= fabs(value)) {
-        sum->error += (sum->sum - total) + value;
-    } else {
-        sum->error += (value - total) + sum->sum;
-    }
-    sum->sum = total;
-}
-
-/* Growth of a counter between first and last sample: a fall is a restart from zero. */
-static double counter_growth(const struct kernel_window *w)
-{
-    double growth = w->values[w->count - 1] - w->values[0];
-    for (size_t i = 1; i < w->count; i++) {
-        growth += w->values[i] < w->values[i - 1] ? w->values[i - 1] : 0;
-    }
-    return growth;
-}
-
-/* By how much the sampled interval is stretched towards the ends of the window: all the way when
- * the gap is below 1.1 average intervals, else half an interval; never beyond the counter's zero.
- */
-static double extrapolation(const struct kernel_window *w, double growth)
-{
-    double to_start = seconds(w->times_ms[0] - w->start_ms);
-    double to_end = seconds(w->end_ms - w->times_ms[w->count - 1]);
-    double sampled = seconds(w->times_ms[w->count - 1] - w->times_ms[0]);
-    double average = sampled / (double)(w->count - 1);
-    double threshold = average * 1.1;
-    if (to_start >= threshold) {
-        to_start = average / 2;
-    }
-    if (growth > 0 && w->values[0] >= 0) {
-        double to_zero = sampled * (w->values[0] / growth);
-        to_start = to_zero < to_start ? to_zero : to_start;
-    }
-    if (to_end >= threshold) {
-        to_end = average / 2;
-    }
-    return (sampled + to_start + to_end) / sampled;
-}
-
-bool kernel_increase(const struct kernel_window *w, double *ret)
-{
-    if (w->count < 2) {
-        return false;
-    }
-    double growth = counter_growth(w);
-    *ret = growth * extrapolation(w, growth);
-    return true;
-}
-
-bool kernel_rate(const struct kernel_window *w, double *ret)
-{
-    if (w->count < 2) {
-        return false;
-    }
-    double growth = counter_growth(w);
-    *ret = growth * (extrapolation(w, growth) / seconds(w->end_ms - w->start_ms));
-    return true;
-}
-
-bool kernel_avg_over_time(const struct kernel_window *w, double *ret)
-{
-    if (w->count == 0) {
-        return false;
-    }
-    struct kernel_sum sum = {w->values[0], 0};
-    size_t i = 1;
-    for (; i < w->count; i++) {
-        struct kernel_sum next = sum;
-        kernel_sum_add(&next, w->values[i]);
-        if (isinf(next.sum)) {
-            break;
-        }
-        sum = next;
-    }
-    double count = (double)i;
-    struct kernel_sum mean = {sum.sum / count, sum.error / count};
-    if (i == w->count) {
-        *ret = mean.sum + mean.error;
-        return true;
-    }
-    for (; i < w->count; i++) {
-        count = (double)(i + 1);
-        double keep = (count - 1) / count;
-        mean = (struct kernel_sum){keep * mean.sum, keep * mean.error};
-        kernel_sum_add(&mean, w->values[i] / count);
-    }
-    *ret = mean.sum + mean.error;
-    return true;
-}
-
-bool kernel_max_over_time(const struct kernel_window *w, double *ret)
-{
-    if (w->count == 0) {
-        return false;
-    }
-    double best = w->values[0];
-    for (size_t i = 1; i < w->count; i++) {
-        best = w->values[i] > best || isnan(best) ? w->values[i] : best;
-    }
-    *ret = best;
-    return true;
-}
-
-bool kernel_min_over_time(const struct kernel_window *w, double *ret)
-{
-    if (w->count == 0) {
-        return false;
-    }
-    double best = w->values[0];
-    for (size_t i = 1; i < w->count; i++) {
-        best = w->values[i] < best || isnan(best) ? w->values[i] : best;
-    }
-    *ret = best;
-    return true;
-}
-
-static bool all_equal(const struct kernel_window *w)
-{
-    for (size_t i = 1; i < w->count; i++) {
-        if (w->values[i] != w->values[0]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Four compensated sums side by side, a lane each: kernel_sum_add() on every lane, without
- * branches. */
-typedef double lanes __attribute__((vector_size(32)));
-typedef int64_t lane_bits __attribute__((vector_size(32)));
-struct lane_sums {
-    lanes sum, error;
+const struct kernel_window_info kernel_window_infos[WINDOW_KINDS] = {
+#define WINDOW(name, text, state, argument) \
+    [WINDOW_##                              \
+        name] = {#text, kernel_window_##text, sizeof(struct state), argument, IS_BEST_##state},
+#include "stdlib/window.def"
+#undef WINDOW
 };
-#define LANES_PICK(mask, a, b) ((lanes)(((mask) & (lane_bits)(a)) | (~(mask) & (lane_bits)(b))))
 
-static inline __attribute__((always_inline)) void lanes_add(struct lane_sums *sums,
-                                                            const lanes *value)
+static struct window_cursor *cursor_of(enum kernel_window_kind kind, void *state, size_t lane)
 {
-    const lane_bits magnitude = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
-    const lanes infinite = {INFINITY, INFINITY, INFINITY, INFINITY};
-    lanes total = sums->sum + *value;
-    lane_bits sum_larger =
-        (lanes)((lane_bits)sums->sum & magnitude) >= (lanes)((lane_bits)*value & magnitude);
-    lanes large = LANES_PICK(sum_larger, sums->sum, *value);
-    lanes small = LANES_PICK(sum_larger, *value, sums->sum);
-    lane_bits finite = (lanes)((lane_bits)total & magnitude) != infinite;
-    sums->error = (lanes)(finite & (lane_bits)(sums->error + ((large - total) + small)));
-    sums->sum = total;
+    const size_t group = lane / TILE_GROUP;
+    switch (kind) {
+    case WINDOW_RATE:
+    case WINDOW_INCREASE: return &((struct window_growth *)state)->groups[group].cursor;
+    case WINDOW_AVG_OVER_TIME: return &((struct window_average *)state)->groups[group].cursor;
+    case WINDOW_DERIV:
+    case WINDOW_PREDICT_LINEAR: return &((struct window_line *)state)->groups[group].cursor;
+    case WINDOW_MAX_OVER_TIME:
+    case WINDOW_MIN_OVER_TIME: return &((struct window_best *)state)->groups[group].cursor;
+    case WINDOW_KINDS: break;
+    }
+    CHECK(false);
+    return NULL;
 }
 
-/* Least squares with x in seconds from zero_ms; a constant is exact. */
-KERNEL_CLONES static void line_fit(const struct kernel_window *w, int64_t zero_ms,
-                                   double *ret_slope, double *ret_intercept)
+static void sum_zero(struct window_sum *sum, size_t in)
 {
-    if (all_equal(w)) {
-        *ret_slope = isinf(w->values[0]) ? NAN : 0;
-        *ret_intercept = isinf(w->values[0]) ? NAN : w->values[0];
-        return;
-    }
-    struct lane_sums sums = {{0}, {0}}; /* x, y, xy, xx */
-    for (size_t i = 0; i < w->count; i++) {
-        double at = seconds(w->times_ms[i] - zero_ms), y = w->values[i];
-        const lanes value = {at, y, at * y, at * at};
-        lanes_add(&sums, &value);
-    }
-    const lanes total = sums.sum + sums.error;
-    double n = (double)w->count;
-    double covariance = total[2] - total[0] * total[1] / n;
-    double variance = total[3] - total[0] * total[0] / n;
-    *ret_slope = covariance / variance;
-    *ret_intercept = total[1] / n - *ret_slope * total[0] / n;
+    sum->hi[in] = sum->lo[in] = sum->peak[in] = 0;
 }
 
-bool kernel_deriv(const struct kernel_window *w, double *ret)
+static void line_clear(struct window_line *s, size_t lane)
 {
-    double intercept;
-    if (w->count < 2) {
-        return false;
-    }
-    line_fit(w, w->times_ms[0], ret, &intercept);
-    return true;
+    struct window_line_group *g = &s->groups[lane / TILE_GROUP];
+    const size_t in = lane % TILE_GROUP;
+    s->odd &= ~(1ULL << lane);
+    g->x[in] = g->xx_hi[in] = g->xx_lo[in] = g->xy_hi[in] = g->xy_lo[in] = 0;
+    sum_zero(&g->y, in);
 }
 
-bool kernel_predict_linear(const struct kernel_window *w, double *ret)
+/* Machine code steps over these by their sizes: another layout is another ABI_VERSION of
+ * runtime/abi.h, and then other numbers here. */
+_Static_assert(sizeof(struct kernel_tile) == 312 && sizeof(struct window_growth) == 3592 &&
+                   sizeof(struct window_average) == 2312 && sizeof(struct window_line) == 6152 &&
+                   sizeof(struct window_best) == 1288,
+               "the layout of ABI version 2");
+
+void kernel_window_clear(enum kernel_window_kind kind, void *state, size_t lane, int32_t row)
 {
-    double slope, intercept;
-    if (w->count < 2) {
-        return false;
+    struct window_cursor *cursor = cursor_of(kind, state, lane);
+    const size_t group = lane / TILE_GROUP, in = lane % TILE_GROUP;
+    cursor->first[in] = cursor->past[in] = row;
+    cursor->leaves_ms[in] = INT32_MAX;
+    if (kind == WINDOW_RATE || kind == WINDOW_INCREASE) {
+        ((struct window_growth *)state)->fallen &= ~(1ULL << lane);
+        sum_zero(&((struct window_growth *)state)->lost[group], in);
+    } else if (kind == WINDOW_AVG_OVER_TIME) {
+        ((struct window_average *)state)->odd &= ~(1ULL << lane);
+        sum_zero(&((struct window_average *)state)->groups[group].sum, in);
+    } else if (kind == WINDOW_DERIV || kind == WINDOW_PREDICT_LINEAR) {
+        line_clear(state, lane);
+    } else {
+        ((struct window_best *)state)->groups[group].size[in] = 0;
     }
-    line_fit(w, w->end_ms, &slope, &intercept);
-    *ret = slope * w->argument + intercept;
-    return true;
+}
+
+static int32_t row_moved(int32_t row, int32_t put, int32_t rows)
+{
+    return row >= put ? row - put : row - put + rows;
+}
+
+static int32_t *best_moved(struct window_best *s, int32_t old_rows,
+                           const int32_t old_put[TILE_LANES], int32_t *best_rows)
+{
+    int32_t *before = s->rows;
+    for (size_t lane = 0; lane < TILE_LANES; lane++) {
+        struct window_best_group *g = &s->groups[lane / TILE_GROUP];
+        const size_t in = lane % TILE_GROUP;
+        for (int32_t i = 0; i < g->size[in]; i++) {
+            int32_t at = (g->head[in] + i) % old_rows;
+            best_rows[(size_t)i * TILE_LANES + lane] =
+                row_moved(before[(size_t)at * TILE_LANES + lane], old_put[lane], old_rows);
+        }
+        g->head[in] = 0;
+    }
+    s->rows = best_rows;
+    return before;
+}
+
+int32_t *kernel_window_moved(enum kernel_window_kind kind, void *state,
+                             const struct kernel_tile *tile, int32_t old_rows,
+                             const int32_t old_put[TILE_LANES], int32_t *best_rows)
+{
+    CHECK(tile->rows > old_rows);
+    for (size_t lane = 0; lane < TILE_LANES; lane++) {
+        struct window_cursor *cursor = cursor_of(kind, state, lane);
+        const size_t in = lane % TILE_GROUP;
+        const bool caught_up = cursor->past[in] == old_put[lane];
+        const bool empty = cursor->leaves_ms[in] == INT32_MAX;
+        cursor->past[in] =
+            caught_up ? old_rows : row_moved(cursor->past[in], old_put[lane], old_rows);
+        cursor->first[in] =
+            empty ? cursor->past[in] : row_moved(cursor->first[in], old_put[lane], old_rows);
+    }
+    return kernel_window_infos[kind].best ? best_moved(state, old_rows, old_put, best_rows) : NULL;
+}
+
+static void less(int32_t *time_ms, int32_t ms)
+{
+    int64_t by = (int64_t)*time_ms - ms;
+    if (*time_ms != INT32_MAX) {
+        *time_ms = by <= INT32_MIN ? INT32_MIN + 1 : (int32_t)by;
+    }
+}
+
+void kernel_window_rebased(enum kernel_window_kind kind, void *state, int32_t ms)
+{
+    for (size_t lane = 0; lane < TILE_LANES; lane++) {
+        const size_t group = lane / TILE_GROUP, in = lane % TILE_GROUP;
+        less(&cursor_of(kind, state, lane)->leaves_ms[in], ms);
+        if (kind == WINDOW_RATE || kind == WINDOW_INCREASE) {
+            less(&((struct window_growth *)state)->groups[group].last_ms[in], ms);
+        } else if (kind == WINDOW_DERIV || kind == WINDOW_PREDICT_LINEAR) {
+            less(&((struct window_line *)state)->groups[group].last_ms[in], ms);
+            less(&((struct window_line *)state)->groups[group].zero_ms[in], ms);
+        }
+    }
 }

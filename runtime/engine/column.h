@@ -92,9 +92,10 @@ struct series {
 };
 struct store_metric {
     const char *name;
-    int64_t retention_ms;
-    uint64_t generation; /* changes when a series of the metric is born or dies */
-    uint32_t *series;    /* ascending ids */
+    int64_t retention_ms; /* of samples */
+    int64_t remember_ms;  /* of series after their last sample */
+    uint64_t generation;  /* changes when a series of the metric is born or dies */
+    uint32_t *series;     /* ascending ids */
     size_t count, capacity;
 };
 struct store_source {
@@ -109,11 +110,12 @@ struct store_source {
 
 struct store {
     struct store_limits limits;
-    int64_t lookback_ms, retention_ms; /* of every metric; metrics may keep more */
+    int64_t lookback_ms, retention_ms, remember_ms; /* of every metric; metrics may keep more */
     uint64_t generation;
     struct series *series;
-    double *value;    /* [series_count] newest value */
-    int64_t *time_ms; /* [series_count] its time; MS_NEVER when stale or without samples */
+    double *value;      /* [series_count] newest value */
+    int64_t *time_ms;   /* [series_count] its time; MS_NEVER when stale or without samples */
+    int64_t *before_ms; /* [series_count] time of the sample before; MS_NEVER without */
     size_t series_count, series_capacity;
     uint32_t *free_series;
     size_t free_count, free_capacity;
@@ -137,6 +139,9 @@ const char *store_string(struct store *store, const char *text); /* interned */
 uint32_t store_metric(struct store *store, const char *name);
 /* Samples of the metric (NULL: of all) are kept at least this long from now on. */
 void store_keep(struct store *store, const char *name, struct duration retention);
+/* A window is over samples of the metric (NULL: of all): series are remembered for as long, and in
+ * a store that is not live their samples too. */
+void store_window(struct store *store, const char *name, struct duration range);
 /* The set without the named labels, or (keep) with only these. */
 const struct label_set *store_project(struct store *store, const struct label_set *set,
                                       const char *const *names, size_t count, bool keep);

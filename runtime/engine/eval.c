@@ -99,6 +99,21 @@ uint64_t eval_node_hash(const struct eval_node *node)
     return node->hash;
 }
 
+/* Windows that nobody reads any more go. */
+static void windows_adopt(struct eval *eval)
+{
+    for (size_t i = 0; i < eval->node_count; i++) {
+        if (eval->nodes[i]->kind == NODE_WINDOW) {
+            (void)node_window(eval->nodes[i]);
+        }
+    }
+    for (size_t i = 0; i < eval->node_count; i++) {
+        if (eval->nodes[i]->state.samples) {
+            samples_windows_sweep(eval->nodes[i]->state.samples);
+        }
+    }
+}
+
 void eval_adopt(struct eval *now, struct eval *before)
 {
     CHECK(now->store == before->store);
@@ -112,6 +127,7 @@ void eval_adopt(struct eval *now, struct eval *before)
             }
         }
     }
+    windows_adopt(now);
     for (size_t i = 0; i < now->entities_count; i++) {
         for (size_t j = 0; j < before->entities_count; j++) {
             if (entities_same(now->entities[i], before->entities[j])) {
@@ -130,9 +146,7 @@ struct eval_stats eval_stats(const struct eval *eval)
         const struct eval_node *node = eval->nodes[i];
         stats.slots += node->count;
         stats.bytes += sizeof *node + node->capacity * SLOT_BYTES;
-        for (size_t j = 0; node->state.rings && j < node->count; j++) {
-            stats.bytes += (size_t)node->state.rings[j].capacity * 12;
-        }
+        stats.bytes += node->state.samples ? samples_bytes(node->state.samples) : 0;
     }
     return stats;
 }

@@ -55,18 +55,6 @@ static uint64_t hash_double(uint64_t hash, double value)
     return XXH3_64bits_withSeed(&value, sizeof value, hash);
 }
 
-static uint64_t window_hash(kernel_window_f *window)
-{
-    kernel_window_f *const known[] = {
-        kernel_rate,          kernel_increase, kernel_avg_over_time,  kernel_max_over_time,
-        kernel_min_over_time, kernel_deriv,    kernel_predict_linear, NULL};
-    uint64_t i = 0;
-    while (known[i] && known[i] != window) {
-        i++;
-    }
-    return i;
-}
-
 /* Operator, parameters and inputs, by content: the same in every process. The range of SAMPLED is
  * how much it keeps, not what it is. */
 static uint64_t node_hash(enum node_kind kind, const struct node_parameters *p,
@@ -75,7 +63,7 @@ static uint64_t node_hash(enum node_kind kind, const struct node_parameters *p,
     uint64_t h = hash_number(1, (uint64_t)kind);
     h = hash_double(hash_double(h, p->number), p->bound);
     h = hash_number(h, (uint64_t)p->op << 32 | (uint64_t)p->aggregate);
-    h = hash_number(h, window_hash(p->window));
+    h = hash_number(h, (uint64_t)p->window << 1 | (uint64_t)p->raw);
     h = hash_number(h, kind == NODE_SAMPLED ? 0 : (uint64_t)p->range.ns);
     h = hash_number(hash_number(h, (uint64_t)p->offset.ns), (uint64_t)p->every.ns);
     h = hash_number(h, (uint64_t)p->minus | (uint64_t)p->return_bool << 1 | (uint64_t)p->on << 2 |
@@ -229,39 +217,55 @@ static bool selectable(struct adding *a, const struct expr *expr)
     return true;
 }
 
-static bool keep_samples(struct eval_node *source, struct duration wanted)
+/* Samples of series, or of an expression as the policy samples it, kept at least so long. */
+static struct eval_node *add_sampled(struct adding *a, struct eval_node *inner, bool raw,
+                                     struct duration wanted)
 {
-    if (source->kind == NODE_SELECT) {
-        store_keep(source->eval->store, source->p.metric, wanted);
-    } else if (source->p.range.ns < wanted.ns) {
-        source->p.range = wanted;
+    struct node_parameters p = {.every = raw ? (struct duration){0} : a->every, .raw = raw};
+    struct eval_node *sampled = inner ? node_get(a, NODE_SAMPLED, &p, inner, NULL) : NULL;
+    if (sampled && wanted.ns / NS_PER_MS > SAMPLES_RANGE_MS_MAX) {
+        error_set(a->error, STATUS_LIMIT, "a window reaches back more than %lldd",
+                  (long long)(SAMPLES_RANGE_MS_MAX / (24LL * 3600 * 1000)));
+        return NULL;
     }
-    return true;
+    if (sampled && sampled->p.range.ns < wanted.ns) {
+        sampled->p.range = wanted;
+    }
+    return sampled;
 }
 
-static struct eval_node *add_sampled(struct adding *a, struct eval_node *inner)
-{
-    struct node_parameters p = {.every = a->every};
-    return inner ? node_get(a, NODE_SAMPLED, &p, inner, NULL) : NULL;
-}
-
-/* What a window reads: the samples of series, or of a signal or expression as the policy samples
- * it. */
+/* What a window reads. */
 static struct eval_node *add_source(struct adding *a, const struct expr *expr,
                                     struct duration wanted)
 {
+    if (expr->kind != EXPR_SELECTOR) {
+        return add_sampled(a, add(a, expr), false, wanted);
+    }
+    if (expr->selector.signal) {
+        return add_sampled(a, add_signal(a, expr->selector.signal), false, wanted);
+    }
+    struct eval_node *select = add_select(a, expr);
+    if (select) {
+        store_window(a->eval->store, select->p.metric, wanted);
+    }
+    return add_sampled(a, select, true, wanted);
+}
+
+/* What was there an offset ago: series by the store's own samples, with their stale markers. */
+static struct eval_node *add_past(struct adding *a, const struct expr *expr)
+{
+    struct node_parameters p = {.offset = expr->offset};
+    struct duration wanted = {expr->offset.ns + a->eval->store->limits.lookback.ns};
     struct eval_node *source;
-    if (expr->kind == EXPR_SELECTOR && !expr->selector.signal) {
-        source = add_select(a, expr);
-    } else if (expr->kind == EXPR_SELECTOR) {
-        source = add_sampled(a, add_signal(a, expr->selector.signal));
+    if (expr->selector.signal) {
+        source = add_source(a, expr, wanted);
     } else {
-        source = add_sampled(a, add(a, expr));
+        source = add_select(a, expr);
+        if (source) {
+            store_keep(a->eval->store, source->p.metric, wanted);
+        }
     }
-    if (source) {
-        keep_samples(source, wanted);
-    }
-    return source;
+    return source ? node_get(a, NODE_PAST, &p, source, NULL) : NULL;
 }
 
 static struct eval_node *add_selector(struct adding *a, const struct expr *expr)
@@ -272,10 +276,7 @@ static struct eval_node *add_selector(struct adding *a, const struct expr *expr)
     if (!expr->has_offset) {
         return expr->selector.signal ? add_signal(a, expr->selector.signal) : add_select(a, expr);
     }
-    struct node_parameters p = {.offset = expr->offset};
-    struct duration wanted = {expr->offset.ns + a->eval->store->limits.lookback.ns};
-    struct eval_node *source = add_source(a, expr, wanted);
-    return source ? node_get(a, NODE_PAST, &p, source, NULL) : NULL;
+    return add_past(a, expr);
 }
 
 /* ---- calls ---- */
@@ -300,22 +301,20 @@ static const struct expr *argument_named(const struct expr *call, const char *na
     return NULL;
 }
 
-static kernel_window_f *window_of(enum builtin builtin)
+/* WINDOW_KINDS when it is none. */
+static enum kernel_window_kind window_of(enum builtin builtin)
 {
     switch ((int)builtin) {
-    case BUILTIN_RATE: return kernel_rate;
-    case BUILTIN_INCREASE: return kernel_increase;
-    case BUILTIN_AVG_OVER_TIME: return kernel_avg_over_time;
-    case BUILTIN_MAX_OVER_TIME: return kernel_max_over_time;
-    case BUILTIN_MIN_OVER_TIME: return kernel_min_over_time;
-    case BUILTIN_DERIV: return kernel_deriv;
-    case BUILTIN_PREDICT_LINEAR: return kernel_predict_linear;
-    default: return NULL;
+#define WINDOW(name, text, state, argument) \
+    case BUILTIN_##name: return WINDOW_##name;
+#include "stdlib/window.def"
+#undef WINDOW
+    default: return WINDOW_KINDS;
     }
 }
 
 static struct eval_node *add_window(struct adding *a, const struct expr *call,
-                                    kernel_window_f *window)
+                                    enum kernel_window_kind window)
 {
     const struct expr *range = strip_parens(argument_at(call, 0));
     struct eval_node *argument = NULL;
@@ -337,27 +336,35 @@ static struct eval_node *add_window(struct adding *a, const struct expr *call,
         (range->has_offset ? range->offset.ns : 0) + (inner->has_offset ? inner->offset.ns : 0);
     struct duration wanted = {p.range.ns + (p.offset.ns > 0 ? p.offset.ns : 0)};
     struct eval_node *source = add_source(a, inner, wanted);
-    if (source && window == kernel_predict_linear) {
-        const struct expr *ahead = argument_at(call, 1);
-        argument = ahead ? add(a, ahead) : NULL;
+    if (source && kernel_window_infos[window].argument) {
+        const struct expr *second = argument_at(call, 1);
+        argument = second ? add(a, second) : NULL;
         if (!argument) {
-            return ahead ? NULL : wrong(a, "predict_linear() needs how far ahead", "");
+            return second ? NULL : wrong(a, call->call.name.text, "() needs a second argument");
         }
     }
     return source ? node_get(a, NODE_WINDOW, &p, source, argument) : NULL;
 }
 
-/* ewma and zscore: the vector and alpha. */
-static struct eval_node *add_average(struct adding *a, const struct expr *call, enum node_kind kind,
-                                     struct node_parameters *p)
+/* The state below ewma and zscore: of the vector and alpha. */
+static struct eval_node *add_average(struct adding *a, const struct expr *call, enum node_kind kind)
 {
+    struct node_parameters p = {0};
     const struct expr *x = argument_at(call, 0), *alpha = argument_named(call, "alpha");
     alpha = alpha ? alpha : argument_at(call, 1);
-    if (!x || !alpha || !expr_constant(alpha, &p->number) || !(p->number > 0 && p->number <= 1)) {
+    if (!x || !alpha || !expr_constant(alpha, &p.number) || !(p.number > 0 && p.number <= 1)) {
         return wrong(a, call->call.name.text, "() needs alpha: a constant in (0, 1]");
     }
     struct eval_node *inner = add(a, x);
-    return inner ? node_get(a, kind, p, inner, NULL) : NULL;
+    return inner ? node_get(a, kind, &p, inner, NULL) : NULL;
+}
+
+/* What reads the moments of a zscore: equal x and alpha are one state. */
+static struct eval_node *add_zscore(struct adding *a, const struct expr *call, enum node_kind kind,
+                                    struct node_parameters *p)
+{
+    struct eval_node *moments = add_average(a, call, NODE_MOMENTS);
+    return moments ? node_get(a, kind, p, moments, NULL) : NULL;
 }
 
 static struct eval_node *add_forecast(struct adding *a, const struct expr *call)
@@ -401,14 +408,14 @@ static struct eval_node *add_call(struct adding *a, const struct expr *expr)
         return refuse(a, expr->call.name.text, "()");
     }
     struct node_parameters p = {0};
-    kernel_window_f *window = window_of(builtin);
-    if (window) {
+    enum kernel_window_kind window = window_of(builtin);
+    if (window != WINDOW_KINDS) {
         return add_window(a, expr, window);
     }
     switch ((int)builtin) {
     case BUILTIN_TIME: return node_get(a, NODE_TIME, &p, NULL, NULL);
-    case BUILTIN_EWMA: return add_average(a, expr, NODE_EWMA, &p);
-    case BUILTIN_ZSCORE: return add_average(a, expr, NODE_ZSCORE, &p);
+    case BUILTIN_EWMA: return add_average(a, expr, NODE_EWMA);
+    case BUILTIN_ZSCORE: return add_zscore(a, expr, NODE_ZSCORE, &p);
     case BUILTIN_FORECAST: return add_forecast(a, expr);
     case BUILTIN_ABSENT: {
         const struct expr *x = argument_at(expr, 0);
@@ -474,12 +481,12 @@ static bool add_zscore_compare(struct adding *a, const struct expr *expr, struct
         return false;
     }
     if (is_zscore(left) && expr_constant(right, &p.bound)) {
-        *ret = add_average(a, left, NODE_ZSCORE_COMPARE, &p);
+        *ret = add_zscore(a, left, NODE_ZSCORE_COMPARE, &p);
         return true;
     }
     if (is_zscore(right) && expr_constant(left, &p.bound)) {
         p.op = mirrored(p.op);
-        *ret = add_average(a, right, NODE_ZSCORE_COMPARE, &p);
+        *ret = add_zscore(a, right, NODE_ZSCORE_COMPARE, &p);
         return true;
     }
     return false;

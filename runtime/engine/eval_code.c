@@ -170,11 +170,13 @@ static void decide(struct node_code *code)
     code->generation = generation;
     code->same = code->kernel != NULL;
     for (uint32_t i = 0; i < group->member_count && code->same; i++) {
-        code->same = same_slots(code->members[i]);
+        const struct eval_node *member = code->members[i];
+        code->same = member->kind == NODE_WINDOW || same_slots(member); /* windows have lanes */
     }
     for (uint32_t i = 0; i < group->member_count; i++) {
-        bool root = i + 1 == group->member_count;
-        code->members[i]->run = !code->same ? RUN_REFERENCE : root ? RUN_KERNEL : RUN_INSIDE;
+        code->members[i]->run = !code->same          ? RUN_REFERENCE
+                                : i == group->run_at ? RUN_KERNEL
+                                                     : RUN_INSIDE;
         code->members[i]->code = code;
     }
 }
@@ -207,32 +209,58 @@ static void state_columns(const struct eval_node *node, size_t from, void **colu
     columns[3] = node->state.begun + word;
 }
 
+/* What a node's readers read of it. */
+static void value_columns(const struct eval_node *node, const double *values, size_t from,
+                          void **columns)
+{
+    const size_t word = from / 64;
+    columns[0] = (void *)(uintptr_t)(values + from);
+    if (node->kind == NODE_MOMENTS) {
+        *++columns = node->variance + from;
+    }
+    columns[1] = node->present + word;
+    columns[2] = node->unknown + word;
+}
+
+static bool node_is_score(const struct eval_node *node)
+{
+    return node->kind == NODE_ZSCORE || (node->kind == NODE_ZSCORE_COMPARE && !node->p.return_bool);
+}
+
+/* Where the values of a stored member are written. */
+static double *values_of(const struct node_code *code, uint32_t member)
+{
+    const struct abi_group *group = code->group;
+    bool shared = group->scores != ABI_NONE && node_is_score(code->members[member]);
+    return code->members[shared ? group->scores : member]->own;
+}
+
 /* Columns from slot `from` on. The kernel only reads those of inputs. */
 static void set_columns(struct node_code *code, size_t from)
 {
     const struct abi_group *group = code->group;
-    const size_t word = from / 64;
-    struct eval_node *root = code->members[group->member_count - 1];
     for (uint32_t i = 0; i < group->input_count; i++) {
         const struct eval_node *in = code->inputs[i];
         if (group->input_column[i] == ABI_NONE) {
             continue;
         }
         void **columns = &code->columns.column[group->input_column[i]];
-        columns[0] = (void *)(uintptr_t)(in->values + (in->scalar ? 0 : from));
-        columns[1] = in->scalar ? in->unknown : in->present + word;
-        if (!in->scalar) {
-            columns[2] = in->unknown + word;
+        if (in->scalar) {
+            columns[0] = (void *)(uintptr_t)in->values;
+            columns[1] = in->unknown;
+        } else {
+            value_columns(in, in->values, from, columns);
         }
     }
     for (uint32_t i = 0; i < group->member_count; i++) {
         if (group->state[i] != ABI_NONE) {
             state_columns(code->members[i], from, &code->columns.column[group->state[i]]);
         }
+        if (group->stored[i] != ABI_NONE) {
+            value_columns(code->members[i], values_of(code, i), from,
+                          &code->columns.column[group->stored[i]]);
+        }
     }
-    code->columns.column[group->root_column] = root->own + from;
-    code->columns.column[group->root_column + 1] = root->present + word;
-    code->columns.column[group->root_column + 2] = root->unknown + word;
 }
 
 /* Values of inputs may end at the last slot (those of the store do): the last block is a copy. */
@@ -252,25 +280,63 @@ static void set_tail(struct node_code *code, size_t from, size_t count)
     }
 }
 
-void code_run(struct eval_node *root)
+void code_window(struct eval_node *node)
 {
-    struct node_code *code = root->code;
+    struct node_code *code = node->code;
     const struct abi_group *group = code->group;
-    const size_t whole = root->count / ABI_BLOCK * ABI_BLOCK, rest = root->count - whole;
-    const double now = (double)root->eval->now_ms / 1e3;
+    const struct samples *samples = node->in[0]->state.samples;
+    const size_t lanes = (samples->lane_count + TILE_LANES - 1) / TILE_LANES * TILE_LANES;
+    void **columns = code->columns.column;
+    columns[group->input_column[0]] = samples->tiles;
+    for (uint32_t i = 1; i < group->input_count; i++) {
+        if (group->input_column[i] != ABI_NONE) {
+            columns[group->input_column[i]] = (void *)(uintptr_t)code->inputs[i]->values;
+        }
+    }
+    columns[group->state[0]] = node->window->states;
+    columns[group->root_column] = node->window->values;
+    columns[group->root_column + 1] = node->window->present;
+    code->kernel(&code->columns, 0, (int64_t)lanes, node->eval->now_ms);
+}
+
+/* Bits behind the last slot are nobody's. */
+static void clear_rest(struct eval_node *node)
+{
+    const size_t last = node->count / 64;
+    const uint64_t keep = (1ULL << (node->count % 64)) - 1;
+    node->present[last] &= keep;
+    node->unknown[last] &= keep;
+}
+
+void code_run(struct eval_node *at)
+{
+    struct node_code *code = at->code;
+    const struct abi_group *group = code->group;
+    const size_t whole = at->count / ABI_BLOCK * ABI_BLOCK, rest = at->count - whole;
+    const int64_t now_ms = at->eval->now_ms;
     if (whole > 0) {
         set_columns(code, 0);
-        code->kernel(&code->columns, 0, (int64_t)whole, now);
+        code->kernel(&code->columns, 0, (int64_t)whole, now_ms);
     }
     if (rest > 0) {
         set_columns(code, whole);
         set_tail(code, whole, rest);
-        code->kernel(&code->columns, 0, ABI_BLOCK, now);
-        root->present[whole / 64] &= (1ULL << rest) - 1;
-        root->unknown[whole / 64] &= (1ULL << rest) - 1;
+        code->kernel(&code->columns, 0, ABI_BLOCK, now_ms);
     }
-    root->values = root->own;
-    for (uint32_t i = 0; i < group->input_count; i++) {
-        root->values = group->inputs[i] == group->alias ? code->inputs[i]->values : root->values;
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        struct eval_node *member = code->members[i];
+        if (group->stored[i] != ABI_NONE) {
+            member->values = values_of(code, i);
+            if (rest > 0) {
+                clear_rest(member);
+            }
+        }
+    }
+    if (group->alias != ABI_NONE) {
+        struct eval_node *root = code->members[group->member_count - 1];
+        for (uint32_t i = 0; i < group->input_count; i++) {
+            root->values =
+                group->inputs[i] == group->alias ? code->inputs[i]->values : root->values;
+        }
     }
 }

@@ -393,6 +393,7 @@ static int64_t node_back_ms(const struct eval_node *node)
     case NODE_RENAME:
     case NODE_ABSENT:
     case NODE_EWMA:
+    case NODE_MOMENTS:
     case NODE_ZSCORE:
     case NODE_ZSCORE_COMPARE: return 0;
     }

@@ -9,6 +9,7 @@
 #include "runtime/engine/column.h"
 #include "runtime/engine/eval.h"
 #include "runtime/engine/regex.h"
+#include "runtime/engine/samples.h"
 #include "stdlib/kernel.h"
 
 enum {
@@ -22,19 +23,20 @@ enum {
 enum node_kind {
     NODE_NUMBER,
     NODE_TIME,
-    NODE_SELECT,  /* newest samples of matching series */
-    NODE_SAMPLED, /* in[0], remembered every `every` */
-    NODE_PAST,    /* in[0] (SELECT or SAMPLED) at an offset */
-    NODE_WINDOW,  /* window function over in[0] (SELECT or SAMPLED); in[1] its scalar argument */
-    NODE_FORECAST,
-    NODE_REACHES, /* in[0] FORECAST, in[1] threshold */
+    NODE_SELECT,   /* newest samples of matching series */
+    NODE_SAMPLED,  /* samples of in[0]: of its series (raw), or its value every `every` */
+    NODE_PAST,     /* in[0] (SELECT or SAMPLED) at an offset */
+    NODE_WINDOW,   /* window function over in[0] (SAMPLED); in[1] its scalar argument */
+    NODE_FORECAST, /* over in[0] (SAMPLED) */
+    NODE_REACHES,  /* in[0] FORECAST, in[1] threshold */
     NODE_BINARY,
     NODE_SET,
     NODE_AGGREGATE,
     NODE_RENAME, /* without the metric name; minus: negated */
     NODE_ABSENT,
     NODE_EWMA,
-    NODE_ZSCORE,
+    NODE_MOMENTS, /* deviation of in[0] from its mean; the variance beside it */
+    NODE_ZSCORE,  /* in[0] MOMENTS */
     NODE_ZSCORE_COMPARE
 };
 
@@ -50,8 +52,9 @@ struct node_parameters {
     double bound;  /* the k of ZSCORE_COMPARE, the chance of REACHES */
     enum operator op;
     enum aggregate aggregate;
-    kernel_window_f *window;
+    enum kernel_window_kind window; /* WINDOW */
     struct duration range, offset, every;
+    bool raw;                                     /* SAMPLED */
     bool minus, return_bool, on, without, strict; /* strict: chance > bound */
     int group;                                    /* GROUP_* of struct matching */
     const char *names[EVAL_NAMES_MAX], *include[EVAL_NAMES_MAX];
@@ -76,8 +79,9 @@ enum node_run { RUN_REFERENCE, RUN_KERNEL, RUN_INSIDE };
 struct node_state {
     double *mean, *variance;
     uint8_t *history;
-    uint64_t *begun; /* EWMA: has a mean; ZSCORE: is ripe */
-    struct ring *rings;
+    uint64_t *begun;         /* EWMA: has a mean; MOMENTS: is ripe */
+    struct samples *samples; /* SAMPLED, of all slots; NULL before the first */
+    uint32_t *lane;          /* of each slot in samples */
     int8_t *side;
 };
 
@@ -110,9 +114,12 @@ struct eval_node {
     struct node_state state;
     struct kernel_forecast *fits; /* FORECAST; freedom 0: none */
     double *chance;               /* REACHES */
+    double *variance;             /* MOMENTS: before the newest sample */
     double *scratch[2];
     uint64_t *scratch_bits[2];
-    struct kernel_sum *sums; /* AGGREGATE */
+    struct samples_window *window; /* WINDOW: the samples' own; NULL before their first lane */
+    bool lanes_same;               /* SAMPLED: slot i is lane i */
+    struct kernel_sum *sums;       /* AGGREGATE */
     double *counts;
     struct instant sampled; /* SAMPLED */
     bool has_sampled;
@@ -160,9 +167,12 @@ bool node_has_state(const struct eval_node *node);
 void node_take(struct eval_node *node, struct eval_node *from);
 /* eval_run.c */
 void node_run(struct eval_node *node);
-const struct ring *node_ring(const struct eval_node *source, size_t slot);
+/* The window of a WINDOW node in the samples below it; NULL when they have no lane yet. */
+struct samples_window *node_window(struct eval_node *node);
 /* eval_code.c */
 void code_decide(struct eval *eval); /* after the slots, before the nodes run */
+/* Steps the window of a WINDOW node that runs on its kernel; it has lanes. */
+void code_window(struct eval_node *node);
 void code_run(struct eval_node *root);
 void code_free(struct eval *eval);
 /* eval_entity.c */

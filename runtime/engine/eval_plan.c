@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "runtime/engine/eval_node.h"
+#include "stdlib/window.h"
 
 /* ---- nodes ---- */
 
@@ -27,30 +28,11 @@ static const char *kind_text(const struct eval_node *node)
     case NODE_RENAME: return node->p.minus ? "negate" : "rename";
     case NODE_ABSENT: return "absent";
     case NODE_EWMA: return "ewma";
+    case NODE_MOMENTS: return "moments";
     case NODE_ZSCORE: return "zscore";
     case NODE_ZSCORE_COMPARE: return "zscore compare";
     }
     return "";
-}
-
-static const char *window_text(kernel_window_f *window)
-{
-    static const struct {
-        kernel_window_f *window;
-        const char *text;
-    } rows[] = {{kernel_rate, "rate"},
-                {kernel_increase, "increase"},
-                {kernel_avg_over_time, "avg_over_time"},
-                {kernel_max_over_time, "max_over_time"},
-                {kernel_min_over_time, "min_over_time"},
-                {kernel_deriv, "deriv"},
-                {kernel_predict_linear, "predict_linear"}};
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].window == window) {
-            return rows[i].text;
-        }
-    }
-    return "window";
 }
 
 static void node_text(const struct eval_node *node, char *ret, size_t size)
@@ -63,14 +45,14 @@ static void node_text(const struct eval_node *node, char *ret, size_t size)
         snprintf(ret, size, "%s%s", p->metric ? p->metric : "", p->matcher_count ? "{...}" : "");
         break;
     case NODE_WINDOW:
-        snprintf(ret, size, "%s [%s]", window_text(p->window),
+        snprintf(ret, size, "%s [%s]", kernel_window_infos[p->window].text,
                  duration_print(p->range, duration, sizeof duration));
         break;
     case NODE_EWMA:
-    case NODE_ZSCORE: snprintf(ret, size, "%s alpha %g", kind_text(node), p->number); break;
+    case NODE_MOMENTS: snprintf(ret, size, "%s alpha %g", kind_text(node), p->number); break;
     case NODE_ZSCORE_COMPARE:
-        snprintf(ret, size, "zscore %s %g alpha %g", operator_infos[p->op].text, p->bound,
-                 p->number);
+        snprintf(ret, size, "zscore %s%s %g", operator_infos[p->op].text,
+                 p->return_bool ? " bool" : "", p->bound);
         break;
     default: snprintf(ret, size, "%s%s", kind_text(node), p->return_bool ? " bool" : "");
     }
@@ -96,7 +78,9 @@ static enum abi_kind kind_of(const struct eval_node *node)
     case NODE_BINARY:
     case NODE_SET: return binary_kind(node->p.op);
     case NODE_RENAME: return node->p.minus ? ABI_NEGATE : ABI_RENAME;
+    case NODE_WINDOW: return ABI_WINDOW;
     case NODE_EWMA: return ABI_EWMA;
+    case NODE_MOMENTS: return ABI_MOMENTS;
     case NODE_ZSCORE: return ABI_ZSCORE;
     case NODE_ZSCORE_COMPARE: return ABI_ZSCORE_COMPARE;
     default: return ABI_OTHER;
@@ -141,8 +125,8 @@ static uint32_t node_ns(const struct eval_node *node)
     case NODE_SET:
     case NODE_AGGREGATE: return 20;
     case NODE_EWMA:
-    case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: return 12;
+    case NODE_MOMENTS:
+    case NODE_ZSCORE: return 12;
     default: return 4;
     }
 }
@@ -155,9 +139,8 @@ static uint32_t node_bytes(const struct eval_node *node)
     case NODE_BINARY:
     case NODE_SET: return COLUMN_BYTES + 25;
     case NODE_REACHES: return COLUMN_BYTES + 34;
-    case NODE_EWMA:
-    case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: return COLUMN_BYTES + 18;
+    case NODE_EWMA: return COLUMN_BYTES + 18;
+    case NODE_MOMENTS: return COLUMN_BYTES + 26;
     case NODE_FORECAST: return COLUMN_BYTES + (uint32_t)sizeof(struct kernel_forecast);
     case NODE_AGGREGATE: return COLUMN_BYTES + 28;
     default: return COLUMN_BYTES;
@@ -176,6 +159,9 @@ static void view_node(struct abi_plan *plan, const struct eval_node *node)
                               .outside = node->outside,
                               .number = node->p.number,
                               .bound = node->p.bound,
+                              .window = (uint32_t)node->p.window,
+                              .range_ms = node->p.range.ns / NS_PER_MS,
+                              .offset_ms = node->p.offset.ns / NS_PER_MS,
                               .group = ABI_NONE,
                               .bytes_per_slot = node_bytes(node),
                               .ns_per_slot = node_ns(node)};
@@ -194,40 +180,73 @@ static bool has_code(const struct abi_plan *plan, const struct abi_node *node)
     if (node->kind == ABI_AND || node->kind == ABI_UNLESS) {
         return !plan->nodes[node->input[0]].scalar && !plan->nodes[node->input[1]].scalar;
     }
+    if (node->kind == ABI_WINDOW && node->input_count > 1 && !plan->nodes[node->input[1]].scalar) {
+        return false;
+    }
     return node->kind != ABI_OTHER && node->kind != ABI_NUMBER && !node->scalar;
 }
 
-/* joined[i]: the root of the group of i, or ABI_NONE. A node joins the group of its readers when
- * all of them are in one and nobody else reads it. Readers stand behind it, so one pass from the
- * end does. */
+/* Moments with several readers: all of them become one kernel. */
+static bool fans_out(const struct abi_node *node)
+{
+    return node->kind == ABI_MOMENTS && node->readers > 1 && node->readers <= ABI_FAN_MAX;
+}
+
+/* The group that a reader belongs to whatever reads it, or ABI_NONE. */
+static uint32_t fan_of(const struct abi_plan *plan, const struct abi_node *node)
+{
+    bool reads = node->kind == ABI_ZSCORE || node->kind == ABI_ZSCORE_COMPARE;
+    return reads && fans_out(&plan->nodes[node->input[0]]) ? node->input[0] : ABI_NONE;
+}
+
+struct joining {
+    uint32_t *joined; /* [node]: the node that its group is named by, or ABI_NONE */
+    uint32_t *reader; /* [node]: the group of its readers so far */
+    uint32_t *size;   /* [node]: members of the group named by it */
+    bool *alone;      /* [node]: its readers are in several groups, or in none */
+};
+
+static uint32_t group_for(const struct abi_plan *plan, const struct joining *j, size_t i)
+{
+    const struct abi_node *node = &plan->nodes[i];
+    uint32_t fan = fan_of(plan, node);
+    if (fan != ABI_NONE) {
+        return fan;
+    }
+    bool joins = !node->outside && !j->alone[i] && j->reader[i] != ABI_NONE &&
+                 node->kind != ABI_WINDOW && j->size[j->reader[i]] < ABI_MEMBERS_MAX;
+    return joins ? j->reader[i] : (uint32_t)i;
+}
+
+/* A node joins the group of its readers when all of them are in one and nobody else reads it.
+ * Readers stand behind it, so one pass from the end does. */
 static void join_groups(const struct abi_plan *plan, uint32_t *joined)
 {
-    uint32_t *reader = heap_alloc((plan->node_count + 1) * sizeof *reader);
-    uint32_t *size = heap_alloc((plan->node_count + 1) * sizeof *size);
-    bool *alone = heap_alloc(plan->node_count + 1);
+    struct joining j = {.joined = joined,
+                        .reader = heap_alloc((plan->node_count + 1) * sizeof *j.reader),
+                        .size = heap_alloc((plan->node_count + 1) * sizeof *j.size),
+                        .alone = heap_alloc(plan->node_count + 1)};
     for (size_t i = 0; i < plan->node_count; i++) {
-        reader[i] = ABI_NONE;
+        j.reader[i] = ABI_NONE;
     }
     for (size_t i = plan->node_count; i-- > 0;) {
         const struct abi_node *node = &plan->nodes[i];
         joined[i] = ABI_NONE;
         if (has_code(plan, node)) {
-            bool joins = !node->outside && !alone[i] && reader[i] != ABI_NONE &&
-                         size[reader[i]] < ABI_MEMBERS_MAX;
-            joined[i] = joins ? reader[i] : (uint32_t)i;
-            size[joined[i]]++;
+            joined[i] = group_for(plan, &j, i);
+            j.size[joined[i]]++;
         }
-        for (uint32_t j = 0; j < node->input_count; j++) {
-            uint32_t in = node->input[j];
-            bool same =
-                joined[i] != ABI_NONE && (reader[in] == ABI_NONE || reader[in] == joined[i]);
-            alone[in] |= !same;
-            reader[in] = joined[i];
+        for (uint32_t k = 0; k < node->input_count; k++) {
+            uint32_t in = node->input[k];
+            bool same = joined[i] != ABI_NONE && node->kind != ABI_WINDOW &&
+                        (j.reader[in] == ABI_NONE || j.reader[in] == joined[i]);
+            j.alone[in] |= !same;
+            j.reader[in] = joined[i];
         }
     }
-    free(reader);
-    free(size);
-    free(alone);
+    free(j.reader);
+    free(j.size);
+    free(j.alone);
 }
 
 struct collecting {
@@ -235,7 +254,7 @@ struct collecting {
     struct abi_group *group;
     const uint32_t *joined;
     uint32_t *mark; /* [node]: root + 1 of the last group that has seen it */
-    uint32_t root;
+    uint32_t root;  /* that the group is named by */
 };
 
 /* Members in the order of a walk from the root, inputs first: the same in every plan. */
@@ -256,31 +275,83 @@ static void collect(struct collecting *c, uint32_t at)
     c->group->members[c->group->member_count++] = at;
 }
 
+/* By content, so in the same order in every plan. */
+static int compare_readers(const void *a, const void *b)
+{
+    const struct abi_node *x = *(const struct abi_node *const *)a,
+                          *y = *(const struct abi_node *const *)b;
+    return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/* All that read the moments which the group is named by. */
+static void collect_readers(struct collecting *c)
+{
+    const struct abi_plan *plan = c->plan;
+    const struct abi_node *readers[ABI_FAN_MAX];
+    size_t count = 0;
+    for (size_t i = c->root + 1; i < plan->node_count; i++) {
+        if (c->joined[i] == c->root) {
+            CHECK(count < ABI_FAN_MAX);
+            readers[count++] = &plan->nodes[i];
+        }
+    }
+    qsort(readers, count, sizeof(const struct abi_node *), compare_readers);
+    for (size_t i = 0; i < count; i++) {
+        c->group->members[c->group->member_count++] = (uint32_t)(readers[i] - plan->nodes);
+    }
+}
+
 static uint32_t state_columns(enum abi_kind kind)
 {
     switch ((int)kind) {
+    case ABI_WINDOW: return 1;
     case ABI_EWMA: return 2;
-    case ABI_ZSCORE:
-    case ABI_ZSCORE_COMPARE: return 4;
+    case ABI_MOMENTS: return 4;
     default: return 0;
+    }
+}
+
+static uint32_t value_columns(const struct abi_node *node)
+{
+    switch ((int)node->kind) {
+    case ABI_NUMBER: return 0;
+    case ABI_MOMENTS: return 4;
+    default: return node->scalar ? 2 : 3;
     }
 }
 
 static void number_columns(const struct abi_plan *plan, struct abi_group *group)
 {
     uint32_t next = 0;
+    const bool window = plan->nodes[group->members[0]].kind == ABI_WINDOW;
     for (uint32_t i = 0; i < group->input_count; i++) {
         const struct abi_node *input = &plan->nodes[group->inputs[i]];
-        group->input_column[i] = input->kind == ABI_NUMBER ? ABI_NONE : next;
-        next += input->kind == ABI_NUMBER ? 0 : input->scalar ? 2 : 3;
+        uint32_t count = window && !input->scalar ? 1 : value_columns(input);
+        group->input_column[i] = count ? next : ABI_NONE;
+        next += count;
     }
     for (uint32_t i = 0; i < group->member_count; i++) {
         uint32_t count = state_columns(plan->nodes[group->members[i]].kind);
         group->state[i] = count ? next : ABI_NONE;
         next += count;
     }
-    group->root_column = next;
-    group->column_count = next + 3;
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        const bool stored = i > group->run_at || i + 1 == group->member_count;
+        group->stored[i] = stored ? next : ABI_NONE;
+        next += !stored ? 0 : window ? 2 : value_columns(&plan->nodes[group->members[i]]);
+    }
+    group->root_column = group->stored[group->member_count - 1];
+    group->column_count = next;
+}
+
+static uint32_t find_scores(const struct abi_plan *plan, const struct abi_group *group)
+{
+    for (uint32_t i = group->run_at + 1; i < group->member_count; i++) {
+        if (abi_is_score(&plan->nodes[group->members[i]])) {
+            return i;
+        }
+    }
+    return ABI_NONE;
 }
 
 /* Filters and renames hand their operand's values on. */
@@ -332,6 +403,7 @@ static void group_release(struct abi_group *group)
 {
     free(group->members);
     free(group->state);
+    free(group->stored);
     free(group->inputs);
     free(group->input_column);
 }
@@ -341,16 +413,22 @@ static void add_group(struct collecting *c, size_t *capacity)
     enum { INPUTS_MAX = 2 * ABI_MEMBERS_MAX };
     struct abi_group group = {.members = heap_alloc(ABI_MEMBERS_MAX * sizeof(uint32_t)),
                               .state = heap_alloc(ABI_MEMBERS_MAX * sizeof(uint32_t)),
+                              .stored = heap_alloc(ABI_MEMBERS_MAX * sizeof(uint32_t)),
                               .inputs = heap_alloc(INPUTS_MAX * sizeof(uint32_t)),
                               .input_column = heap_alloc(INPUTS_MAX * sizeof(uint32_t))};
     c->group = &group;
     collect(c, c->root);
+    group.run_at = group.member_count - 1;
+    if (fans_out(&c->plan->nodes[c->root])) {
+        collect_readers(c);
+    }
     number_columns(c->plan, &group);
     if (group.column_count > ABI_COLUMNS_MAX || !computes(c->plan, &group)) {
         group_release(&group);
         return;
     }
     group.alias = find_alias(c);
+    group.scores = find_scores(c->plan, &group);
     group.hash = group_hash(c->plan, &group);
     for (uint32_t i = 0; i < group.member_count; i++) {
         c->plan->nodes[group.members[i]].group = (uint32_t)c->plan->group_count;

@@ -118,77 +118,120 @@ static void run_select(struct eval_node *node)
 
 /* ---- windows ---- */
 
-const struct ring *node_ring(const struct eval_node *source, size_t slot)
+/* The selector of raw samples, for what it knows of sources. */
+static const struct eval_node *raw_select(const struct eval_node *source)
 {
-    return source->kind == NODE_SAMPLED ? &source->state.rings[slot]
-                                        : &source->eval->store->series[source->left[slot]].ring;
+    return source->kind == NODE_SELECT                     ? source
+           : source->kind == NODE_SAMPLED && source->p.raw ? source->in[0]
+                                                           : NULL;
 }
 
 static void source_unknown(const struct eval_node *node, int64_t horizon_ms)
 {
-    const struct eval_node *source = node->in[0];
-    if (source->kind == NODE_SAMPLED) {
-        copy_bits(node->unknown, source->unknown, node->count);
+    const struct eval_node *source = node->in[0], *select = raw_select(source);
+    if (select) {
+        select_unknown(select, horizon_ms, node->unknown);
     } else {
-        select_unknown(source, horizon_ms, node->unknown);
+        copy_bits(node->unknown, source->unknown, node->count);
     }
 }
 
-static void run_sampled(struct eval_node *node)
+/* All samples of the series that its lane does not have yet. */
+static void sample_all(struct samples *samples, const struct ring *ring, uint32_t lane,
+                       int64_t after_ms)
 {
-    const struct eval_node *child = node->in[0];
-    struct eval *eval = node->eval;
-    int64_t retention = node->p.range.ns / NS_PER_MS;
-    copy_bits(node->present, child->present, node->count);
-    copy_bits(node->unknown, child->unknown, node->count);
-    if (node->count > 0) {
-        memcpy(node->own, child->values, node->count * sizeof *node->own);
+    after_ms = samples->newest_ms[lane] > after_ms ? samples->newest_ms[lane] : after_ms;
+    for (uint32_t i = ring_until(ring, after_ms); i < ring->count; i++) {
+        double value = ring_values(ring)[ring_at(ring, i)];
+        if (!is_stale(value)) {
+            samples_append(samples, lane, ring_time(ring, i), value);
+        }
     }
-    contend(node, &node->contention[1]);
+}
+
+/* Mostly one sample came since the last tick, and the store has it at hand. */
+static void sample_series(struct eval_node *node)
+{
+    const struct store *store = node->eval->store;
+    const uint32_t *series = node->in[0]->left, *lanes = node->state.lane;
+    struct samples *samples = node->state.samples;
+    const int64_t after_ms = node->eval->now_ms - samples->retention_ms;
+    for (size_t i = 0; i < node->count; i++) {
+        const uint32_t id = series[i], lane = lanes[i];
+        const int64_t time_ms = store->time_ms[id], newest_ms = samples->newest_ms[lane];
+        if (time_ms == newest_ms && time_ms != MS_NEVER) {
+            continue;
+        }
+        if (time_ms > newest_ms && newest_ms != MS_NEVER && store->before_ms[id] <= newest_ms) {
+            samples_append(samples, lane, time_ms, store->value[id]);
+        } else {
+            sample_all(samples, &store->series[id].ring, lane, after_ms);
+        }
+    }
+}
+
+static void sample_values(struct eval_node *node)
+{
+    const struct eval *eval = node->eval;
     if (node->has_sampled && eval->now.ns - node->sampled.ns < node->p.every.ns) {
         return;
     }
     node->has_sampled = true;
     node->sampled = eval->now;
     for (size_t i = 0; i < node->count; i++) {
-        if (bit_get(node->present, i)) {
-            ring_append(&node->state.rings[i], eval->now_ms, node->own[i], retention);
+        if (bit_get(node->present, i) &&
+            eval->now_ms > node->state.samples->newest_ms[node->state.lane[i]]) {
+            samples_append(node->state.samples, node->state.lane[i], eval->now_ms, node->values[i]);
         }
     }
+}
+
+static void run_sampled(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    node->values = child->values;
+    copy_bits(node->present, child->present, node->count);
+    copy_bits(node->unknown, child->unknown, node->count);
+    contend(node, &node->contention[1]);
+    if (!node->state.samples) {
+        return;
+    }
+    struct samples *samples = node->state.samples;
+    uint64_t dropped = samples->dropped;
+    samples->retention_ms = node->p.range.ns / NS_PER_MS;
+    if (node->p.raw) {
+        sample_series(node);
+    } else {
+        sample_values(node);
+    }
+    samples_ticked(samples, node->eval->now_ms);
+    node->overflow |= samples->dropped > dropped;
 }
 
 static void run_past(struct eval_node *node)
 {
     const struct store *store = node->eval->store;
+    const struct eval_node *source = node->in[0];
     int64_t at = node->eval->now_ms - node->p.offset.ns / NS_PER_MS, time_ms;
     bits_fill(node->present, node->count, false);
     source_unknown(node, store->lookback_ms + node->p.offset.ns / NS_PER_MS);
     for (size_t i = 0; i < node->count; i++) {
-        if (ring_instant(node_ring(node->in[0], i), at, store->lookback_ms, &node->own[i],
-                         &time_ms)) {
+        bool there = source->kind == NODE_SELECT
+                         ? ring_instant(&store->series[source->left[i]].ring, at,
+                                        store->lookback_ms, &node->own[i], &time_ms)
+                         : samples_instant(source->state.samples, source->state.lane[i], at,
+                                           store->lookback_ms, &node->own[i]);
+        if (there) {
             bit_set(node->present, i);
         }
     }
 }
 
-/* Samples of one slot's window, in the evaluator's scratch. */
-static struct kernel_window window_read(struct eval_node *node, size_t slot)
+/* The window (ret, ret + range] of this tick. */
+static int64_t window_start(const struct eval_node *node, int64_t *ret_end_ms)
 {
-    struct eval *eval = node->eval;
-    const struct ring *ring = node_ring(node->in[0], slot);
-    int64_t end = eval->now_ms - node->p.offset.ns / NS_PER_MS;
-    struct kernel_window window = {.start_ms = end - node->p.range.ns / NS_PER_MS, .end_ms = end};
-    if (ring->count > eval->scratch_capacity) {
-        eval->scratch_capacity = (size_t)ring->count * 2;
-        free(eval->times_ms);
-        free(eval->samples);
-        eval->times_ms = heap_alloc(eval->scratch_capacity * sizeof *eval->times_ms);
-        eval->samples = heap_alloc(eval->scratch_capacity * sizeof *eval->samples);
-    }
-    window.count = ring_window(ring, window.start_ms, end, eval->times_ms, eval->samples);
-    window.times_ms = eval->times_ms;
-    window.values = eval->samples;
-    return window;
+    *ret_end_ms = node->eval->now_ms - node->p.offset.ns / NS_PER_MS;
+    return *ret_end_ms - node->p.range.ns / NS_PER_MS;
 }
 
 static int64_t window_horizon(const struct eval_node *node)
@@ -197,18 +240,69 @@ static int64_t window_horizon(const struct eval_node *node)
     return (range > lookback ? range : lookback) + node->p.offset.ns / NS_PER_MS;
 }
 
+struct samples_window *node_window(struct eval_node *node)
+{
+    struct samples *samples = node->in[0]->state.samples;
+    if (!node->window && samples) {
+        node->window = samples_window(samples, node->hash, node->p.window);
+    }
+    return node->window;
+}
+
+/* Values by lane become values by slot. */
+static void lanes_to_slots(struct eval_node *node)
+{
+    const struct samples_window *window = node->window;
+    const uint32_t *lane = node->in[0]->state.lane;
+    if (node->in[0]->lanes_same) {
+        node->values = window->values;
+        copy_bits(node->present, window->present, node->count);
+        return;
+    }
+    node->values = node->own;
+    bits_gather(window->present, lane, node->count, node->present);
+    for (size_t i = 0; i < node->count; i++) {
+        node->own[i] = window->values[lane[i]];
+    }
+}
+
 static void run_window(struct eval_node *node)
 {
-    bits_fill(node->present, node->count, false);
+    int64_t end_ms, start_ms = window_start(node, &end_ms);
     source_unknown(node, window_horizon(node));
-    for (size_t i = 0; i < node->count; i++) {
-        struct kernel_window window = window_read(node, i);
-        window.argument = node->in_count > 1 ? node->in[1]->values[0] : 0;
-        if (node->p.window(&window, &node->own[i])) {
-            bit_set(node->present, i);
-        }
+    struct samples_window *window = node_window(node);
+    if (window && node->run == RUN_KERNEL) {
+        code_window(node);
+    } else if (window) {
+        samples_window_step(node->in[0]->state.samples, window, start_ms, end_ms,
+                            node->in_count > 1 ? node->in[1]->values[0] : 0);
+    }
+    if (window) {
+        lanes_to_slots(node);
     }
     contend(node, &node->contention[1]);
+}
+
+/* Samples of one slot's window, in the evaluator's scratch. */
+static struct kernel_window window_read(struct eval_node *node, size_t slot)
+{
+    struct eval *eval = node->eval;
+    const struct samples *samples = node->in[0]->state.samples;
+    const uint32_t lane = node->in[0]->state.lane[slot];
+    struct kernel_window window = {.argument = node->p.number};
+    if ((size_t)samples->held[lane] > eval->scratch_capacity) {
+        eval->scratch_capacity = (size_t)samples->held[lane] * 2;
+        free(eval->times_ms);
+        free(eval->samples);
+        eval->times_ms = heap_alloc(eval->scratch_capacity * sizeof *eval->times_ms);
+        eval->samples = heap_alloc(eval->scratch_capacity * sizeof *eval->samples);
+    }
+    window.start_ms = window_start(node, &window.end_ms);
+    window.count =
+        samples_copy(samples, lane, window.start_ms, window.end_ms, eval->times_ms, eval->samples);
+    window.times_ms = eval->times_ms;
+    window.values = eval->samples;
+    return window;
 }
 
 static void run_forecast(struct eval_node *node)
@@ -217,14 +311,15 @@ static void run_forecast(struct eval_node *node)
     bits_fill(node->present, node->count, false);
     source_unknown(node, window_horizon(node));
     for (size_t i = 0; i < node->count; i++) {
-        struct kernel_window window = window_read(node, i);
-        window.argument = node->p.number;
         node->fits[i].freedom = 0;
-        bool now = bit_get(source->present, i);
-        if (now && kernel_forecast(&window, &node->fits[i])) {
+        if (!bit_get(source->present, i)) {
+            continue;
+        }
+        struct kernel_window window = window_read(node, i);
+        if (kernel_forecast(&window, &node->fits[i])) {
             node->own[i] = node->fits[i].value;
             bit_set(node->present, i);
-        } else if (now) {
+        } else {
             bit_set(node->unknown, i);
         }
     }
@@ -557,32 +652,43 @@ static void run_ewma(struct eval_node *node)
     contend(node, &node->contention[1]);
 }
 
-static void run_zscore(struct eval_node *node)
+static void run_moments(struct eval_node *node)
 {
     const struct eval_node *child = node->in[0];
-    const struct node_parameters *p = &node->p;
-    struct kernel_moments state = {node->state.mean, node->state.variance, node->state.history,
-                                   node->state.begun};
-    if (node->kind == NODE_ZSCORE_COMPARE) {
-        kernel_zscore_compare(compare_of(p->op), p->bound, child->values, child->present,
-                              node->count, p->number, &state, node->own, node->present,
-                              node->unknown);
-    } else {
-        kernel_zscore(child->values, child->present, node->count, p->number, &state, node->own,
-                      node->present);
-        for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
-            node->unknown[w] = child->present[w] & ~node->present[w];
-        }
+    const struct kernel_moments state = {node->state.mean, node->state.variance,
+                                         node->state.history, node->state.begun};
+    kernel_moments(child->values, child->present, node->count, node->p.number, &state, node->own,
+                   node->variance, node->present);
+    for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
+        node->unknown[w] = child->unknown[w] | (child->present[w] & ~node->present[w]);
     }
+    contend(node, &node->contention[1]);
+}
+
+static void run_zscore(struct eval_node *node)
+{
+    const struct eval_node *moments = node->in[0];
+    node->values = node->own;
+    kernel_zscore(moments->values, moments->variance, node->count, node->own);
+    copy_bits(node->present, moments->present, node->count);
+    copy_bits(node->unknown, moments->unknown, node->count);
+}
+
+static void run_zscore_compare(struct eval_node *node)
+{
+    const struct eval_node *moments = node->in[0];
+    const struct node_parameters *p = &node->p;
+    node->values = node->own;
+    kernel_zscore_compare(compare_of(p->op), p->bound, moments->values, moments->variance,
+                          moments->present, node->count, node->own, node->present, node->unknown);
     for (size_t i = 0; p->return_bool && i < node->count; i++) {
         node->own[i] = bit_get(node->present, i);
     }
     for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
         node->present[w] =
-            p->return_bool ? child->present[w] & ~node->unknown[w] : node->present[w];
-        node->unknown[w] |= child->unknown[w];
+            p->return_bool ? moments->present[w] & ~node->unknown[w] : node->present[w];
+        node->unknown[w] |= moments->unknown[w];
     }
-    contend(node, &node->contention[1]);
 }
 
 static void run_kind(struct eval_node *node)
@@ -605,8 +711,9 @@ static void run_kind(struct eval_node *node)
     case NODE_RENAME: run_rename(node); break;
     case NODE_ABSENT: run_absent(node); break;
     case NODE_EWMA: run_ewma(node); break;
-    case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: run_zscore(node); break;
+    case NODE_MOMENTS: run_moments(node); break;
+    case NODE_ZSCORE: run_zscore(node); break;
+    case NODE_ZSCORE_COMPARE: run_zscore_compare(node); break;
     }
 }
 
@@ -615,7 +722,7 @@ void node_run(struct eval_node *node)
     node->blind = false;
     switch (node->run) {
     case RUN_REFERENCE: run_kind(node); break;
-    case RUN_KERNEL: code_run(node); break;
+    case RUN_KERNEL: node->kind == NODE_WINDOW ? run_window(node) : code_run(node); break;
     case RUN_INSIDE: break;
     }
     for (size_t i = 0; i < node->in_count; i++) {

@@ -22,8 +22,7 @@ static bool wants_join(const struct eval_node *node)
 
 bool node_has_state(const struct eval_node *node)
 {
-    return node->kind == NODE_EWMA || node->kind == NODE_ZSCORE ||
-           node->kind == NODE_ZSCORE_COMPARE || node->kind == NODE_SAMPLED ||
+    return node->kind == NODE_EWMA || node->kind == NODE_MOMENTS || node->kind == NODE_SAMPLED ||
            node->kind == NODE_REACHES;
 }
 
@@ -31,7 +30,7 @@ static void state_grow(struct eval_node *node, size_t old, size_t capacity)
 {
     struct node_state *state = &node->state;
     if (node->kind == NODE_SAMPLED) {
-        GROW(state->rings);
+        GROW(state->lane);
     } else if (node->kind == NODE_REACHES) {
         GROW(state->side);
     } else if (node_has_state(node)) {
@@ -73,6 +72,9 @@ static void node_reserve(struct eval_node *node, size_t wanted)
     if (node->kind == NODE_REACHES) {
         GROW(node->chance);
     }
+    if (node->kind == NODE_MOMENTS) {
+        GROW(node->variance);
+    }
     if (node->kind == NODE_FORECAST) {
         GROW(node->fits);
     }
@@ -97,23 +99,21 @@ static bool node_add(struct eval_node *node, const struct label_set *labels, con
     return true;
 }
 
-static void state_release(struct node_state *state, size_t count)
+static void state_release(struct node_state *state)
 {
-    for (size_t i = 0; state->rings && i < count; i++) {
-        ring_release(&state->rings[i]);
-    }
+    samples_free(state->samples);
     free(state->mean);
     free(state->variance);
     free(state->history);
     free(state->begun);
-    free(state->rings);
+    free(state->lane);
     free(state->side);
     *state = (struct node_state){0};
 }
 
 void node_release(struct eval_node *node)
 {
-    state_release(&node->state, node->count);
+    state_release(&node->state);
     free(node->labels);
     free(node->names);
     free(node->own);
@@ -130,6 +130,7 @@ void node_release(struct eval_node *node)
     free(node->newest_ms);
     free(node->fits);
     free(node->chance);
+    free(node->variance);
     free(node->sums);
     free(node->counts);
     for (size_t i = 0; i < node->p.matcher_count; i++) {
@@ -541,7 +542,7 @@ static void scalar_slots(struct eval_node *node)
 
 static void function_slots(struct eval_node *node)
 {
-    bool names = node->kind == NODE_PAST;
+    bool names = node->kind == NODE_PAST || (node->kind == NODE_SAMPLED && node->p.raw);
     node->scalar = node->kind == NODE_RENAME && node->in[0]->scalar;
     copy_slots(node, node->in[0], names);
     if (!names && node->in[0]->any_name) {
@@ -566,6 +567,7 @@ static void build(struct eval_node *node)
     case NODE_FORECAST:
     case NODE_RENAME:
     case NODE_EWMA:
+    case NODE_MOMENTS:
     case NODE_ZSCORE:
     case NODE_ZSCORE_COMPARE: function_slots(node); break;
     }
@@ -576,9 +578,9 @@ static void build(struct eval_node *node)
 static void state_move(struct eval_node *node, size_t to, struct node_state *old, size_t from)
 {
     struct node_state *state = &node->state;
-    if (state->rings) {
-        state->rings[to] = old->rings[from];
-        old->rings[from] = (struct ring){0};
+    if (state->lane) {
+        state->lane[to] = old->lane[from];
+        old->lane[from] = SLOT_NONE;
     } else if (state->side) {
         state->side[to] = old->side[from];
     } else {
@@ -618,6 +620,45 @@ static void state_carry(struct eval_node *node, const struct label_set **labels,
     keys_release(&keys);
 }
 
+static struct samples *samples_for(const struct eval_node *node)
+{
+    struct duration interval = node->p.every;
+    if (node->p.raw) {
+        const struct store *store = node->eval->store;
+        interval = store->sources[store->series[node->in[0]->left[0]].source].interval;
+    }
+    return samples_new(node->p.range.ns / NS_PER_MS, interval.ns / NS_PER_MS);
+}
+
+/* Every slot keeps its lane; those of slots that are gone are given to the new ones. */
+static void lanes_carry(struct eval_node *node, const struct label_set **labels, const char **names,
+                        size_t count, struct node_state *old)
+{
+    struct node_state *state = &node->state;
+    state->samples = old->samples;
+    old->samples = NULL;
+    for (size_t i = 0; i < node->count; i++) {
+        state->lane[i] = SLOT_NONE;
+    }
+    if (count > 0) {
+        state_carry(node, labels, names, count, old);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (old->lane[i] != SLOT_NONE) {
+            samples_lane_free(state->samples, old->lane[i]);
+        }
+    }
+    if (node->count > 0 && !state->samples) {
+        state->samples = samples_for(node);
+    }
+    node->lanes_same = true;
+    for (size_t i = 0; i < node->count; i++) {
+        state->lane[i] =
+            state->lane[i] == SLOT_NONE ? samples_lane_new(state->samples) : state->lane[i];
+        node->lanes_same &= state->lane[i] == i;
+    }
+}
+
 static void rebuild(struct eval_node *node)
 {
     const struct label_set **labels = node->labels;
@@ -640,7 +681,8 @@ static void rebuild(struct eval_node *node)
             node->scratch_bits[i] = NULL;
         }
         free(node->chance);
-        node->own = node->chance = NULL;
+        free(node->variance);
+        node->own = node->chance = node->variance = NULL;
         node->present = node->unknown = NULL;
         node->left = node->right = NULL;
         node->capacity = 0;
@@ -654,10 +696,12 @@ static void rebuild(struct eval_node *node)
     memset(node->present, 0, BIT_WORDS(node->capacity) * 8);
     memset(node->unknown, 0, BIT_WORDS(node->capacity) * 8);
     if (node_has_state(node)) {
-        if (count > 0) {
+        if (node->kind == NODE_SAMPLED) {
+            lanes_carry(node, labels, names, count, &old);
+        } else if (count > 0) {
             state_carry(node, labels, names, count, &old);
         }
-        state_release(&old, count);
+        state_release(&old);
         free(labels);
         free(names);
     }
@@ -701,6 +745,7 @@ void node_take(struct eval_node *node, struct eval_node *from)
     SWAP(left);
     SWAP(right);
     SWAP(chance);
+    SWAP(variance);
     SWAP(scratch[0]);
     SWAP(scratch[1]);
     SWAP(scratch_bits[0]);

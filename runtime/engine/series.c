@@ -158,9 +158,13 @@ struct store *store_new(const struct store_limits *limits)
     }
     store->lookback_ms = store->limits.lookback.ns / NS_PER_MS;
     store->retention_ms = store->limits.retention.ns / NS_PER_MS;
+    if (store->limits.live && store->retention_ms < STORE_LIVE_MS) {
+        store->retention_ms = STORE_LIVE_MS;
+    }
     /* Never moved, so that columns may point into them; only touched pages take memory. */
     store->value = heap_alloc(store->limits.series_max * sizeof *store->value);
     store->time_ms = heap_alloc(store->limits.series_max * sizeof *store->time_ms);
+    store->before_ms = heap_alloc(store->limits.series_max * sizeof *store->before_ms);
     return store;
 }
 
@@ -188,6 +192,7 @@ void store_free(struct store *store)
     free(store->series);
     free(store->value);
     free(store->time_ms);
+    free(store->before_ms);
     free(store->free_series);
     free(store->metrics);
     free(store->sources);
@@ -239,14 +244,29 @@ uint32_t store_metric(struct store *store, const char *name)
     return (uint32_t)store->metric_count++;
 }
 
+static void at_least(int64_t *kept, int64_t ms)
+{
+    *kept = ms > *kept ? ms : *kept;
+}
+
+static void remember(struct store *store, const char *name, struct duration wanted, bool samples)
+{
+    struct store_metric *metric = name ? &store->metrics[store_metric(store, name)] : NULL;
+    int64_t ms = wanted.ns / NS_PER_MS + 1;
+    at_least(metric ? &metric->remember_ms : &store->remember_ms, ms);
+    if (samples) {
+        at_least(metric ? &metric->retention_ms : &store->retention_ms, ms);
+    }
+}
+
 void store_keep(struct store *store, const char *name, struct duration retention)
 {
-    int64_t ms = retention.ns / NS_PER_MS + 1;
-    int64_t *kept = &store->retention_ms;
-    if (name) {
-        kept = &store->metrics[store_metric(store, name)].retention_ms;
-    }
-    *kept = ms > *kept ? ms : *kept;
+    remember(store, name, retention, true);
+}
+
+void store_window(struct store *store, const char *name, struct duration range)
+{
+    remember(store, name, range, !store->limits.live);
 }
 
 static uint64_t series_hash(const char *name, const struct label_set *labels)
@@ -320,7 +340,7 @@ static void series_born(struct store *store, uint32_t id, uint32_t source, uint3
                                         .source = source,
                                         .last_ms = MS_NEVER};
     store->value[id] = 0;
-    store->time_ms[id] = MS_NEVER;
+    store->time_ms[id] = store->before_ms[id] = MS_NEVER;
     table_add(&store->series_table, series_hash(store->metrics[metric].name, labels), id);
     metric_insert(store, &store->metrics[metric], id);
     ARRAY_RESERVE(owner->series, owner->count, owner->capacity);
@@ -384,6 +404,9 @@ static void series_push(struct store *store, uint32_t id, int64_t time_ms, doubl
     store->stats.samples += (size_t)ring_append(&series->ring, time_ms, value, retention);
     store->stats.bytes += (size_t)(series->ring.capacity - capacity) * 12;
     series->last_ms = time_ms;
+    if (store->time_ms[id] != MS_NEVER) { /* a stale marker is no sample */
+        store->before_ms[id] = store->time_ms[id];
+    }
     store->value[id] = value;
     store->time_ms[id] = is_stale(value) ? MS_NEVER : time_ms;
 }
@@ -500,7 +523,7 @@ static void series_died(struct store *store, uint32_t id)
     store->stats.bytes -= (size_t)series->ring.capacity * 12;
     ring_release(&series->ring);
     series->labels = NULL;
-    store->time_ms[id] = MS_NEVER;
+    store->time_ms[id] = store->before_ms[id] = MS_NEVER;
     ARRAY_RESERVE(store->free_series, store->free_count, store->free_capacity);
     store->free_series[store->free_count++] = id;
     store->stats.died++;
@@ -525,7 +548,8 @@ void store_expire(struct store *store, struct instant now)
         if (!series->labels || series->holders > 0) {
             continue;
         }
-        int64_t keep = store->metrics[series->metric].retention_ms;
+        int64_t keep = store->metrics[series->metric].remember_ms;
+        keep = keep > store->remember_ms ? keep : store->remember_ms;
         keep = keep > store->retention_ms ? keep : store->retention_ms;
         keep = keep > store->lookback_ms ? keep : store->lookback_ms;
         if (!store_source_observed(store, series->source, now)) {
@@ -543,6 +567,7 @@ struct store_stats store_stats(const struct store *store)
     stats.series = store->series_count - store->free_count;
     stats.sources = store->source_count;
     stats.bytes += store->series_capacity * sizeof *store->series +
-                   store->series_count * (sizeof *store->value + sizeof *store->time_ms);
+                   store->series_count *
+                       (sizeof *store->value + sizeof *store->time_ms + sizeof *store->before_ms);
     return stats;
 }

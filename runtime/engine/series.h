@@ -19,6 +19,7 @@ enum {
     STORE_LABELS_MAX = 64,        /* of one series */
     STORE_LABEL_BYTES_MAX = 1024, /* of one name or value */
     STORE_SOURCES_MAX = 4096,
+    STORE_LIVE_MS = 60000,          /* no two ticks are further apart */
     STORE_SILENT_KEEP_MS = 86400000 /* series of a silent source are remembered, as unknown */
 };
 
@@ -43,6 +44,8 @@ struct store_limits {
     struct duration retention;  /* samples kept at least this long; grows as programs ask */
     struct duration lookback;   /* 5m when 0 */
     struct duration future_max; /* a sample further ahead of `now` is refused; 10m when 0 */
+    bool live; /* evaluators tick as samples come, and windows keep what they need themselves: only
+                  the last STORE_LIVE_MS are kept for windows, which a reload may bring */
 };
 struct store *store_new(const struct store_limits *limits);
 void store_free(struct store *store);

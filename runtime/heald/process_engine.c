@@ -422,7 +422,7 @@ static enum status open_state(struct engine_process *process, struct error *erro
 #endif
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->epoch = restoring.epoch + 1;
-    process->store = store_new(&(struct store_limits){0});
+    process->store = store_new(&(struct store_limits){.live = true});
     store_expect(process->store, sources_of(config));
     TRY(generation_load(config, process->store, process->epoch, restoring.serial,
                         &process->generation, error));

@@ -140,6 +140,8 @@ static void *column(size_t bytes)
 struct side { /* columns of one contestant */
     struct by_hand c;
     uint8_t *history;
+    size_t n;
+    void *more[ABI_COLUMNS_MAX]; /* of a kernel that stores several members */
 };
 
 static struct side side_new(double *x, double *y, size_t n, const uint64_t *present,
@@ -157,7 +159,8 @@ static struct side side_new(double *x, double *y, size_t n, const uint64_t *pres
                            .begun = column(n / 8 + 8),
                            .ret_present = column(n / 8 + 8),
                            .ret_unknown = column(n / 8 + 8)},
-                     .history = column(n)};
+                     .history = column(n),
+                     .n = n};
     for (size_t i = 0; i < n; i++) {
         s.c.mean[i] = s.c.other_mean[i] = 0.5;
         s.c.variance[i] = 0.08;
@@ -175,9 +178,31 @@ static void side_free(struct side *s)
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         free(all[i]);
     }
+    for (size_t i = 0; i < ABI_COLUMNS_MAX; i++) {
+        free(s->more[i]);
+    }
 }
 
-static void bind(const struct abi_plan *plan, const struct side *s, struct abi_columns *columns)
+/* The first of what is stored goes to the columns that both contestants have. */
+static void bind_stored(const struct abi_group *group, struct side *s, struct abi_columns *columns)
+{
+    bool first = true;
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        if (group->stored[i] == ABI_NONE) {
+            continue;
+        }
+        void **at = &columns->column[group->stored[i]], **more = &s->more[group->stored[i]];
+        for (size_t j = 0; j < 3 && !first && !more[j]; j++) {
+            more[j] = column(j == 0 ? s->n * 8 : s->n / 8 + 8);
+        }
+        at[0] = first ? s->c.values : more[0];
+        at[1] = first ? (void *)s->c.ret_present : more[1];
+        at[2] = first ? (void *)s->c.ret_unknown : more[2];
+        first = false;
+    }
+}
+
+static void bind(const struct abi_plan *plan, struct side *s, struct abi_columns *columns)
 {
     const struct abi_group *group = &plan->groups[0];
     const double *values[] = {s->c.x, s->c.y};
@@ -200,9 +225,7 @@ static void bind(const struct abi_plan *plan, const struct side *s, struct abi_c
             at[3] = average ? at[3] : s->c.ripe;
         }
     }
-    columns->column[group->root_column] = s->c.values;
-    columns->column[group->root_column + 1] = s->c.ret_present;
-    columns->column[group->root_column + 2] = s->c.ret_unknown;
+    bind_stored(group, s, columns);
 }
 
 static void kernel_bench(const struct policy_bench *policy, size_t n)
@@ -329,6 +352,322 @@ static void tick_bench(const struct policy_bench *policy, size_t n)
     store_free(store);
 }
 
+/* ---- ratios that should be small ---- */
+
+/* One thing against another: what a slot costs, and the second over the first. */
+struct duel {
+    const char *what;
+    double ns[2][ROUNDS];
+};
+
+static void duel_print(struct duel *duel, size_t n, double most)
+{
+    double ratios[ROUNDS];
+    for (size_t i = 0; i < ROUNDS; i++) {
+        ratios[i] = duel->ns[1][i] / duel->ns[0][i];
+    }
+    double ratio = median(ratios, ROUNDS);
+    printf("%-44s %8zu entities: %.3f ns and %.3f, ratio %.2f (at most %.2f)%s\n", duel->what, n,
+           median(duel->ns[0], ROUNDS), median(duel->ns[1], ROUNDS), ratio, most,
+           ratio > most ? " MISSED" : "");
+}
+
+static double run_ns(abi_kernel_f *kernel, const struct abi_columns *columns, size_t n)
+{
+    const size_t padded = (n + 63) / 64 * 64, again = n < 100000 ? 100000 / n : 1;
+    double begin = cpu_ns();
+    for (size_t i = 0; i < again; i++) {
+        kernel(columns, 0, (int64_t)padded, 0);
+    }
+    return (cpu_ns() - begin) / (double)(n * again);
+}
+
+/* x of one tick: uniform, one in a thousand far away. */
+static void fill(double *x, size_t n, unsigned *seed, double scale)
+{
+    for (size_t i = 0; i < n; i++) {
+        *seed = *seed * 1664525u + 1013904223u;
+        double value = (double)(*seed >> 8) / (1 << 24);
+        x[i] = scale * (*seed % 1009 == 0 ? 20 : value);
+    }
+}
+
+struct duelist {
+    struct abi_plan *plan;
+    struct slab *slab;
+    struct side side;
+    struct abi_columns columns;
+};
+
+static struct duelist duelist_new(struct expr *const *exprs, size_t count, double *x, size_t padded,
+                                  const uint64_t *present, const uint64_t *unknown)
+{
+    struct duelist d = {.plan = plan_of(exprs, count)};
+    d.slab = slab_of(d.plan);
+    d.side = side_new(x, x, padded, present, unknown);
+    bind(d.plan, &d.side, &d.columns);
+    return d;
+}
+
+static void duelist_free(struct duelist *d)
+{
+    side_free(&d->side);
+    slab_free(d->slab);
+    abi_plan_free(d->plan);
+}
+
+static double duelist_ns(struct duelist *d, double *x, size_t n)
+{
+    d->side.c.x = x;
+    bind(d->plan, &d->side, &d->columns);
+    return run_ns(slab_find(d->slab, d->plan->groups[0].hash), &d->columns, n);
+}
+
+/* Ten thresholds on one z-score against one of them, as kernels. */
+static void family_bench(size_t n)
+{
+    const size_t padded = (n + 63) / 64 * 64;
+    struct duel duel = {.what = "zscore, one and ten thresholds"};
+    double *x[VARIANTS];
+    uint64_t *present = column(padded / 8), *unknown = column(padded / 8);
+    struct expr *ten[10];
+    unsigned seed = 3;
+    memset(present, 0xff, padded / 8);
+    for (size_t v = 0; v < VARIANTS; v++) {
+        x[v] = column(padded * 8);
+        fill(x[v], padded, &seed, 1);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ten); i++) {
+        ten[i] = zscore_expr(3 + (double)i / 4);
+    }
+    struct duelist sides[2] = {duelist_new(ten, 1, x[0], padded, present, unknown),
+                               duelist_new(ten, 10, x[0], padded, present, unknown)};
+    for (int round = -3; round < ROUNDS; round++) {
+        for (size_t turn = 0; turn < 2; turn++) {
+            size_t side = (turn + (size_t)(round + 3)) % 2;
+            double ns = duelist_ns(&sides[side], x[(size_t)(round + 3) % VARIANTS], n);
+            if (round >= 0) {
+                duel.ns[side][round] = ns;
+            }
+        }
+    }
+    duel_print(&duel, n, 1.6);
+    for (size_t v = 0; v < VARIANTS; v++) {
+        free(x[v]);
+    }
+    duelist_free(&sides[0]);
+    duelist_free(&sides[1]);
+    free(present);
+    free(unknown);
+}
+
+/* State and samples that are subnormal against ordinary ones. */
+static void subnormal_bench(struct expr *expr, const char *what, double x_scale, double mean,
+                            double variance)
+{
+    const size_t n = 1000, padded = 1024;
+    struct duel duel = {.what = what};
+    double *x[2] = {column(padded * 8), column(padded * 8)};
+    uint64_t *present = column(padded / 8), *unknown = column(padded / 8);
+    unsigned seed = 3;
+    memset(present, 0xff, padded / 8);
+    struct duelist sides[2] = {duelist_new(&expr, 1, x[0], padded, present, unknown),
+                               duelist_new(&expr, 1, x[1], padded, present, unknown)};
+    for (size_t i = 0; i < padded; i++) {
+        sides[1].side.c.mean[i] = sides[1].side.c.other_mean[i] = mean;
+        sides[1].side.c.variance[i] = variance;
+    }
+    for (int round = -3; round < ROUNDS; round++) {
+        for (size_t turn = 0; turn < 2; turn++) {
+            size_t side = (turn + (size_t)(round + 3)) % 2;
+            fill(x[side], padded, &seed, side ? x_scale : 1);
+            double ns = duelist_ns(&sides[side], x[side], n);
+            if (round >= 0) {
+                duel.ns[side][round] = ns;
+            }
+        }
+    }
+    duel_print(&duel, n, 1.1);
+    duelist_free(&sides[0]);
+    duelist_free(&sides[1]);
+    free(x[0]);
+    free(x[1]);
+    free(present);
+    free(unknown);
+}
+
+/* Every `holes`-th slot or so without a sample, against none. */
+static void hole_bench(struct expr *expr, const char *what, unsigned holes, size_t n)
+{
+    const size_t padded = (n + 63) / 64 * 64;
+    struct duel duel = {.what = what};
+    double *x = column(padded * 8);
+    uint64_t *present[2] = {column(padded / 8), column(padded / 8)}, *unknown = column(padded / 8);
+    unsigned seed = 3;
+    fill(x, padded, &seed, 1);
+    memset(present[0], 0xff, padded / 8);
+    for (size_t i = 0; i < padded; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        present[1][i / 64] |= (uint64_t)((seed >> 8) % holes != 0) << (i % 64);
+    }
+    struct duelist sides[2] = {duelist_new(&expr, 1, x, padded, present[0], unknown),
+                               duelist_new(&expr, 1, x, padded, present[1], unknown)};
+    for (int round = -3; round < ROUNDS; round++) {
+        for (size_t turn = 0; turn < 2; turn++) {
+            size_t side = (turn + (size_t)(round + 3)) % 2;
+            double ns = duelist_ns(&sides[side], x, n);
+            if (round >= 0) {
+                duel.ns[side][round] = ns;
+            }
+        }
+    }
+    duel_print(&duel, n, 1.1);
+    duelist_free(&sides[0]);
+    duelist_free(&sides[1]);
+    free(x);
+    free(present[0]);
+    free(present[1]);
+    free(unknown);
+}
+
+/* ---- evaluators ---- */
+
+struct ticking {
+    struct store *store;
+    struct eval *eval;
+    struct abi_plan *plan;
+    struct slab *slab;
+    uint32_t source, *ids;
+    size_t n, inputs;
+    unsigned seed;
+    int64_t now_s;
+};
+
+static struct ticking ticking_new(struct expr *const *exprs, size_t count, size_t n, size_t inputs)
+{
+    static const char *const names[] = {"x", "y"};
+    struct ticking t = {.store = store_new(NULL), .n = n, .inputs = inputs, .seed = 1};
+    t.eval = eval_new(t.store);
+    t.ids = heap_alloc(n * inputs * sizeof *t.ids);
+    if (store_source(t.store, "bench", duration_seconds(10), duration_seconds(5), &t.source,
+                     &error) != STATUS_OK) {
+        fail("source");
+    }
+    for (size_t i = 0; i < n * inputs; i++) {
+        char pod[32];
+        snprintf(pod, sizeof pod, "pod-%zu", i % n);
+        struct label label = {"pod", pod};
+        if (store_series(t.store, t.source, names[i / n], &label, 1, &t.ids[i], &error) !=
+            STATUS_OK) {
+            fail("series");
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!eval_add(t.eval, exprs[i], duration_seconds(10), &error)) {
+            fail("add");
+        }
+    }
+    t.plan = eval_plan(t.eval);
+    t.slab = slab_of(t.plan);
+    for (size_t i = 0; i < t.plan->group_count; i++) {
+        uint64_t hash = t.plan->groups[i].hash;
+        if (!eval_use_code(t.eval, hash, slab_find(t.slab, hash))) {
+            fail("use");
+        }
+    }
+    return t;
+}
+
+static void ticking_free(struct ticking *t)
+{
+    eval_free(t->eval);
+    abi_plan_free(t->plan);
+    slab_free(t->slab);
+    store_free(t->store);
+    free(t->ids);
+}
+
+static double ticking_ns(struct ticking *t)
+{
+    t->now_s += 10;
+    struct instant now = {t->now_s * NS_PER_S};
+    for (size_t i = 0; i < t->n * t->inputs; i++) {
+        t->seed = t->seed * 1664525u + 1013904223u;
+        store_append(t->store, t->ids[i], now, now, (double)(t->seed >> 8) / (1 << 24));
+    }
+    store_answered(t->store, t->source, now);
+    double begin = cpu_ns();
+    eval_tick(t->eval, now);
+    return (cpu_ns() - begin) / (double)t->n;
+}
+
+static void ticks_duel(struct ticking *one, struct ticking *other, const char *what, double most)
+{
+    struct duel duel = {.what = what};
+    struct ticking *sides[2] = {one, other};
+    for (int round = -15; round < ROUNDS; round++) {
+        for (size_t turn = 0; turn < 2; turn++) {
+            size_t side = (turn + (size_t)(round + 15)) % 2;
+            double ns = ticking_ns(sides[side]);
+            if (round >= 0) {
+                duel.ns[side][round] = ns;
+            }
+        }
+    }
+    duel_print(&duel, other->n, most);
+    ticking_free(one);
+    ticking_free(other);
+}
+
+static void family_tick_bench(size_t n)
+{
+    struct expr *ten[10];
+    for (size_t i = 0; i < ARRAY_LEN(ten); i++) {
+        ten[i] = zscore_expr(3 + (double)i / 4);
+    }
+    struct ticking one = ticking_new(ten, 1, n, 1), all = ticking_new(ten, 10, n, 1);
+    ticks_duel(&one, &all, "zscore, one and ten thresholds, whole tick", 1.6);
+}
+
+/* Entities that fill no block. */
+static void odd_bench(const struct policy_bench *policy, size_t n)
+{
+    char what[80];
+    struct expr *expr = policy->expr(policy->k);
+    struct ticking even = ticking_new(&expr, 1, 1000, policy->inputs);
+    struct ticking odd = ticking_new(&expr, 1, n, policy->inputs);
+    snprintf(what, sizeof what, "%s, 1000 entities and more, whole tick", policy->name);
+    ticks_duel(&even, &odd, what, 1.1);
+}
+
+static void ratios(void)
+{
+    static const size_t sizes[] = {1000, 100000, 1000000};
+    struct expr *z = zscore_expr(3);
+    struct expr *mean = tree_argument(&arena, tree_call(&arena, "ewma", tree_select(&arena, "x")),
+                                      "alpha", tree_number(&arena, 0.05));
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        family_bench(sizes[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        family_tick_bench(sizes[i]);
+    }
+    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+        odd_bench(&policies[p], 1001);
+        odd_bench(&policies[p], 1063);
+    }
+    hole_bench(z, "zscore, one of 1000 slots absent", 1000, 1000);
+    hole_bench(z, "zscore, one of 100 slots absent", 100, 1000);
+    hole_bench(z, "zscore, one of 1000 slots absent", 1000, 100000);
+    hole_bench(z, "zscore, one of 100 slots absent", 100, 100000);
+    hole_bench(mean, "ewma, one of 100 slots absent", 100, 100000);
+    subnormal_bench(z, "zscore, ordinary and subnormal variance", 1, 0.5, 1e-310);
+    subnormal_bench(z, "zscore, ordinary and subnormal mean", 0, 1e-310, 1e-280);
+    subnormal_bench(z, "zscore, ordinary and subnormal x", 1e-310, 0, 1e-280);
+    subnormal_bench(mean, "ewma, ordinary and subnormal mean", 0, 1e-310, 0);
+    subnormal_bench(mean, "ewma, ordinary and subnormal x", 1e-310, 0, 0);
+}
+
 /* ---- compiling and linking ---- */
 
 static double compile_ms(struct expr *const *exprs, size_t count, struct code_object **ret,
@@ -402,6 +741,7 @@ int main(void)
         tick_bench(&policies[p], 1000);
         tick_bench(&policies[p], 100000);
     }
+    ratios();
     compile_bench();
     arena_release(&arena);
     return 0;

@@ -145,7 +145,7 @@ static enum status set_up(struct bench *bench, char **argv, int interval, struct
     static const struct engine_host host = {
         .default_mode = MODE_SHADOW, .tick = {NS_PER_S}, .epoch = 1};
     TRY(load_policies(bench, argv[1], error));
-    bench->store = store_new(NULL);
+    bench->store = store_new(&(struct store_limits){.live = true});
     TRY(store_source(bench->store, "bench", duration_seconds(interval), duration_seconds(interval),
                      &bench->source, error));
     TRY(load_body(bench, argv[2], error));

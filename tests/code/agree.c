@@ -7,6 +7,7 @@
 
 #include "runtime/code/link.h"
 #include "runtime/engine/eval.h"
+#include "stdlib/window.h"
 #include "tests/engine/tree.h"
 
 enum { METRICS = 4, ENTITIES_MAX = 700, DEPTH_MAX = 5 };
@@ -83,6 +84,16 @@ static struct expr *averaged(struct arena *arena, struct dice *dice, int depth, 
                          tree_number(arena, alphas[below(dice, ARRAY_LEN(alphas))]));
 }
 
+/* One of a few z-scores, so that many read the same. */
+static struct expr *common_score(struct arena *arena, struct dice *dice)
+{
+    struct expr *x = tree_select(arena, metrics[below(dice, 2)]);
+    if (one_in(dice, 3)) {
+        x = tree_binary(arena, x, "*", tree_select(arena, "z"));
+    }
+    return tree_zscore(arena, x, 0.3);
+}
+
 static struct expr *compared(struct arena *arena, struct dice *dice, struct expr *left,
                              struct expr *right)
 {
@@ -131,12 +142,41 @@ static struct expr *comparison(struct arena *arena, struct dice *dice, int depth
     }
 }
 
-static struct expr *score_comparison(struct arena *arena, struct dice *dice, int depth)
+static double score_bound(struct dice *dice)
 {
-    static const double bounds[] = {3, 0, -2, 0.5, -0.0, INFINITY, 1e200};
-    struct expr *z = averaged(arena, dice, depth, "zscore");
-    struct expr *k = tree_number(arena, bounds[below(dice, ARRAY_LEN(bounds))]);
+    static const double bounds[] = {3, 0, -2, 0.5, -0.0, INFINITY, -INFINITY, 1e200, NAN, 1e-160};
+    return one_in(dice, 2) ? bounds[below(dice, ARRAY_LEN(bounds))]
+                           : (double)below(dice, 400) / 100 - 2;
+}
+
+static struct expr *score_comparison(struct arena *arena, struct dice *dice, struct expr *z)
+{
+    struct expr *k = tree_number(arena, score_bound(dice));
     return one_in(dice, 4) ? compared(arena, dice, k, z) : compared(arena, dice, z, k);
+}
+
+/* Comparisons that are filters and point one way, as thresholds do. */
+static struct expr *threshold(struct arena *arena, struct dice *dice)
+{
+    static const char *const operators[] = {">", ">", ">", ">=", "<", "<="};
+    return tree_binary(arena, common_score(arena, dice),
+                       operators[below(dice, ARRAY_LEN(operators))],
+                       tree_number(arena, score_bound(dice)));
+}
+
+/* A function over samples of series, or of a signal as it is sampled. */
+static struct expr *windowed(struct arena *arena, struct dice *dice, int depth)
+{
+    const struct kernel_window_info *info = &kernel_window_infos[below(dice, WINDOW_KINDS)];
+    struct expr *inner = one_in(dice, 3) ? tree_signal(arena, "sampled", vector(arena, dice, depth))
+                                         : tree_select(arena, metrics[below(dice, METRICS)]);
+    struct expr *call =
+        tree_call(arena, info->text, tree_range(arena, inner, 15 + below(dice, 9) * 10));
+    if (one_in(dice, 6)) {
+        inner->has_offset = true;
+        inner->offset = duration_seconds(below(dice, 40));
+    }
+    return info->argument ? tree_argument(arena, call, NULL, scalar(arena, dice, 1)) : call;
 }
 
 static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
@@ -145,7 +185,10 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
         return tree_select(arena, metrics[one_in(dice, 24) ? 3 : below(dice, 3)]);
     }
     depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 18)) {
+    switch (below(dice, 23)) {
+    case 20:
+    case 21:
+    case 22: return windowed(arena, dice, depth);
     case 0:
     case 1:
     case 2:
@@ -157,8 +200,10 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
     case 8:
     case 9: return averaged(arena, dice, depth, "ewma");
     case 10: return averaged(arena, dice, depth, "zscore");
-    case 11:
-    case 12: return score_comparison(arena, dice, depth);
+    case 11: return score_comparison(arena, dice, averaged(arena, dice, depth, "zscore"));
+    case 12: return score_comparison(arena, dice, common_score(arena, dice));
+    case 17:
+    case 18: return threshold(arena, dice);
     case 13: return percent(arena, dice, depth);
     case 15:
         return tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth));
@@ -169,9 +214,24 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
     }
 }
 
-/* Now and then something on top that only the reference evaluator can. */
-static struct expr *expression(struct arena *arena, struct dice *dice)
+/* What a set is about. */
+enum taste { TASTE_ALL, TASTE_SCORES, TASTE_ONE_SCORE };
+
+static enum taste taste(struct dice *dice)
 {
+    return one_in(dice, 12) ? TASTE_ONE_SCORE : one_in(dice, 6) ? TASTE_SCORES : TASTE_ALL;
+}
+
+/* Now and then something on top that only the reference evaluator can. */
+static struct expr *expression(struct arena *arena, struct dice *dice, enum taste taste)
+{
+    if (taste == TASTE_ONE_SCORE) { /* more thresholds than one kernel takes */
+        struct expr *z = tree_zscore(arena, tree_select(arena, "x"), 0.05);
+        return score_comparison(arena, dice, z);
+    }
+    if (taste == TASTE_SCORES && !one_in(dice, 4)) {
+        return one_in(dice, 6) ? common_score(arena, dice) : threshold(arena, dice);
+    }
     struct expr *expr = vector(arena, dice, 1 + (int)below(dice, DEPTH_MAX));
     switch (below(dice, 12)) {
     case 0: return tree_sum(arena, AGGREGATE_SUM, one_in(dice, 2) ? "pod" : NULL, expr);
@@ -192,6 +252,7 @@ struct world {
     uint32_t source[2], series[METRICS][ENTITIES_MAX];
     size_t entities;
     double now_s;
+    double scale; /* of calm samples */
 };
 
 static bool world_series(struct world *world, struct error *error)
@@ -245,7 +306,7 @@ static void world_close(struct world *world)
  * entity is born. */
 static bool world_feed(struct world *world, struct dice *dice, struct error *error)
 {
-    const bool calm = one_in(dice, 3);
+    const bool calm = one_in(dice, 3) || world->scale != 1;
     world->now_s += STEP_S;
     struct instant now = {(int64_t)(world->now_s * 1e9)};
     if (one_in(dice, 12) && world->entities < ENTITIES_MAX) {
@@ -257,7 +318,7 @@ static bool world_feed(struct world *world, struct dice *dice, struct error *err
     for (size_t m = 0; m < METRICS; m++) {
         for (size_t i = 0; i < world->entities; i++) {
             if (calm || !one_in(dice, 10)) {
-                double value = calm ? (double)below(dice, 64) : sample(dice);
+                double value = calm ? (double)below(dice, 64) * world->scale : sample(dice);
                 store_append(world->store, world->series[m][i], now, now, value);
             }
         }
@@ -309,13 +370,15 @@ static bool same_columns(struct agree *agree, const struct world *world, size_t 
     return true;
 }
 
-static bool use_slab(struct eval *eval, const struct slab *slab)
+/* dice: some kernels are taken away, so that state and columns go from code to reference and back.
+ */
+static bool use_slab(struct eval *eval, const struct slab *slab, struct dice *dice)
 {
     for (size_t i = 0; i < slab_count(slab); i++) {
         uint64_t hash;
         size_t size;
         abi_kernel_f *kernel = slab_kernel(slab, i, &hash, &size);
-        if (!eval_use_code(eval, hash, kernel)) {
+        if (!eval_use_code(eval, hash, dice && one_in(dice, 4) ? NULL : kernel)) {
             return false;
         }
     }
@@ -328,7 +391,9 @@ static bool agree_world(struct agree *agree, struct expr *const *exprs, const st
     struct error error = {""};
     struct world world;
     bool good = world_open(&world, exprs, entities, &error);
-    if (good && !use_slab(world.code, slab)) {
+    static const double scales[] = {1, 1, 1, 1e-142, 1e-141, 5e-324};
+    world.scale = scales[below(dice, (unsigned)ARRAY_LEN(scales))];
+    if (good && !use_slab(world.code, slab, NULL)) {
         good = false;
         error_set(&error, STATUS_NOT_FOUND, "a kernel has no group");
     }
@@ -336,6 +401,9 @@ static bool agree_world(struct agree *agree, struct expr *const *exprs, const st
         char place[120];
         snprintf(place, sizeof place, "%s, %zu entities, tick %zu,", where, entities, tick);
         good = world_feed(&world, dice, &error);
+        if (one_in(dice, 4)) {
+            use_slab(world.code, slab, one_in(dice, 2) ? dice : NULL);
+        }
         struct instant now = {(int64_t)((world.now_s + 1 + (double)below(dice, 8)) * 1e9)};
         eval_tick(world.reference, now);
         eval_tick(world.code, now);
@@ -408,8 +476,9 @@ bool agree_set(struct agree *agree, uint64_t set)
     char where[64];
     snprintf(where, sizeof where, "seed %llu set %llu", (unsigned long long)agree->seed,
              (unsigned long long)set);
+    const enum taste about = taste(&dice);
     for (size_t i = 0; i < AGREE_EXPRESSIONS; i++) {
-        exprs[i] = expression(&arena, &dice);
+        exprs[i] = expression(&arena, &dice, about);
     }
     struct slab *slab = compile(agree, exprs, set, &error);
     bool good = slab != NULL;

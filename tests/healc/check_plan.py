@@ -16,12 +16,19 @@ pool pods(pod) = up
 metric up ratio by (pod)
 metric x count by (pod)
 metric y count by (pod)
+metric z count by (pod)
 
 channel oncall = log
 
 policy high for each pod in pods every 10s {
   about "x is far above its own past"
   when zscore(x, alpha: 0.05) > 3 for 3m
+  escalate to oncall
+}
+
+policy highest for each pod in pods every 10s {
+  about "farther still, and twice as fast"
+  when zscore(x, alpha: 0.05) > 6 and deriv(z[1m]) > 2 * deriv(z[5m]) for 3m
   escalate to oncall
 }
 
@@ -53,10 +60,11 @@ with tempfile.TemporaryDirectory() as folder:
     code, out, err = run("plan", policies)
     text = out.decode()
     claim("plan prints", code == 0, err)
-    claim("equal operators of two policies are one", text.count("zscore > 3 alpha 0.05") == 1, text)
+    claim("equal operators of two policies are one", text.count("zscore > 3") == 1, text)
+    claim("thresholds on one z-score have one state", text.count("moments alpha 0.05") == 1, text)
     kernels = set(re.findall(r"k_[0-9a-f]{16}", text))
-    claim("a chain of six operators is one kernel",
-          sorted(text.count(k) for k in kernels) == [1, 6], text)
+    claim("moments and their thresholds are one kernel, and so is a chain of six; a window is one by itself",
+          sorted(text.count(k) for k in kernels) == [1, 1, 3, 3, 6], text)
     code, out, err = run("plan", "--format", "dot", policies)
     dot = out.decode()
     claim("dot is a graph", code == 0 and dot.startswith("digraph") and dot.count("cluster_") == len(kernels), dot)

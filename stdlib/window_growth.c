@@ -1,0 +1,216 @@
+/* rate and increase: growth of a counter between the first and the last sample of the window,
+ * stretched towards its ends (extrapolatedRate of Prometheus 3). */
+#include "stdlib/window_walk.h"
+
+struct growing {
+    real first, last;
+    whole last_ms;
+    struct sum lost;
+    mask fell; /* lost may be other than 0 */
+};
+
+static inline void growth_enter(void *state, const struct walk *w, mask m, whole t)
+{
+    struct growing *g = state;
+    real value = walk_values(w, w->past, m);
+    mask some = whole_greater(w->count, whole_of(0));
+    mask fell = m & some & real_less(value, g->last);
+    if (mask_any(fell)) {
+        sum_add(&g->lost, fell, g->last);
+        sum_peak(&g->lost, fell, g->last);
+        g->fell |= fell;
+    }
+    g->first = real_pick(m & ~some, value, g->first);
+    g->last = real_pick(m, value, g->last);
+    g->last_ms = whole_pick(m, t, g->last_ms);
+}
+
+static inline void growth_leave(void *state, const struct walk *w, mask m, mask rest, whole second)
+{
+    struct growing *g = state;
+    real value = mask_any(rest) ? walk_values(w, second, rest) : g->first;
+    if (mask_any(g->fell & m)) {
+        sum_add(&g->lost, rest & g->fell & real_less(value, g->first), -g->first);
+        sum_peak(&g->lost, whole_of(0), value);
+        sum_clear(&g->lost, m & ~rest);
+        g->fell &= ~(m & ~rest);
+    }
+    g->first = real_pick(rest, value, g->first);
+}
+
+/* What some lanes lost, from the samples of their windows. */
+static __attribute__((noinline)) void growth_anew(const struct kernel_tile *tile,
+                                                  struct window_growth *state, uint64_t lanes)
+{
+    for (uint64_t rest = lanes; rest; rest &= rest - 1) {
+        const size_t lane = (size_t)__builtin_ctzll(rest), in = lane % TILE_GROUP;
+        const struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+        struct window_sum *lost = &state->lost[lane / TILE_GROUP];
+        int32_t row = cursor->first[in];
+        double before = row_value(tile, row, lane);
+        bool fell = false;
+        lane_zero(lost, in);
+        for (int32_t n = cursor_count(tile, cursor, in); n > 1; n--) {
+            row = row_next(tile, row);
+            double value = row_value(tile, row, lane);
+            if (value < before) {
+                lane_add(lost, in, before);
+                fell = true;
+            }
+            before = value;
+        }
+        state->fallen = fell ? state->fallen | 1ULL << lane : state->fallen & ~(1ULL << lane);
+    }
+}
+
+/* Milliseconds between the window's ends and its samples, and between the first and last. */
+struct gaps {
+    real start, end, sampled;
+};
+
+/* A gap of 1.1 average intervals or more is stretched by half an interval only. Which side of that
+ * a gap is on takes no division unless it is very near. */
+LANE_INLINE real gap_limit(mask some, real gap, real sampled, real intervals)
+{
+    real wide = gap * intervals, bound = sampled * real_of(1.1);
+    mask over = some & real_at_least(wide, bound);
+    mask near = some & real_at_most(real_abs(wide - bound), bound * real_of(1e-9));
+    if (mask_any(near)) {
+        real average = sampled / real_of(1e3) / intervals;
+        mask exact = real_at_least(gap / real_of(1e3), average * real_of(1.1));
+        over = (near & exact) | (over & ~near);
+    }
+    return mask_any(over) ? real_pick(over, sampled / intervals / real_of(2), gap) : gap;
+}
+
+/* No counter was below zero: the stretch to the start ends where the line meets it. */
+LANE_INLINE real gap_to_zero(mask some, const struct gaps *gaps, real first, real growth)
+{
+    mask up = some & real_greater(growth, real_of(0)) & real_at_least(first, real_of(0));
+    real zero = first * gaps->sampled;
+    mask far = real_at_least(zero, gaps->start * growth) & real_finite(zero);
+    if (!mask_any(up & ~far)) {
+        return gaps->start;
+    }
+    real to_zero = gaps->sampled * (first / growth);
+    return real_pick(up & real_less(to_zero, gaps->start), to_zero, gaps->start);
+}
+
+/* Stores what the lanes lost, summed anew where it is doubtful or may be gone. */
+LANE_INLINE void growth_settle(const struct kernel_tile *tile, struct window_growth *state,
+                               struct growing *g, const struct walk *w)
+{
+    struct window_sum *lost = &state->lost[w->lane / TILE_GROUP];
+    const mask gone = real_equal(g->lost.hi, real_of(0));
+    sum_store(&g->lost, lost, w->lane % TILE_GROUP);
+    state->fallen &= ~group_bits(whole_of(-1), w->lane);
+    state->fallen |= group_bits(g->fell, w->lane);
+    uint64_t again = group_bits(w->left & g->fell & (gone | sum_doubtful(&g->lost)), w->lane);
+    if (again) {
+        growth_anew(tile, state, again);
+        g->lost = sum_load(lost, w->lane % TILE_GROUP);
+    }
+}
+
+LANE_INLINE struct growing growth_load(const struct window_growth *state, int lane)
+{
+    const struct window_growth_group *from = &state->groups[lane / TILE_GROUP];
+    const int in = lane % TILE_GROUP;
+    struct growing g = {real_load(from->first + in),
+                        real_load(from->last + in),
+                        whole_load(from->last_ms + in),
+                        {real_of(0), real_of(0), real_of(0)},
+                        whole_of(0)};
+    if (state->fallen & group_bits(whole_of(-1), lane)) {
+        g.lost = sum_load(&state->lost[lane / TILE_GROUP], in);
+        g.fell = mask_of(state->fallen >> lane);
+    }
+    return g;
+}
+
+/* Some lane of the group has lost something, or had before this step. */
+LANE_INLINE bool growth_fell(const struct window_growth *state, const struct growing *g, int lane)
+{
+    return (state->fallen & group_bits(whole_of(-1), lane)) != 0 || mask_any(g->fell);
+}
+
+LANE_INLINE void growth_store(const struct growing *g, struct window_growth *state, int lane)
+{
+    struct window_growth_group *to = &state->groups[lane / TILE_GROUP];
+    const int in = lane % TILE_GROUP;
+    real_store(to->first + in, g->first);
+    real_store(to->last + in, g->last);
+    whole_store(to->last_ms + in, g->last_ms);
+}
+
+/* Lanes that are out of step. */
+static __attribute__((noinline)) void growth_apart(const struct kernel_tile *tile,
+                                                   struct window_growth *state, int lane,
+                                                   int64_t start_ms, int64_t end_ms)
+{
+    struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+    struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+    struct growing g = growth_load(state, lane);
+    walk_step(&w, growth_enter, growth_leave, &g);
+    walk_store(&w, cursor);
+    growth_store(&g, state, lane);
+    if (growth_fell(state, &g, lane)) {
+        growth_settle(tile, state, &g, &w);
+    }
+}
+
+LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_growth *state,
+                                 int64_t start_ms, int64_t end_ms, bool per_second, double *ret)
+{
+    const real start = real_of((double)(start_ms - tile->origin_ms));
+    const real end = real_of((double)(end_ms - tile->origin_ms));
+    const real range = real_of((double)(end_ms - start_ms) / 1e3);
+    uint64_t present = 0;
+    for (int lane = 0; lane < TILE_LANES; lane += LANES) {
+        struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+        struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+        struct growing g = growth_load(state, lane);
+        struct quick quick;
+        if (walk_quick(&w, &quick)) {
+            walk_quickly(&w, &quick, growth_enter, growth_leave, &g);
+            if (w.moved) {
+                walk_store(&w, cursor);
+                growth_store(&g, state, lane);
+            }
+            if (growth_fell(state, &g, lane)) {
+                growth_settle(tile, state, &g, &w);
+            }
+        } else {
+            growth_apart(tile, state, lane, start_ms, end_ms);
+            w = walk_load(tile, cursor, lane, start_ms, end_ms);
+            g = growth_load(state, lane);
+        }
+        const mask some = whole_greater(w.count, whole_of(1));
+        const real intervals = real_whole(w.count - 1), first_ms = real_whole(w.leaves);
+        const real last_ms = real_whole(g.last_ms);
+        const real growth = g.last - g.first + sum_total(&g.lost);
+        struct gaps gaps = {first_ms - start, end - last_ms, last_ms - first_ms};
+        gaps.start = gap_limit(some, gaps.start, gaps.sampled, intervals);
+        gaps.end = gap_limit(some, gaps.end, gaps.sampled, intervals);
+        gaps.start = gap_to_zero(some, &gaps, g.first, growth);
+        real stretched = gaps.sampled + gaps.start + gaps.end;
+        real over = per_second ? gaps.sampled * range : gaps.sampled;
+        real_store(ret + lane, growth * (stretched / over));
+        present |= group_bits(some, lane);
+    }
+    return present;
+}
+
+uint64_t kernel_window_rate(const struct kernel_tile *tile, void *state, int64_t start_ms,
+                            int64_t end_ms, double argument, double *ret)
+{
+    (void)argument;
+    return growth_step(tile, state, start_ms, end_ms, true, ret);
+}
+
+uint64_t kernel_window_increase(const struct kernel_tile *tile, void *state, int64_t start_ms,
+                                int64_t end_ms, double argument, double *ret)
+{
+    (void)argument;
+    return growth_step(tile, state, start_ms, end_ms, false, ret);
+}
