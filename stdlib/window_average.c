@@ -1,4 +1,4 @@
-/* avg_over_time: a sum that samples enter and leave. */
+/* avg_over_time and sum_over_time: a sum that samples enter and leave. */
 #include "stdlib/window_walk.h"
 
 struct averaging {
@@ -77,8 +77,8 @@ static bool average_anew_one(const struct kernel_tile *tile, struct window_avera
 
 /* The mean where the sum of all samples is no number: NaN and infinities as IEEE has them; a sum
  * that is too large is avoided by a running mean. */
-static double average_slowly(const struct kernel_tile *tile, const struct window_cursor *cursor,
-                             size_t lane)
+static double mean_slowly(const struct kernel_tile *tile, const struct window_cursor *cursor,
+                          size_t lane)
 {
     const size_t in = lane % TILE_GROUP;
     int32_t row = cursor->first[in];
@@ -93,9 +93,22 @@ static double average_slowly(const struct kernel_tile *tile, const struct window
     return mean;
 }
 
+static double sum_slowly(const struct kernel_tile *tile, const struct window_cursor *cursor,
+                         size_t lane)
+{
+    const size_t in = lane % TILE_GROUP;
+    int32_t row = cursor->first[in];
+    double sum = 0;
+    for (int32_t n = cursor_count(tile, cursor, in); n > 0; n--) {
+        sum += row_value(tile, row, lane);
+        row = row_next(tile, row);
+    }
+    return sum;
+}
+
 static __attribute__((noinline)) void average_anew(const struct kernel_tile *tile,
                                                    struct window_average *state, uint64_t lanes,
-                                                   double *ret)
+                                                   bool mean, double *ret)
 {
     for (uint64_t rest = lanes; rest; rest &= rest - 1) {
         const size_t lane = (size_t)__builtin_ctzll(rest), in = lane % TILE_GROUP;
@@ -104,17 +117,19 @@ static __attribute__((noinline)) void average_anew(const struct kernel_tile *til
         const bool finite = average_anew_one(tile, state, lane);
         state->odd = finite ? state->odd & ~bit : state->odd | bit;
         const double total = g->sum.hi[in] + g->sum.lo[in];
-        ret[lane] = finite && is_finite(total) ? total / cursor_count(tile, &g->cursor, in)
-                                               : average_slowly(tile, &g->cursor, lane);
+        if (finite && is_finite(total)) {
+            ret[lane] = mean ? total / cursor_count(tile, &g->cursor, in) : total;
+        } else {
+            ret[lane] =
+                mean ? mean_slowly(tile, &g->cursor, lane) : sum_slowly(tile, &g->cursor, lane);
+        }
     }
 }
 
-uint64_t kernel_window_avg_over_time(const struct kernel_tile *tile, void *state_of,
-                                     int64_t start_ms, int64_t end_ms, double argument, double *ret)
+LANE_INLINE uint64_t average_step(const struct kernel_tile *tile, struct window_average *state,
+                                  int64_t start_ms, int64_t end_ms, bool mean, double *ret)
 {
-    struct window_average *state = state_of;
     uint64_t present = 0, doubtful = 0;
-    (void)argument;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
         const struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
         struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
@@ -134,10 +149,24 @@ uint64_t kernel_window_avg_over_time(const struct kernel_tile *tile, void *state
         const real total = sum_total(&a.sum);
         doubtful |= group_bits((w.left & sum_doubtful(&a.sum)) | ~real_finite(total), lane);
         present |= group_bits(whole_greater(w.count, whole_of(0)), lane);
-        real_store(ret + lane, total / real_whole(w.count));
+        real_store(ret + lane, mean ? total / real_whole(w.count) : total);
     }
     if ((doubtful | state->odd) & present) {
-        average_anew(tile, state, (doubtful | state->odd) & present, ret);
+        average_anew(tile, state, (doubtful | state->odd) & present, mean, ret);
     }
     return present;
+}
+
+uint64_t kernel_window_avg_over_time(const struct kernel_tile *tile, void *state, int64_t start_ms,
+                                     int64_t end_ms, double argument, double *ret)
+{
+    (void)argument;
+    return average_step(tile, state, start_ms, end_ms, true, ret);
+}
+
+uint64_t kernel_window_sum_over_time(const struct kernel_tile *tile, void *state, int64_t start_ms,
+                                     int64_t end_ms, double argument, double *ret)
+{
+    (void)argument;
+    return average_step(tile, state, start_ms, end_ms, false, ret);
 }

@@ -1,5 +1,5 @@
-/* rate and increase: growth of a counter between the first and the last sample of the window,
- * stretched towards its ends (extrapolatedRate of Prometheus 3). */
+/* rate, increase and delta: growth between the first and the last sample of the window, stretched
+ * towards its ends (extrapolatedRate of Prometheus 3). */
 #include "stdlib/window_walk.h"
 
 struct growing {
@@ -7,6 +7,7 @@ struct growing {
     whole last_ms;
     struct sum lost;
     mask fell; /* lost may be other than 0 */
+    bool counter;
 };
 
 static inline void growth_enter(void *state, const struct walk *w, mask m, whole t)
@@ -15,7 +16,7 @@ static inline void growth_enter(void *state, const struct walk *w, mask m, whole
     real value = walk_values(w, w->past, m);
     mask some = whole_greater(w->count, whole_of(0));
     mask fell = m & some & real_less(value, g->last);
-    if (mask_any(fell)) {
+    if (g->counter && mask_any(fell)) {
         sum_add(&g->lost, fell, g->last);
         sum_peak(&g->lost, fell, g->last);
         g->fell |= fell;
@@ -112,7 +113,7 @@ LANE_INLINE void growth_settle(const struct kernel_tile *tile, struct window_gro
     }
 }
 
-LANE_INLINE struct growing growth_load(const struct window_growth *state, int lane)
+LANE_INLINE struct growing growth_load(const struct window_growth *state, int lane, bool counter)
 {
     const struct window_growth_group *from = &state->groups[lane / TILE_GROUP];
     const int in = lane % TILE_GROUP;
@@ -120,7 +121,8 @@ LANE_INLINE struct growing growth_load(const struct window_growth *state, int la
                         real_load(from->last + in),
                         whole_load(from->last_ms + in),
                         {real_of(0), real_of(0), real_of(0)},
-                        whole_of(0)};
+                        whole_of(0),
+                        counter};
     if (state->fallen & group_bits(whole_of(-1), lane)) {
         g.lost = sum_load(&state->lost[lane / TILE_GROUP], in);
         g.fell = mask_of(state->fallen >> lane);
@@ -146,11 +148,11 @@ LANE_INLINE void growth_store(const struct growing *g, struct window_growth *sta
 /* Lanes that are out of step. */
 static __attribute__((noinline)) void growth_apart(const struct kernel_tile *tile,
                                                    struct window_growth *state, int lane,
-                                                   int64_t start_ms, int64_t end_ms)
+                                                   int64_t start_ms, int64_t end_ms, bool counter)
 {
     struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
     struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
-    struct growing g = growth_load(state, lane);
+    struct growing g = growth_load(state, lane, counter);
     walk_step(&w, growth_enter, growth_leave, &g);
     walk_store(&w, cursor);
     growth_store(&g, state, lane);
@@ -160,7 +162,8 @@ static __attribute__((noinline)) void growth_apart(const struct kernel_tile *til
 }
 
 LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_growth *state,
-                                 int64_t start_ms, int64_t end_ms, bool per_second, double *ret)
+                                 int64_t start_ms, int64_t end_ms, bool per_second, bool counter,
+                                 double *ret)
 {
     const real start = real_of((double)(start_ms - tile->origin_ms));
     const real end = real_of((double)(end_ms - tile->origin_ms));
@@ -169,7 +172,7 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
         struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
         struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
-        struct growing g = growth_load(state, lane);
+        struct growing g = growth_load(state, lane, counter);
         struct quick quick;
         if (walk_quick(&w, &quick)) {
             walk_quickly(&w, &quick, growth_enter, growth_leave, &g);
@@ -181,9 +184,9 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
                 growth_settle(tile, state, &g, &w);
             }
         } else {
-            growth_apart(tile, state, lane, start_ms, end_ms);
+            growth_apart(tile, state, lane, start_ms, end_ms, counter);
             w = walk_load(tile, cursor, lane, start_ms, end_ms);
-            g = growth_load(state, lane);
+            g = growth_load(state, lane, counter);
         }
         const mask some = whole_greater(w.count, whole_of(1));
         const real intervals = real_whole(w.count - 1), first_ms = real_whole(w.leaves);
@@ -192,7 +195,7 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
         struct gaps gaps = {first_ms - start, end - last_ms, last_ms - first_ms};
         gaps.start = gap_limit(some, gaps.start, gaps.sampled, intervals);
         gaps.end = gap_limit(some, gaps.end, gaps.sampled, intervals);
-        gaps.start = gap_to_zero(some, &gaps, g.first, growth);
+        gaps.start = counter ? gap_to_zero(some, &gaps, g.first, growth) : gaps.start;
         real stretched = gaps.sampled + gaps.start + gaps.end;
         real over = per_second ? gaps.sampled * range : gaps.sampled;
         real_store(ret + lane, growth * (stretched / over));
@@ -205,12 +208,19 @@ uint64_t kernel_window_rate(const struct kernel_tile *tile, void *state, int64_t
                             int64_t end_ms, double argument, double *ret)
 {
     (void)argument;
-    return growth_step(tile, state, start_ms, end_ms, true, ret);
+    return growth_step(tile, state, start_ms, end_ms, true, true, ret);
 }
 
 uint64_t kernel_window_increase(const struct kernel_tile *tile, void *state, int64_t start_ms,
                                 int64_t end_ms, double argument, double *ret)
 {
     (void)argument;
-    return growth_step(tile, state, start_ms, end_ms, false, ret);
+    return growth_step(tile, state, start_ms, end_ms, false, true, ret);
+}
+
+uint64_t kernel_window_delta(const struct kernel_tile *tile, void *state, int64_t start_ms,
+                             int64_t end_ms, double argument, double *ret)
+{
+    (void)argument;
+    return growth_step(tile, state, start_ms, end_ms, false, false, ret);
 }

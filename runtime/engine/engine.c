@@ -626,6 +626,11 @@ bool engine_use_code(struct engine *engine, uint64_t hash, abi_kernel_f *kernel)
     return eval_use_code(engine->eval, hash, kernel);
 }
 
+void engine_time(struct engine *engine, eval_clock_f *clock, void *ctx)
+{
+    eval_time(engine->eval, clock, ctx);
+}
+
 bool engine_wants_code(struct engine *engine, uint64_t hash)
 {
     return eval_wants_code(engine->eval, hash);

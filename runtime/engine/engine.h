@@ -143,6 +143,9 @@ bool engine_use_code(struct engine *engine, uint64_t hash, abi_kernel_f *kernel)
 bool engine_wants_code(struct engine *engine, uint64_t hash); /* whether a policy has the group */
 size_t engine_lacks_code(struct engine *engine);              /* groups without a kernel */
 
+/* Has the time of its operators taken by this clock, see eval_time(). */
+void engine_time(struct engine *engine, eval_clock_f *clock, void *ctx);
+
 bool engine_stopped(const struct engine *engine);
 const struct eval *engine_eval(const struct engine *engine);
 struct engine_counters {

@@ -1,6 +1,7 @@
 /* Machine code of a generation. */
 #include "runtime/heald/engine_code.h"
 
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 
 /* The best level of code this CPU runs; -1: none. Code for the CPU of another machine is never
@@ -25,6 +26,15 @@ static int level_of(const struct bundle *bundle, int most)
         }
     }
     return best;
+}
+
+static struct slab *slab_open(void)
+{
+    struct slab *slab = slab_new();
+    if (engine_debug_wanted()) {
+        slab_keep(slab);
+    }
+    return slab;
 }
 
 static enum status link_level(struct slab *slab, const struct bundle *bundle, int level,
@@ -61,7 +71,7 @@ struct slab *engine_code_use(struct engine *engine, const struct bundle *bundle)
                 "the bundle has no machine code for this CPU; the reference evaluator runs");
         return NULL;
     }
-    struct slab *slab = slab_new();
+    struct slab *slab = slab_open();
     if (link_level(slab, bundle, level, &error) != STATUS_OK) {
         log_say(LOG_WARN, "machine code is not used, the reference evaluator runs: %s",
                 error.message);
@@ -101,7 +111,7 @@ static enum status link_made(struct slab *slab, struct engine *engine, const str
 enum status engine_code_take(struct engine *engine, const struct bundle *objects, struct slab **ret,
                              struct error *error)
 {
-    struct slab *slab = slab_new();
+    struct slab *slab = slab_open();
     enum status status = link_made(slab, engine, objects, error);
     if (status != STATUS_OK) {
         slab_free(slab);

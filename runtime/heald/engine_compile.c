@@ -10,6 +10,7 @@
 
 #include "runtime/heald/code_cache.h"
 #include "runtime/heald/engine_code.h"
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process_engine.h"
 
@@ -71,6 +72,7 @@ static enum status take(struct engine_process *process, const uint8_t *bytes, si
     }
     arena_release(&arena);
     if (status == STATUS_OK) {
+        engine_debug_linked(generation, generation->made);
         size_t lacks = engine_lacks_code(generation->engine);
         say(compile, lacks > 0 ? "%s in part" : "%s", word);
         log_say(LOG_INFO, "machine code is %s: %zu kernels, %zu lack", word,

@@ -8,7 +8,9 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "runtime/bundle/bundle.h"
+#include "runtime/heald/clock.h"
 #include "runtime/heald/engine_code.h"
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 #include "runtime/trust/trust.h"
 
@@ -173,7 +175,9 @@ static enum status build(struct generation *generation, const struct config *con
     if (!generation->engine) {
         return STATUS_LIMIT;
     }
+    engine_time(generation->engine, clock_elapsed, NULL);
     generation->slab = engine_code_use(generation->engine, bundle);
+    engine_debug_linked(generation, generation->slab);
     return STATUS_OK;
 }
 
@@ -210,6 +214,8 @@ void generation_free(struct generation *generation)
 {
     if (generation) {
         engine_free(generation->engine);
+        engine_debug_unlinked(generation->slab);
+        engine_debug_unlinked(generation->made);
         slab_free(generation->slab);
         slab_free(generation->made);
         sources_release(&generation->sources);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "runtime/act/message.h"
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
@@ -227,13 +228,6 @@ static void log_record(const struct record *record)
             record->target[0] ? " " : "", record->target, record->text);
 }
 
-static struct duration monotonic_now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (struct duration){time.tv_sec * NS_PER_S + time.tv_nsec};
-}
-
 const double commit_bounds_s[COMMIT_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025,
                                                 0.005,  0.01,    0.025,  0.05,  0.1};
 
@@ -250,14 +244,14 @@ static void note_commit(struct commit_times *times, struct duration took)
 
 static void carry_out(struct engine_process *process)
 {
-    const struct duration before = monotonic_now();
+    const struct duration before = clock_elapsed(NULL);
     struct duration durable = {0};
     for (size_t i = 0; i < process->effects.count && !process->failed;) {
         const struct effect *effect = &process->effects.items[i];
         switch (effect->kind) {
         case EFFECT_RECORD: {
             size_t next = commit(process, i);
-            durable = monotonic_now();
+            durable = clock_elapsed(NULL);
             for (; i < next && !process->failed; i++) {
                 log_record(&process->effects.items[i].record);
             }
@@ -600,6 +594,7 @@ int process_engine_main(const struct process_start *start)
         log_say(LOG_ERROR, "cannot start: %s", strerror(errno));
         return 1;
     }
+    engine_debug_open();
     if (process_cage(start, process->sandbox, &error) != STATUS_OK ||
         open_state(process, &error) != STATUS_OK) {
         log_say(LOG_ERROR, "%s", error.message);

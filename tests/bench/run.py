@@ -79,6 +79,7 @@ class Bench:
 
     def code(self):
         print(self.call("bench_code"), end="")
+        print(self.call("bench_window"), end="")
         print(f"yardstick {self.yardstick():.0f} ms")
 
     # ---- the daemon ----

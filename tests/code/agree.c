@@ -10,9 +10,11 @@
 #include "stdlib/window.h"
 #include "tests/engine/tree.h"
 
-enum { METRICS = 4, ENTITIES_MAX = 700, DEPTH_MAX = 5 };
+enum { METRICS = 6, ENTITIES_MAX = 700, DEPTH_MAX = 5, PER_NODE = 3 };
 #define STEP_S 10.0
-static const char *const metrics[METRICS] = {"x", "y", "z", "sparse"};
+/* sparse: not of all pods, and in another order; node: one series for PER_NODE pods;
+ * moved: two for each second pod, of which mostly one is there. */
+static const char *const metrics[METRICS] = {"x", "y", "z", "sparse", "node", "moved"};
 
 /* ---- chance ---- */
 
@@ -120,6 +122,38 @@ static struct expr *negated(struct arena *arena, struct expr *inner)
     return expr;
 }
 
+/* Many pods on one node: the right side has fewer slots, each wanted several times. */
+static struct expr *many_to_one(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const operators[] = {"+", "-", "*", "/", ">", "<="};
+    struct expr *expr = tree_on(arena,
+                                tree_binary(arena, vector(arena, dice, depth),
+                                            operators[below(dice, ARRAY_LEN(operators))],
+                                            tree_select(arena, "node")),
+                                true, "node");
+    expr->binary.matching.group = GROUP_LEFT;
+    return expr;
+}
+
+/* Several series of one pod: which of them is meant says who is there. */
+static struct expr *moved(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const operators[] = {"+", "/", ">", "and", "unless"};
+    return tree_on(arena,
+                   tree_binary(arena, vector(arena, dice, depth),
+                               operators[below(dice, ARRAY_LEN(operators))],
+                               tree_select(arena, "moved")),
+                   true, "pod");
+}
+
+/* By one label, which is enough to tell pods apart. */
+static struct expr *matched(struct arena *arena, struct dice *dice, struct expr *binary)
+{
+    return one_in(dice, 4)   ? tree_on(arena, binary, true, "pod")
+           : one_in(dice, 4) ? tree_on(arena, binary, false, "node")
+                             : binary;
+}
+
 static struct expr *arithmetic(struct arena *arena, struct dice *dice, int depth)
 {
     static const char *const operators[] = {"+", "-", "*", "/", "+", "-", "*", "/", "%", "^"};
@@ -128,7 +162,9 @@ static struct expr *arithmetic(struct arena *arena, struct dice *dice, int depth
     case 0: return tree_binary(arena, vector(arena, dice, depth), operator, scalar(arena, dice, 2));
     case 1: return tree_binary(arena, scalar(arena, dice, 2), operator, vector(arena, dice, depth));
     default:
-        return tree_binary(arena, vector(arena, dice, depth), operator, vector(arena, dice, depth));
+        return matched(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), operator, vector(arena, dice, depth)));
     }
 }
 
@@ -182,10 +218,10 @@ static struct expr *windowed(struct arena *arena, struct dice *dice, int depth)
 static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
 {
     if (depth <= 0) {
-        return tree_select(arena, metrics[one_in(dice, 24) ? 3 : below(dice, 3)]);
+        return tree_select(arena, metrics[one_in(dice, 16) ? 3 : below(dice, 3)]);
     }
     depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 23)) {
+    switch (below(dice, 24)) {
     case 20:
     case 21:
     case 22: return windowed(arena, dice, depth);
@@ -206,9 +242,15 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
     case 18: return threshold(arena, dice);
     case 13: return percent(arena, dice, depth);
     case 15:
-        return tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth));
+        return matched(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth)));
     case 16:
-        return tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth));
+        return matched(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth)));
+    case 19: return many_to_one(arena, dice, depth);
+    case 23: return moved(arena, dice, depth);
     case 14: return negated(arena, vector(arena, dice, depth));
     default: return tree_signal(arena, "s", vector(arena, dice, depth));
     }
@@ -253,17 +295,31 @@ struct world {
     size_t entities;
     double now_s;
     double scale; /* of calm samples */
+    bool crowded; /* the series of one pod are all there */
 };
+
+/* Not every pod has every metric. */
+static bool has_series(size_t metric, size_t entity)
+{
+    return metric == 3 ? entity % 5 != 1 : metric == 4 ? entity % PER_NODE == 0 : true;
+}
 
 static bool world_series(struct world *world, struct error *error)
 {
     for (size_t m = 0; m < METRICS; m++) {
         for (size_t i = 0; i < world->entities; i++) {
-            char pod[32];
-            snprintf(pod, sizeof pod, "pod-%zu", m == 3 ? world->entities - 1 - i : i);
-            struct label label = {"pod", pod};
-            if (store_series(world->store, world->source[m / 2], metrics[m], &label, 1,
-                             &world->series[m][i], error) != STATUS_OK) {
+            char pod[32], node[32];
+            size_t at = m == 3 ? world->entities - 1 - i : i;
+            snprintf(pod, sizeof pod, "pod-%zu", at);
+            snprintf(node, sizeof node, "node-%zu", at / PER_NODE);
+            struct label labels[] = {{"node", node}, {"pod", pod}};
+            if (m == 5) {
+                snprintf(pod, sizeof pod, "pod-%zu", i / 2 * 2);
+                labels[0] = (struct label){"instance", i % 2 ? "b" : "a"};
+            }
+            if (has_series(m, i) &&
+                store_series(world->store, world->source[m / 2 % 2], metrics[m], labels,
+                             m == 4 ? 1 : 2, &world->series[m][i], error) != STATUS_OK) {
                 return false;
             }
         }
@@ -302,6 +358,20 @@ static void world_close(struct world *world)
     store_free(world->store);
 }
 
+static double stale(void)
+{
+    const uint64_t bits = 0x7ff0000000000002ULL;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Which of a pod's two series is not there: it changes now and then. */
+static size_t moved_to(const struct world *world, size_t i)
+{
+    return ((size_t)(world->now_s / STEP_S) / 5 + i / 2) % 2;
+}
+
 /* A tick's samples: some series are not in the answer, some sources do not answer, now and then an
  * entity is born. */
 static bool world_feed(struct world *world, struct dice *dice, struct error *error)
@@ -317,8 +387,11 @@ static bool world_feed(struct world *world, struct dice *dice, struct error *err
     }
     for (size_t m = 0; m < METRICS; m++) {
         for (size_t i = 0; i < world->entities; i++) {
-            if (calm || !one_in(dice, 10)) {
+            if (has_series(m, i) && (calm || !one_in(dice, 10))) {
                 double value = calm ? (double)below(dice, 64) * world->scale : sample(dice);
+                if (m == 5 && (i % 2 == moved_to(world, i)) && !world->crowded) {
+                    value = stale();
+                }
                 store_append(world->store, world->series[m][i], now, now, value);
             }
         }
@@ -392,6 +465,7 @@ static bool agree_world(struct agree *agree, struct expr *const *exprs, const st
     struct world world;
     bool good = world_open(&world, exprs, entities, &error);
     static const double scales[] = {1, 1, 1, 1e-142, 1e-141, 5e-324};
+    world.crowded = one_in(dice, 4);
     world.scale = scales[below(dice, (unsigned)ARRAY_LEN(scales))];
     if (good && !use_slab(world.code, slab, NULL)) {
         good = false;

@@ -51,8 +51,8 @@ static void side_open(struct side *side, const struct kernel_window_info *info,
     side->state = heap_alloc(TILES * info->state_bytes);
     for (size_t t = 0; t < TILES; t++) {
         void *state = side->state + t * info->state_bytes;
-        if (info->best) {
-            ((struct window_best *)state)->rows = heap_alloc(ROWS * TILE_LANES * sizeof(int32_t));
+        if (info->rows) {
+            *kernel_window_rows(kind, state) = heap_alloc(ROWS * TILE_LANES * sizeof(int32_t));
         }
         for (size_t lane = 0; lane < TILE_LANES; lane++) {
             kernel_window_clear(kind, state, lane, tiles[t].put[lane]);
@@ -62,8 +62,9 @@ static void side_open(struct side *side, const struct kernel_window_info *info,
 
 static void side_close(struct side *side, const struct kernel_window_info *info)
 {
-    for (size_t t = 0; t < TILES && info->best; t++) {
-        free(((struct window_best *)(void *)(side->state + t * info->state_bytes))->rows);
+    const enum kernel_window_kind kind = (enum kernel_window_kind)(info - kernel_window_infos);
+    for (size_t t = 0; t < TILES && info->rows; t++) {
+        free(*kernel_window_rows(kind, side->state + t * info->state_bytes));
     }
     free(side->state);
 }
