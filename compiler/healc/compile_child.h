@@ -5,7 +5,7 @@
 #include "lang/base.h"
 
 enum {
-    COMPILE_CPU_SECONDS_MAX = 50,
+    COMPILE_CPU_SECONDS_MAX = 280,
     COMPILE_FILES_MAX = 16,
 };
 #define COMPILE_MEMORY_BYTES_MAX (1ULL << 30) /* on top of what is mapped at the start */

@@ -115,23 +115,31 @@ static void hash_of(const struct answer *answer, uint8_t ret[TRUST_HASH_BYTES])
     crypto_generichash(ret, TRUST_HASH_BYTES, answer->bytes, answer->length, NULL, 0);
 }
 
-enum status code_answer_write(const uint8_t key[CODE_KEY_BYTES], struct bundle *objects,
-                              uint8_t **ret, size_t *ret_length, struct error *error)
+enum status code_answer_wrap(const uint8_t key[CODE_KEY_BYTES], const void *bytes, size_t length,
+                             uint8_t **ret, size_t *ret_length, struct error *error)
 {
     struct cbor cbor;
-    struct answer answer = {.length = 0};
-    uint8_t *bytes = NULL;
-    struct bundle only = {.objects = objects->objects, .object_count = objects->object_count};
-    bundle_part_prepare(&only);
-    cbor_write(&cbor, CODE_ANSWER_BYTES_MAX, error);
-    code_objects(&cbor, &only);
-    TRY(cbor_take(&cbor, &bytes, &answer.length));
-    answer.bytes = bytes;
+    struct answer answer = {.bytes = bytes, .length = length};
+    CHECK(sodium_init() >= 0);
     memcpy(answer.key, key, sizeof(answer.key));
     hash_of(&answer, answer.hash);
     cbor_write(&cbor, CODE_ANSWER_BYTES_MAX, error);
     code_answer(&cbor, &answer);
-    enum status status = cbor_take(&cbor, ret, ret_length);
+    return cbor_take(&cbor, ret, ret_length);
+}
+
+enum status code_answer_write(const uint8_t key[CODE_KEY_BYTES], struct bundle *objects,
+                              uint8_t **ret, size_t *ret_length, struct error *error)
+{
+    struct cbor cbor;
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    struct bundle only = {.objects = objects->objects, .object_count = objects->object_count};
+    bundle_part_prepare(&only);
+    cbor_write(&cbor, CODE_ANSWER_BYTES_MAX, error);
+    code_objects(&cbor, &only);
+    TRY(cbor_take(&cbor, &bytes, &length));
+    enum status status = code_answer_wrap(key, bytes, length, ret, ret_length, error);
     free(bytes);
     return status;
 }

@@ -45,6 +45,10 @@ NODISCARD enum status code_request_read(struct arena *arena, const void *bytes, 
 /* Of the bytes of a request. */
 void code_request_key(const void *bytes, size_t length, uint8_t ret[CODE_KEY_BYTES]);
 
+/* Puts bytes that are said to be objects into an answer; those are the heap's. */
+NODISCARD enum status code_answer_wrap(const uint8_t key[CODE_KEY_BYTES], const void *bytes,
+                                       size_t length, uint8_t **ret, size_t *ret_length,
+                                       struct error *error);
 /* The objects of bundle, whatever else it has; the bytes are the heap's. */
 NODISCARD enum status code_answer_write(const uint8_t key[CODE_KEY_BYTES], struct bundle *objects,
                                         uint8_t **ret, size_t *ret_length, struct error *error);

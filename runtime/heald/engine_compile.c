@@ -91,10 +91,12 @@ static bool take_kept(struct engine_process *process)
     if (status == STATUS_NOT_FOUND) {
         return false;
     }
-    if (status == STATUS_OK) {
-        status = take(process, bytes, length, "cached", &error);
-        free(bytes);
+    if (status != STATUS_OK) {
+        log_say(LOG_WARN, "kept machine code is not used: %s", error.message);
+        return false;
     }
+    status = take(process, bytes, length, "cached", &error);
+    free(bytes);
     if (status != STATUS_OK) {
         log_say(LOG_WARN, "kept machine code is removed and made again: %s", error.message);
         code_cache_drop(state, process->compile.key);

@@ -69,9 +69,9 @@ static enum status hand_over(int engine_fd, uint32_t number, int socket_fd, int 
                              struct error *error)
 {
     const struct process_message request = {.kind = PROCESS_COMPILE, .number = number},
-                                 socket = {.kind = PROCESS_COMPILER, .number = number};
+                                 channel = {.kind = PROCESS_COMPILER, .number = number};
     TRY(handover_send(socket_fd, &request, sizeof(request), request_fd, error));
-    return handover_send(engine_fd, &socket, sizeof(socket), socket_fd, error);
+    return handover_send(engine_fd, &channel, sizeof(channel), socket_fd, error);
 }
 
 /* Gives 0 or errno. */

@@ -23,8 +23,10 @@ enum status words_open(struct words *words, int *ret_child_fd, struct error *err
 void words_read(struct words *words)
 {
     char buffer[4096];
-    ssize_t length = 0;
-    while (words->fd >= 0 && (length = read(words->fd, buffer, sizeof(buffer))) > 0) {
+    ssize_t length = -1;
+    for (int reads = 0; words->fd >= 0 && reads < WORDS_READS_MAX &&
+                        (length = read(words->fd, buffer, sizeof(buffer))) > 0;
+         reads++) {
         size_t keep = (size_t)length < WORDS_BYTES - 1 ? (size_t)length : WORDS_BYTES - 1;
         size_t over =
             words->length + keep > WORDS_BYTES - 1 ? words->length + keep - (WORDS_BYTES - 1) : 0;

@@ -4,7 +4,7 @@
 
 #include "lang/base.h"
 
-enum { WORDS_BYTES = 400 };
+enum { WORDS_BYTES = 400, WORDS_READS_MAX = 64 /* at once: a flood holds nobody up */ };
 
 struct words {
     int fd; /* -1 */

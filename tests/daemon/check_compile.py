@@ -39,7 +39,7 @@ class Bare(World):
         return self.said().count("started the compiler")
 
     def evaluated_by_code(self):
-        return self.status()["evaluator"].startswith("machine code for 3 of")
+        return self.status()["evaluator"].startswith("machine code for ")
 
 
 def incident(world, service):
@@ -117,6 +117,24 @@ def claim_another_tick_than_healc_assumed_has_its_code_made(folder):
         assert world.said().count("started the compiler") == 1
 
 
+def claim_objects_that_are_foreign_or_refused_are_made_anew(folder):
+    with World(folder, start=False) as world:
+        good = decode(world.bundle.read_bytes())
+        junk = b"\x7fELF of nobody knows which machine"
+        for changes, said in (({"abi": 4000000000}, "the bundle has no machine code for this CPU"),
+                              ({"cpu": "native"}, "the bundle has no machine code for this CPU"),
+                              ({"bytes": len(junk), "blake2b": hashlib.blake2b(junk, digest_size=32).digest()},
+                               "machine code is not used")):
+            rows = [{**row, **changes} for row in good[2]["objects"][:1]]
+            bodies = good[3][:len(good[2]["sources"])] + [junk if "bytes" in changes else good[3][-1]]
+            world.bundle.write_bytes(encode([*good[:2], {**good[2], "objects": rows}, bodies]))
+            assert call(HEALC, "sign", "--key", f"{folder}/development.key", str(world.bundle)).returncode == 0
+            world.start()
+            until(lambda: world.status()["code"] in ("made", "cached"))
+            assert said in world.said(), (changes, world.said())
+            world.stop()
+
+
 def claim_objects_that_fit_need_no_compiler(folder):
     with World(folder) as world:
         assert world.status()["code"] == "of the bundle"
@@ -141,6 +159,15 @@ def claim_a_compiler_that_is_killed_dies_alone_until_a_reload(folder):
         still_acts(world, "the compiler died of signal 9")
         assert world.healctl("reload")[0] == 0
         until(lambda: world.code() == "made")
+
+
+def claim_a_compiler_that_hangs_is_killed_in_time_and_nothing_waits_for_it(folder):
+    with Bare(folder, heald=healc_beside(folder, "#!/bin/sh\nkill -STOP $$\n", heald="heald_crash")) as world:
+        pid = until(world.compilers)[0]
+        until(world.observed)
+        until(lambda: "the compiler took longer than 5 s" in world.code(), 15)
+        until(lambda: not alive(pid))
+        still_acts(world, "the compiler took longer than 5 s")
 
 
 def claim_a_compiler_that_ends_without_an_answer_dies_alone(folder):
@@ -330,6 +357,12 @@ def claim_a_kernel_that_no_policy_wants_refuses_the_answer(folder):
             assert not (world.state / "code").exists()
 
 
+def claim_sources_that_are_too_much_for_the_compiler_run_on_the_reference_evaluator(folder):
+    comment = "# a line that says nothing\n" * 150000
+    with Bare(folder, {"app.heal": PREAMBLE + POLICY, **{f"{c}.heal": comment for c in "abcde"}}) as world:
+        still_acts(world, "it cannot be asked for", starts=0)
+
+
 # ---- the cage ----
 
 def mapped(pid):
@@ -343,7 +376,7 @@ def claim_llvm_is_mapped_in_the_compile_child_alone_and_that_is_caged(folder):
         until(lambda: re.search(r"Seccomp:\s+2", status()))
         assert mapped(child.process.pid) == HAS_LLVM and re.search(r"NoNewPrivs:\s+1", status())
         limits = pathlib.Path(f"/proc/{child.process.pid}/limits").read_text()
-        assert re.search(r"Max cpu time +50 ", limits) and re.search(r"Max core file size +0 ", limits), limits
+        assert re.search(r"Max cpu time +280 ", limits) and re.search(r"Max core file size +0 ", limits), limits
         assert not re.search(r"Max address space +unlimited", limits) and re.search(r"Max open files +16 ", limits), limits
     finally:
         child.close()

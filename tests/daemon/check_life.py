@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from case import BUILD, program, run, until
-from world import GUARD, POLICY, PREAMBLE, World, alive, healc_beside, journal_rows
+from world import GUARD, POLICY, PREAMBLE, World, alive, journal_rows
 
 ONE = PREAMBLE + POLICY.replace("at most 20 of service per", "at most 1 of services per")
 
@@ -272,19 +272,6 @@ def claim_hundreds_of_reloads_grow_nothing_and_miss_no_tick(folder):
             assert resident(pid) < before[role][0] + 3000, (role, before[role], resident(pid))
             assert descriptors(pid) <= before[role][1] + 1, (role, before[role], descriptors(pid))
             assert mappings(pid) <= before[role][2] + 2, (role, before[role], mappings(pid))
-
-
-def claim_a_compiler_that_hangs_is_killed_in_time_and_nothing_waits_for_it(folder):
-    with World(folder, heald=healc_beside(folder, "#!/bin/sh\nkill -STOP $$\n"), start=False) as world:
-        world.compile_more = ("--cpu", "none")
-        world.sign()
-        world.start()
-        pid = until(world.compilers)[0]
-        until(world.observed)
-        acts(world)
-        until(lambda: "the compiler took longer than 60 s" in world.status()["code"], 75)
-        until(lambda: not alive(pid))
-        assert world.status()["evaluator"] == "reference" and world.said().count("started the compiler") == 1
 
 
 # ---- modes and bounds ----

@@ -143,11 +143,11 @@ class Webhook:
         self.server.server_close()
 
 
-def healc_beside(folder, script=None):
+def healc_beside(folder, script=None, heald="heald"):
     """A heald in a folder of its own, with that text in the place of healc, or none; its path."""
     folder = pathlib.Path(folder, "bin")
     folder.mkdir()
-    shutil.copy(program("heald"), folder / "heald")
+    shutil.copy(program(heald), folder / "heald")
     if script:
         (folder / "healc").write_text(script)
         (folder / "healc").chmod(0o755)
