@@ -196,6 +196,40 @@ static struct eval_node *add_rename(struct adding *a, struct eval_node *inner, b
     return inner ? node_get(a, NODE_RENAME, &p, inner, NULL) : NULL;
 }
 
+/* Several slots of the node may have the same labels, were it not for the metric's name: at most
+ * one of them is present. */
+static bool may_repeat(const struct eval_node *node)
+{
+    switch (node->kind) {
+    case NODE_NUMBER:
+    case NODE_TIME:
+    case NODE_ABSENT:
+    case NODE_AGGREGATE:
+    case NODE_RENAME: return false;
+    case NODE_SELECT: return node->p.metric == NULL;
+    case NODE_SET: return node->p.op == OPERATOR_OR || may_repeat(node->in[0]);
+    case NODE_BINARY:
+    case NODE_REACHES:
+        return node->p.group != GROUP_NONE || node->p.on || node->p.name_count > 0 ||
+               may_repeat(node->in[0]) || may_repeat(node->in[1]);
+    case NODE_SAMPLED:
+    case NODE_PAST:
+    case NODE_WINDOW:
+    case NODE_FORECAST:
+    case NODE_EWMA:
+    case NODE_MOMENTS:
+    case NODE_ZSCORE:
+    case NODE_ZSCORE_COMPARE: return may_repeat(node->in[0]);
+    }
+    return true;
+}
+
+/* What is remembered is remembered of a label set, whichever way led to it. */
+static struct eval_node *add_unique(struct adding *a, struct eval_node *inner)
+{
+    return inner && may_repeat(inner) ? add_rename(a, inner, false) : inner;
+}
+
 /* The column of a signal: its expression, or the metric that stands in for it. */
 static struct eval_node *add_signal(struct adding *a, const struct signal *signal)
 {
@@ -240,6 +274,7 @@ static struct eval_node *add_sampled(struct adding *a, struct eval_node *inner, 
                                      struct duration wanted)
 {
     struct node_parameters p = {.every = raw ? (struct duration){0} : a->every, .raw = raw};
+    inner = raw ? inner : add_unique(a, inner);
     struct eval_node *sampled = inner ? node_get(a, NODE_SAMPLED, &p, inner, NULL) : NULL;
     if (sampled && wanted.ns / NS_PER_MS > SAMPLES_RANGE_MS_MAX) {
         error_set(a->error, STATUS_LIMIT, "a window reaches back more than %lldd",
@@ -384,7 +419,7 @@ static struct eval_node *add_average(struct adding *a, const struct expr *call, 
     if (!x || !alpha || !expr_constant(alpha, &p.number) || !(p.number > 0 && p.number <= 1)) {
         return wrong(a, call->call.name.text, "() needs alpha: a constant in (0, 1]");
     }
-    struct eval_node *inner = add(a, x);
+    struct eval_node *inner = add_unique(a, add(a, x));
     return inner ? node_get(a, kind, &p, inner, NULL) : NULL;
 }
 

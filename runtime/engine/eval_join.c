@@ -23,7 +23,7 @@ static struct place *place_of(const struct finding *f, const struct eval_node *n
             return &f->places[i];
         }
     }
-    CHECK(!"a node of the group");
+    CHECK(false); /* a node of the group */
     return NULL;
 }
 

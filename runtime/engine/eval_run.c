@@ -634,9 +634,39 @@ static void run_aggregate(struct eval_node *node)
     }
 }
 
+/* Several slots of the child lead to one: the present one is its value. */
+static void rename_together(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    uint64_t *twice = node->scratch_bits[0];
+    bits_fill(node->present, node->count, false);
+    bits_fill(node->unknown, node->count, false);
+    bits_fill(twice, node->count, false);
+    node->values = node->own;
+    for (size_t i = 0; i < child->count; i++) {
+        const uint32_t to = node->left[i];
+        if (bit_get(child->unknown, i)) {
+            bit_set(node->unknown, to);
+        }
+        if (bit_get(child->present, i)) {
+            bit_set(bit_get(node->present, to) ? twice : node->present, to);
+            node->own[to] = node->p.minus ? -child->values[i] : child->values[i];
+        }
+    }
+    for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
+        node->present[w] &= ~twice[w];
+        node->unknown[w] |= twice[w];
+        node->eval->many_to_many += (uint64_t)__builtin_popcountll(twice[w]);
+    }
+}
+
 static void run_rename(struct eval_node *node)
 {
     const struct eval_node *child = node->in[0];
+    if (node->count != child->count) {
+        rename_together(node);
+        return;
+    }
     copy_bits(node->present, child->present, node->count);
     copy_bits(node->unknown, child->unknown, node->count);
     node->values = child->values;
@@ -646,7 +676,6 @@ static void run_rename(struct eval_node *node)
             node->own[i] = -child->values[i];
         }
     }
-    contend(node, &node->contention[1]);
 }
 
 static bool any_bit(const uint64_t *bits, size_t count)

@@ -69,6 +69,9 @@ static void node_reserve(struct eval_node *node, size_t wanted)
         GROW_BITS(node->scratch_bits[0]);
         GROW_BITS(node->scratch_bits[1]);
     }
+    if (node->kind == NODE_RENAME) {
+        GROW_BITS(node->scratch_bits[0]);
+    }
     if (node->kind == NODE_REACHES) {
         GROW(node->chance);
     }
@@ -541,11 +544,27 @@ static void scalar_slots(struct eval_node *node)
     node_add(node, store_intern(node->eval->store, NULL, 0), NULL);
 }
 
+/* One slot a label set, whichever slots of the child lead to it. */
+static void rename_slots(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    struct keys keys = {0};
+    node->scalar = child->scalar;
+    node->left = heap_resize(node->left, (child->count + 1) * sizeof *node->left);
+    for (size_t i = 0; i < child->count; i++) {
+        size_t known = keys.count;
+        node->left[i] = keys_add(&keys, child->labels[i], NULL);
+        if (keys.count > known) {
+            node_add(node, child->labels[i], NULL);
+        }
+    }
+    keys_release(&keys);
+}
+
 static void function_slots(struct eval_node *node)
 {
     bool names = node->kind == NODE_PAST || (node->kind == NODE_SAMPLED && node->p.raw) ||
                  (node->kind == NODE_WINDOW && node->p.window == WINDOW_LAST_OVER_TIME);
-    node->scalar = node->kind == NODE_RENAME && node->in[0]->scalar;
     copy_slots(node, node->in[0], names);
     if (!names && node->in[0]->any_name) {
         contention_by_labels(node);
@@ -563,11 +582,11 @@ static void build(struct eval_node *node)
     case NODE_SET: set_slots(node); break;
     case NODE_AGGREGATE: aggregate_slots(node); break;
     case NODE_ABSENT: absent_slots(node); break;
+    case NODE_RENAME: rename_slots(node); break;
     case NODE_SAMPLED:
     case NODE_PAST:
     case NODE_WINDOW:
     case NODE_FORECAST:
-    case NODE_RENAME:
     case NODE_EWMA:
     case NODE_MOMENTS:
     case NODE_ZSCORE:

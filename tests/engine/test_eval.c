@@ -479,6 +479,36 @@ static void a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_t
     world_free(&w);
 }
 
+/* The version of a pod is a label of another metric: when it changes, the pair of series is
+ * another, but the label set of the product is the same. */
+static void what_is_remembered_is_remembered_of_a_label_set(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *join = tree_on(&A, tree_binary(&A, X, "*", tree_select(&A, "info")), true, "pod");
+    join->binary.matching.group = GROUP_LEFT;
+    struct expr *signal = tree_signal(&A, "s", join);
+    struct eval_node *most =
+        node(w.eval, tree_call(&A, "max_over_time", tree_range(&A, signal, 60)));
+    struct eval_node *before = node(w.eval, tree_offset(&A, tree_signal(&A, "s", join), 20));
+    struct eval_node *mean =
+        node(w.eval, tree_argument(&A, tree_call(&A, "ewma", join), "alpha", tree_number(&A, 0.5)));
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    for (int t = 1; t <= 4; t++) {
+        const struct label labels[] = {{"pod", "a"}, {"v", t <= 2 ? "1" : "2"}};
+        uint32_t info = 0;
+        assert_int_equal(store_series(w.store, w.s1, "info", labels, 2, &info, NULL), STATUS_OK);
+        put(w.store, x, t * STEP_S, t == 1 ? 8 : t == 2 ? 6 : 1);
+        put(w.store, info, t * STEP_S, 1);
+        answer(&w, t * STEP_S);
+        eval_tick(w.eval, at(t * STEP_S));
+    }
+    assert_string_equal(show(most), "a=8 ");
+    assert_string_equal(show(before), "a=6 ");
+    assert_string_equal(show(mean), "a=2.5 "); /* 8, 7, 4, 2.5 */
+    world_free(&w);
+}
+
 static void a_signal_keeps_its_samples_when_its_series_is_forgotten(void **state)
 {
     (void)state;
@@ -623,6 +653,7 @@ int main(void)
         cmocka_unit_test(a_signal_ranges_over_its_own_samples_and_can_be_overridden),
         cmocka_unit_test(
             a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample),
+        cmocka_unit_test(what_is_remembered_is_remembered_of_a_label_set),
         cmocka_unit_test(a_signal_keeps_its_samples_when_its_series_is_forgotten),
         cmocka_unit_test(a_forecast_reaches_no_nan),
         cmocka_unit_test(an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown),

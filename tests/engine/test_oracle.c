@@ -17,7 +17,7 @@
 
 enum {
     WORLDS_QUICK = 60,
-    WORLDS_LONG = 1500,
+    WORLDS_LONG = 2000,
     TICKS = 36,
     EXPRESSIONS = 12,
     DEPTH = 4,

@@ -80,7 +80,7 @@ static void walk_until(struct oracle *oracle, const struct expr *x, const struct
                        size_t end, void (*sample)(struct walk *, struct number), struct walk *walk)
 {
     for (size_t i = 0; i < end; i++) {
-        const struct oracle_item *then = oracle_find(oracle_at(oracle, x, i), item);
+        const struct oracle_item *then = oracle_find(oracle_unnamed_at(oracle, x, i), item);
         walk->doubtful |= then && then->doubtful;
         if (then && then->present) {
             sample(walk, then->number);
@@ -88,21 +88,11 @@ static void walk_until(struct oracle *oracle, const struct expr *x, const struct
     }
 }
 
-/* Several ways to one label set: the evaluator remembers each on its own, and which of them goes on
- * when its slots are built anew is its own affair. */
-static void settle(struct oracle_vector *vector)
-{
-    oracle_settle(vector);
-    for (size_t i = 0; i < vector->count; i++) {
-        vector->items[i].doubtful |= vector->items[i].merged;
-    }
-}
-
 bool oracle_average(struct oracle *oracle, const struct expr *call, size_t tick,
                     struct oracle_vector *ret)
 {
     const struct expr *x = oracle_argument(call, 0);
-    const struct oracle_vector *from = oracle_at(oracle, x, tick);
+    const struct oracle_vector *from = oracle_unnamed_at(oracle, x, tick);
     double alpha;
     if (!from || !alpha_of(call, &alpha)) {
         return false;
@@ -118,7 +108,7 @@ bool oracle_average(struct oracle *oracle, const struct expr *call, size_t tick,
         item.number = (struct number){walk.mean, walk.mean_slack};
         oracle_put(ret, &item);
     }
-    settle(ret);
+    oracle_settle(ret);
     ret->blind = from->blind;
     return true;
 }
@@ -162,7 +152,7 @@ static struct number score_value(const struct score *s)
 bool oracle_score(struct oracle *oracle, const struct expr *call, size_t tick,
                   struct oracle_vector *ret)
 {
-    const struct oracle_vector *from = oracle_at(oracle, oracle_argument(call, 0), tick);
+    const struct oracle_vector *from = oracle_unnamed_at(oracle, oracle_argument(call, 0), tick);
     double alpha;
     if (!from || !alpha_of(call, &alpha)) {
         return false;
@@ -172,7 +162,7 @@ bool oracle_score(struct oracle *oracle, const struct expr *call, size_t tick,
         score.item.number = score_value(&score);
         oracle_put(ret, &score.item);
     }
-    settle(ret);
+    oracle_settle(ret);
     ret->blind = from->blind;
     return true;
 }
@@ -220,7 +210,7 @@ static struct oracle_item score_truth(const struct score *s, enum operator op, d
 bool oracle_score_compare(struct oracle *oracle, const struct expr *call, enum operator op,
                           double k, bool return_bool, size_t tick, struct oracle_vector *ret)
 {
-    const struct oracle_vector *from = oracle_at(oracle, oracle_argument(call, 0), tick);
+    const struct oracle_vector *from = oracle_unnamed_at(oracle, oracle_argument(call, 0), tick);
     double alpha;
     if (!from || !alpha_of(call, &alpha)) {
         return false;
@@ -239,7 +229,7 @@ bool oracle_score_compare(struct oracle *oracle, const struct expr *call, enum o
         oracle_put(ret, &item);
     }
     free(known.items);
-    settle(ret);
+    oracle_settle(ret);
     ret->blind = from->blind;
     return true;
 }

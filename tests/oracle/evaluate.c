@@ -11,7 +11,7 @@
 struct answer {
     const struct expr *expr;
     size_t tick;
-    bool known;
+    bool unnamed, known;
     struct oracle_vector vector;
 };
 struct compiled {
@@ -66,12 +66,13 @@ int64_t oracle_now_ms(const struct oracle *oracle, size_t tick)
     return history_ms(oracle->history->ticks[tick]);
 }
 
-static struct answer **place(const struct oracle *oracle, const struct expr *expr, size_t tick)
+static struct answer **place(const struct oracle *oracle, const struct expr *expr, size_t tick,
+                             bool unnamed)
 {
-    size_t at = ((uintptr_t)expr / 16 * 31 + tick) * 0x9e3779b97f4a7c15ULL;
+    size_t at = ((uintptr_t)expr / 16 * 31 + tick * 2 + unnamed) * 0x9e3779b97f4a7c15ULL;
     for (at = (at >> 20) % oracle->table_size;; at = (at + 1) % oracle->table_size) {
         struct answer *found = oracle->table[at];
-        if (!found || (found->expr == expr && found->tick == tick)) {
+        if (!found || (found->expr == expr && found->tick == tick && found->unnamed == unnamed)) {
             return &oracle->table[at];
         }
     }
@@ -86,10 +87,11 @@ static void remember(struct oracle *oracle, struct answer *answer)
         oracle->table_size = oracle->count * 4;
         oracle->table = heap_alloc(oracle->table_size * sizeof(struct answer *));
         for (size_t i = 0; i + 1 < oracle->count; i++) {
-            *place(oracle, oracle->answers[i]->expr, oracle->answers[i]->tick) = oracle->answers[i];
+            struct answer *known = oracle->answers[i];
+            *place(oracle, known->expr, known->tick, known->unnamed) = known;
         }
     }
-    *place(oracle, answer->expr, answer->tick) = answer;
+    *place(oracle, answer->expr, answer->tick, answer->unnamed) = answer;
 }
 
 /* ---- vectors ---- */
@@ -589,15 +591,38 @@ static bool evaluate(struct oracle *oracle, const struct expr *expr, size_t tick
     return false;
 }
 
+static struct answer *answered(const struct oracle *oracle, const struct expr *expr, size_t tick,
+                               bool unnamed)
+{
+    return oracle->table_size > 0 ? *place(oracle, expr, tick, unnamed) : NULL;
+}
+
 const struct oracle_vector *oracle_at(struct oracle *oracle, const struct expr *expr, size_t tick)
 {
-    struct answer *answer = oracle->table_size > 0 ? *place(oracle, expr, tick) : NULL;
+    struct answer *answer = answered(oracle, expr, tick, false);
     if (!answer) {
         answer = heap_alloc(sizeof *answer);
         *answer = (struct answer){.expr = expr, .tick = tick};
         answer->known = evaluate(oracle, expr, tick, &answer->vector);
         for (size_t i = 0; i < answer->vector.count && answer->vector.blind; i++) {
             answer->vector.items[i].unknown = true;
+        }
+        remember(oracle, answer);
+    }
+    return answer->known ? &answer->vector : NULL;
+}
+
+const struct oracle_vector *oracle_unnamed_at(struct oracle *oracle, const struct expr *expr,
+                                              size_t tick)
+{
+    struct answer *answer = answered(oracle, expr, tick, true);
+    if (!answer) {
+        const struct oracle_vector *from = oracle_at(oracle, expr, tick);
+        answer = heap_alloc(sizeof *answer);
+        *answer = (struct answer){.expr = expr, .tick = tick, .unnamed = true, .known = from};
+        if (from) {
+            oracle_without_names(from, &answer->vector);
+            answer->vector.blind = from->blind;
         }
         remember(oracle, answer);
     }

@@ -16,6 +16,9 @@ const struct oracle_item *oracle_find(const struct oracle_vector *vector,
 /* Items of equal name and labels become one: of several present none is, and it is unknown. */
 void oracle_settle(struct oracle_vector *vector);
 void oracle_without_names(const struct oracle_vector *from, struct oracle_vector *ret);
+/* As oracle_at(), without the names of metrics: what is remembered is remembered of labels. */
+const struct oracle_vector *oracle_unnamed_at(struct oracle *oracle, const struct expr *expr,
+                                              size_t tick);
 
 bool oracle_same_name(const char *a, const char *b);
 /* The labels that are named, or (keep false) the others. */

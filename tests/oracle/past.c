@@ -78,29 +78,24 @@ static bool read_sampled(struct oracle *oracle, const struct expr *expr, size_t 
     const struct history *h = oracle_history(oracle);
     size_t last = 0;
     for (size_t i = 0; i <= tick; i++) {
-        const struct oracle_vector *then = oracle_at(oracle, expr, i);
-        struct oracle_vector v = {0};
-        if (!then) {
+        const struct oracle_vector *v = oracle_unnamed_at(oracle, expr, i);
+        if (!v) {
             return false;
         }
         const bool sampled =
             i == 0 || h->ticks[i].ns - h->ticks[last].ns >= oracle_every(oracle).ns;
         last = sampled ? i : last;
-        oracle_without_names(then, &v);
-        for (size_t j = 0; j < v.count; j++) {
-            struct past *past = past_of(ret, &v.items[j]);
+        for (size_t j = 0; j < v->count; j++) {
+            struct past *past = past_of(ret, &v->items[j]);
             const int64_t now_ms = oracle_now_ms(oracle, i);
             const bool in = sampled && now_ms > ret->start_ms && now_ms <= ret->end_ms;
-            /* Several ways to one label set: the evaluator samples each on its own. */
-            past->item.doubtful |= v.items[j].merged;
-            past->item.doubtful |= v.items[j].doubtful && (in || i == tick);
-            past->item.unknown = v.items[j].unknown; /* of the last: now */
-            if (in && v.items[j].present) {
-                past_add(past, now_ms, v.items[j].number);
+            past->item.doubtful |= v->items[j].doubtful && (in || i == tick);
+            past->item.unknown = v->items[j].unknown; /* of the last: now */
+            if (in && v->items[j].present) {
+                past_add(past, now_ms, v->items[j].number);
             }
         }
-        free(v.items);
-        ret->blind = then->blind;
+        ret->blind = v->blind;
     }
     return true;
 }
