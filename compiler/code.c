@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compiler/jit.h"
+#include "compiler/window.h"
 #include "runtime/abi.h"
 
 static enum status compile_part(const struct abi_plan *plan, const uint32_t *groups, size_t count,
@@ -22,13 +23,16 @@ static enum status compile_part(const struct abi_plan *plan, const uint32_t *gro
     return STATUS_OK;
 }
 
-/* The groups that this healc makes code for; the caller frees. */
-static uint32_t *groups_of(const struct abi_plan *plan, size_t *ret_count)
+/* The groups that LLVM makes code for; the caller frees. Windows have theirs already. */
+static uint32_t *groups_of(const struct abi_plan *plan, size_t *ret_count, bool *ret_windows)
 {
     uint32_t *groups = heap_alloc((plan->group_count + 1) * sizeof *groups);
     *ret_count = 0;
+    *ret_windows = false;
     for (size_t i = 0; i < plan->group_count; i++) {
-        if (jit_can(plan, &plan->groups[i])) {
+        if (plan->nodes[plan->groups[i].members[0]].kind == ABI_WINDOW) {
+            *ret_windows = true;
+        } else {
             groups[(*ret_count)++] = (uint32_t)i;
         }
     }
@@ -41,8 +45,9 @@ enum status code_compile_plan(const struct abi_plan *plan, const struct code_opt
     const size_t part =
         options->kernels_per_object ? options->kernels_per_object : CODE_KERNELS_PER_OBJECT;
     size_t count = 0, group_count;
-    uint32_t *groups = groups_of(plan, &group_count);
-    struct code_object *objects = heap_alloc((group_count / part + 1) * sizeof *objects);
+    bool windows;
+    uint32_t *groups = groups_of(plan, &group_count, &windows);
+    struct code_object *objects = heap_alloc((group_count / part + 2) * sizeof *objects);
     enum status status = STATUS_OK;
     for (size_t first = 0; first < group_count && status == STATUS_OK; first += part) {
         size_t rest = group_count - first;
@@ -54,6 +59,9 @@ enum status code_compile_plan(const struct abi_plan *plan, const struct code_opt
     if (status != STATUS_OK) {
         code_objects_free(objects, count);
         return status;
+    }
+    if (windows && window_object_there()) {
+        objects[count++] = window_object(options->cpu);
     }
     *ret = objects;
     *ret_count = count;
@@ -120,14 +128,16 @@ enum status code_emit(const struct program *program, enum code_cpu cpu, enum cod
     struct abi_plan *plan = abi_plan_new(program, duration_seconds(CODE_TICK_SECONDS), error);
     uint8_t *bytes = NULL;
     size_t size = 0, group_count;
+    bool windows;
     if (!plan) {
         return STATUS_DENIED;
     }
-    uint32_t *groups = groups_of(plan, &group_count);
+    uint32_t *groups = groups_of(plan, &group_count, &windows);
     enum status status =
         group_count == 0
             ? error_set(error, STATUS_NOT_FOUND,
-                        "no operator of these policies has code in this version")
+                        windows ? "these policies have windows only, whose code is made with healc"
+                                : "no operator of these policies has code in this version")
             : jit_groups(plan, groups, group_count, &options, form, &bytes, &size, error);
     free(groups);
     if (status == STATUS_OK) {

@@ -42,7 +42,6 @@ struct emit {
     LLVMDIBuilderRef debug;                 /* NULL: the plan tells no places */
     LLVMMetadataRef unit, file, subprogram; /* file: of the root */
     const char *path;                       /* of file */
-    bool calls_stdlib;                      /* the module needs emit_stdlib() */
 };
 
 /* Adds k_HASH to the module. */
@@ -68,15 +67,6 @@ struct emit_loop emit_loop_begin(struct emit *emit, LLVMValueRef lo, LLVMValueRe
 LLVMValueRef emit_loop_end(struct emit *emit, struct emit_loop *loop, LLVMValueRef bits);
 /* The lanes of inputs and of the first members, at the current slot. */
 void emit_members(struct emit *emit, uint32_t count);
-
-/* emit_stdlib.c. False in a healc that was built without clang: it calls nothing of stdlib. */
-bool emit_stdlib_there(void);
-/* Brings in what the module's kernels call; each() sees every function that came. False when LLVM
- * refuses the bitcode. */
-typedef void emit_function_f(void *context, LLVMValueRef function);
-bool emit_stdlib(struct emit *emit, emit_function_f *each, void *context);
-/* emit_window.c: the whole body of a window's group; what was present, as i64. */
-LLVMValueRef emit_window(struct emit *emit);
 
 /* emit_column.c: columns at the current slot. */
 LLVMValueRef emit_load_reals(struct emit *emit, uint32_t column);

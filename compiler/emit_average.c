@@ -1,7 +1,7 @@
 /* Exponential averages: kernel_ewma(), kernel_moments(), kernel_zscore() and
- * kernel_zscore_compare() of stdlib/column.c, eight slots at a time. They are made here and not
- * from stdlib's C because bringing in bitcode costs a module half a millisecond, a tenth of what
- * one such kernel takes. */
+ * kernel_zscore_compare() of stdlib/column.c, eight slots at a time. They are made for
+ * each policy, not once with healc as windows are: what they are over stays in registers, and the
+ * comparisons behind them cost a few instructions. */
 #include <float.h>
 #include <math.h>
 

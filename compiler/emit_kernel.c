@@ -253,9 +253,7 @@ void emit_group(struct emit *emit, const struct abi_group *group)
     LLVMPositionBuilderAtEnd(emit->builder,
                              LLVMAppendBasicBlockInContext(emit->context, emit->function, "entry"));
     load_column_pointers(emit);
-    if (emit->plan->nodes[group->members[0]].kind == ABI_WINDOW) {
-        LLVMBuildRet(emit->builder, emit_window(emit));
-    } else if (group->run_at + 1 < group->member_count) {
+    if (group->run_at + 1 < group->member_count) {
         emit->phase = EMIT_BOTH;
         emit->word = emit->i8;
         load_scalars(emit);

@@ -113,8 +113,8 @@ static void set_target(void *context, LLVMValueRef function)
     set_attribute(jit, function, "target-features", jit->features);
 }
 
-static enum status emit_groups(struct jit *jit, const struct abi_plan *plan, const uint32_t *groups,
-                               size_t count, struct error *error)
+static void emit_groups(struct jit *jit, const struct abi_plan *plan, const uint32_t *groups,
+                        size_t count)
 {
     struct emit emit = {.context = jit->context,
                         .module = jit->module,
@@ -129,9 +129,6 @@ static enum status emit_groups(struct jit *jit, const struct abi_plan *plan, con
     }
     emit_debug_close(&emit);
     free(emit.lanes);
-    return emit_stdlib(&emit, set_target, jit)
-               ? STATUS_OK
-               : wrong(error, "refuses the bitcode of stdlib", NULL);
 }
 
 static enum status run_passes(struct jit *jit, struct error *error)
@@ -189,11 +186,6 @@ static enum status jit_write(struct jit *jit, enum code_form form, uint8_t **ret
     return STATUS_OK;
 }
 
-bool jit_can(const struct abi_plan *plan, const struct abi_group *group)
-{
-    return plan->nodes[group->members[0]].kind != ABI_WINDOW || emit_stdlib_there();
-}
-
 enum status jit_groups(const struct abi_plan *plan, const uint32_t *groups, size_t count,
                        const struct code_options *options, enum code_form form, uint8_t **ret_bytes,
                        size_t *ret_size, struct error *error)
@@ -201,9 +193,7 @@ enum status jit_groups(const struct abi_plan *plan, const uint32_t *groups, size
     struct jit jit = {0};
     enum status status = jit_open(&jit, options, error);
     if (status == STATUS_OK) {
-        status = emit_groups(&jit, plan, groups, count, error);
-    }
-    if (status == STATUS_OK) {
+        emit_groups(&jit, plan, groups, count);
         status = verify(&jit, error);
     }
     if (status == STATUS_OK && !options->plain) {

@@ -5,9 +5,7 @@
 #include "compiler/code.h"
 #include "runtime/abi.h"
 
-/* False when this healc makes no code for the group: see emit_stdlib_there(). */
-bool jit_can(const struct abi_plan *plan, const struct abi_group *group);
-/* These groups of the plan as bytes of the kind, on the heap. */
+/* These groups, of which none is a window, of the plan as bytes of the kind, on the heap. */
 NODISCARD enum status jit_groups(const struct abi_plan *plan, const uint32_t *groups, size_t count,
                                  const struct code_options *options, enum code_form form,
                                  uint8_t **ret_bytes, size_t *ret_size, struct error *error);

@@ -1,12 +1,6 @@
 /* In the place of jit.c and emit_*.c where healc is built without LLVM. */
 #include "compiler/jit.h"
 
-bool jit_can(const struct abi_plan *plan, const struct abi_group *group)
-{
-    (void)plan, (void)group;
-    return true; /* jit_groups() says what is wrong */
-}
-
 enum status jit_groups(const struct abi_plan *plan, const uint32_t *groups, size_t count,
                        const struct code_options *options, enum code_form form, uint8_t **ret_bytes,
                        size_t *ret_size, struct error *error)

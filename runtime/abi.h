@@ -39,15 +39,25 @@ enum {
  * lowest first. Values are written where the present bits are, and may be elsewhere; unknown bits
  * behind the last slot are unspecified.
  *
- * A window is a group of its own. Its slots are the lanes of tiles, ABI_BLOCK a tile:
- *
- *   its source            struct kernel_tile tiles[], one for ABI_BLOCK slots
- *   its argument          a scalar, for functions that have one
- *   its state             the state of its row in stdlib/window.def, one for ABI_BLOCK slots
- *   the root              double values[], bits present; what is unknown the caller knows
+ * A window is a group of its own, and its kernel that of its function (abi_window_hash()), whatever
+ * it is over. Its slots are the lanes of tiles, ABI_BLOCK a tile; its columns are those of enum
+ * abi_window; what is unknown the caller knows.
  */
 struct abi_columns {
     void *column[ABI_COLUMNS_MAX];
+};
+enum abi_window {
+    ABI_WINDOW_TILES,    /* struct kernel_tile tiles[], one for ABI_BLOCK slots */
+    ABI_WINDOW_STATES,   /* the state of its row in stdlib/window.def, one for ABI_BLOCK slots */
+    ABI_WINDOW_ARGUMENT, /* double[1], for functions that have one */
+    ABI_WINDOW_VALUES,   /* double values[] */
+    ABI_WINDOW_PRESENT,  /* bits */
+    ABI_WINDOW_SPAN,     /* struct abi_span */
+    ABI_WINDOW_COLUMNS
+};
+/* The window (now - offset - range, now - offset]. */
+struct abi_span {
+    int64_t range_ms, offset_ms;
 };
 /* Returns 0 when no slot of what is stored is present. */
 typedef uint64_t abi_kernel_f(const struct abi_columns *columns, int64_t lo, int64_t hi,
@@ -85,7 +95,6 @@ struct abi_node {
     double number;   /* of NUMBER; alpha */
     double bound;    /* k of ZSCORE_COMPARE */
     uint32_t window; /* of WINDOW: enum kernel_window_kind */
-    int64_t range_ms, offset_ms;
     uint32_t group;
     uint32_t readers;          /* nodes that read it */
     uint32_t bytes_per_slot;   /* columns and state, without rings of samples */
@@ -122,6 +131,9 @@ struct abi_plan {
     struct abi_group *groups;
     size_t group_count;
 };
+
+/* Of the kernel of a window's function: enum kernel_window_kind. */
+uint64_t abi_window_hash(uint32_t window);
 
 /* Its value is the z of its moments. */
 static inline bool abi_is_score(const struct abi_node *node)

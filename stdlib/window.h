@@ -145,7 +145,11 @@ enum kernel_window_kind {
  * a sample that enters or leaves; O(window) for a lane whose sum is made again. */
 typedef uint64_t kernel_window_step_f(const struct kernel_tile *tile, void *state, int64_t start_ms,
                                       int64_t end_ms, double argument, double *ret);
-#define WINDOW(name, text, state, argument) kernel_window_step_f kernel_window_##text;
+#ifndef KERNEL_WINDOW_LINKAGE
+#    define KERNEL_WINDOW_LINKAGE extern
+#endif
+#define WINDOW(name, text, state, argument) \
+    KERNEL_WINDOW_LINKAGE kernel_window_step_f kernel_window_##text;
 #include "stdlib/window.def"
 #undef WINDOW
 

@@ -15,6 +15,28 @@ static unsigned long long group_name(const struct abi_plan *plan, const struct a
     return (unsigned long long)plan->groups[node->group].hash;
 }
 
+static int compare_hash(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Windows by one function have one kernel. */
+static size_t count_kernels(const struct abi_plan *plan)
+{
+    uint64_t *hashes = heap_alloc((plan->group_count + 1) * sizeof *hashes);
+    size_t count = 0;
+    for (size_t i = 0; i < plan->group_count; i++) {
+        hashes[i] = plan->groups[i].hash;
+    }
+    qsort(hashes, plan->group_count, sizeof *hashes, compare_hash);
+    for (size_t i = 0; i < plan->group_count; i++) {
+        count += i == 0 || hashes[i] != hashes[i - 1];
+    }
+    free(hashes);
+    return count;
+}
+
 static void print_text(const struct abi_plan *plan)
 {
     uint64_t bytes = 0, ns = 0;
@@ -45,7 +67,7 @@ static void print_text(const struct abi_plan *plan)
         "%zu operators, %zu with several readers; %zu in %zu kernels; at worst %llu ns and %llu "
         "bytes a slot, with a sample of each series a second and without the room for samples (* "
         "read by the engine)\n",
-        plan->node_count, shared, on_code, plan->group_count, (unsigned long long)ns,
+        plan->node_count, shared, on_code, count_kernels(plan), (unsigned long long)ns,
         (unsigned long long)bytes);
 }
 

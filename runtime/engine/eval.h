@@ -107,7 +107,8 @@ struct abi_plan *eval_plan(const struct eval *eval);
  * NULL gives the group back to the reference evaluator. False when no group has the hash. The
  * kernel must stay mapped until then. */
 bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel);
-bool eval_wants_code(struct eval *eval, uint64_t hash); /* whether a group has the hash */
+bool eval_wants_code(struct eval *eval, uint64_t hash); /* whether a group has the hash, or a
+                                                          window may */
 size_t eval_lacks_code(struct eval *eval);              /* groups without a kernel */
 /* Nodes that ran in kernels at the last tick. */
 size_t eval_code_nodes(const struct eval *eval);

@@ -108,28 +108,54 @@ static struct eval_code *code_of(struct eval *eval)
     return eval->code;
 }
 
-static struct node_code *find_group(const struct eval_code *code, uint64_t hash)
+/* The groups with the hash: windows by the same function are several. */
+static struct node_code **find_groups(const struct eval_code *code, uint64_t hash,
+                                      size_t *ret_count)
 {
     const struct abi_group key_group = {.hash = hash};
     const struct node_code key = {.group = &key_group}, *wanted = &key;
+    struct node_code **end = code->by_hash + code->plan->group_count;
     struct node_code **found = bsearch(&wanted, code->by_hash, code->plan->group_count,
                                        sizeof(struct node_code *), compare_hash);
-    return found ? *found : NULL;
+    *ret_count = 0;
+    if (!found) {
+        return NULL;
+    }
+    while (found > code->by_hash && found[-1]->group->hash == hash) {
+        found--;
+    }
+    while (found + *ret_count < end && found[*ret_count]->group->hash == hash) {
+        ++*ret_count;
+    }
+    return found;
 }
 
 bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel)
 {
-    struct node_code *found = find_group(code_of(eval), hash);
-    if (found) {
-        found->kernel = kernel;
-        found->decided = false;
+    size_t count;
+    struct node_code **found = find_groups(code_of(eval), hash, &count);
+    for (size_t i = 0; i < count; i++) {
+        found[i]->kernel = kernel;
+        found[i]->decided = false;
     }
-    return found != NULL;
+    return count > 0;
+}
+
+/* An object of windows has them all. */
+static bool is_window(uint64_t hash)
+{
+    for (uint32_t kind = 0; kind < WINDOW_KINDS; kind++) {
+        if (abi_window_hash(kind) == hash) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool eval_wants_code(struct eval *eval, uint64_t hash)
 {
-    return find_group(code_of(eval), hash) != NULL;
+    size_t count;
+    return find_groups(code_of(eval), hash, &count) != NULL || is_window(hash);
 }
 
 size_t eval_lacks_code(struct eval *eval)
@@ -292,19 +318,17 @@ static void set_tail(struct node_code *code, size_t from, size_t count)
 void code_window(struct eval_node *node)
 {
     struct node_code *code = node->code;
-    const struct abi_group *group = code->group;
     const struct samples *samples = node->in[0]->state.samples;
     const size_t lanes = (samples->lane_count + TILE_LANES - 1) / TILE_LANES * TILE_LANES;
+    struct abi_span span = {node->p.range.ns / NS_PER_MS, node->p.offset.ns / NS_PER_MS};
     void **columns = code->columns.column;
-    columns[group->input_column[0]] = samples->tiles;
-    for (uint32_t i = 1; i < group->input_count; i++) {
-        if (group->input_column[i] != ABI_NONE) {
-            columns[group->input_column[i]] = (void *)(uintptr_t)code->inputs[i]->values;
-        }
-    }
-    columns[group->state[0]] = node->window->states;
-    columns[group->root_column] = node->window->values;
-    columns[group->root_column + 1] = node->window->present;
+    columns[ABI_WINDOW_TILES] = samples->tiles;
+    columns[ABI_WINDOW_STATES] = node->window->states;
+    columns[ABI_WINDOW_ARGUMENT] =
+        node->in_count > 1 ? (void *)(uintptr_t)node->in[1]->values : NULL;
+    columns[ABI_WINDOW_VALUES] = node->window->values;
+    columns[ABI_WINDOW_PRESENT] = node->window->present;
+    columns[ABI_WINDOW_SPAN] = &span;
     code->kernel(&code->columns, 0, (int64_t)lanes, node->eval->now_ms);
 }
 

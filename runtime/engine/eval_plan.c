@@ -175,8 +175,6 @@ static void view_node(struct abi_plan *plan, const struct eval_node *node)
                               .number = node->p.number,
                               .bound = node->p.bound,
                               .window = (uint32_t)node->p.window,
-                              .range_ms = node->p.range.ns / NS_PER_MS,
-                              .offset_ms = node->p.offset.ns / NS_PER_MS,
                               .group = ABI_NONE,
                               .span = node->span,
                               .bytes_per_slot = node_bytes(node),
@@ -320,7 +318,6 @@ static void collect_readers(struct collecting *c)
 static uint32_t state_columns(enum abi_kind kind)
 {
     switch ((int)kind) {
-    case ABI_WINDOW: return 1;
     case ABI_EWMA: return 2;
     case ABI_MOMENTS: return 4;
     default: return 0;
@@ -336,13 +333,28 @@ static uint32_t value_columns(const struct abi_node *node)
     }
 }
 
+/* By enum abi_window. */
+static void number_window(struct abi_group *group)
+{
+    group->input_column[0] = ABI_WINDOW_TILES;
+    if (group->input_count > 1) {
+        group->input_column[1] = ABI_WINDOW_ARGUMENT;
+    }
+    group->state[0] = ABI_WINDOW_STATES;
+    group->stored[0] = group->root_column = ABI_WINDOW_VALUES;
+    group->column_count = ABI_WINDOW_COLUMNS;
+}
+
 static void number_columns(const struct abi_plan *plan, struct abi_group *group)
 {
     uint32_t next = 0;
-    const bool window = plan->nodes[group->members[0]].kind == ABI_WINDOW;
+    if (plan->nodes[group->members[0]].kind == ABI_WINDOW) {
+        number_window(group);
+        return;
+    }
     for (uint32_t i = 0; i < group->input_count; i++) {
         const struct abi_node *input = &plan->nodes[group->inputs[i]];
-        uint32_t count = window && !input->scalar ? 1 : value_columns(input);
+        uint32_t count = value_columns(input);
         group->input_column[i] = count ? next : ABI_NONE;
         next += count;
     }
@@ -354,7 +366,7 @@ static void number_columns(const struct abi_plan *plan, struct abi_group *group)
     for (uint32_t i = 0; i < group->member_count; i++) {
         const bool stored = i > group->run_at || i + 1 == group->member_count;
         group->stored[i] = stored ? next : ABI_NONE;
-        next += !stored ? 0 : window ? 2 : value_columns(&plan->nodes[group->members[i]]);
+        next += stored ? value_columns(&plan->nodes[group->members[i]]) : 0;
     }
     group->root_column = group->stored[group->member_count - 1];
     group->column_count = next;
@@ -392,8 +404,22 @@ static uint64_t hash_number(uint64_t hash, uint64_t number)
     return XXH3_64bits_withSeed(&number, sizeof number, hash);
 }
 
+/* FNV-1a of "window TEXT VERSION", as compiler/window/window_symbols.py has it. */
+uint64_t abi_window_hash(uint32_t window)
+{
+    char name[80];
+    int length = snprintf(name, sizeof name, "window %s %d", kernel_window_infos[window].text,
+                          (int)ABI_VERSION);
+    CHECK(length > 0 && (size_t)length < sizeof name);
+    return hash_bytes(HASH_INIT, name, (size_t)length);
+}
+
 static uint64_t group_hash(const struct abi_plan *plan, const struct abi_group *group)
 {
+    const struct abi_node *first = &plan->nodes[group->members[0]];
+    if (first->kind == ABI_WINDOW) {
+        return abi_window_hash(first->window);
+    }
     uint64_t hash = hash_number(ABI_VERSION, (uint64_t)group->member_count << 32);
     for (uint32_t i = 0; i < group->member_count; i++) {
         hash = hash_number(hash, plan->nodes[group->members[i]].hash);

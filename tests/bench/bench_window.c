@@ -76,10 +76,16 @@ static struct code code_new(const struct window_bench *bench)
     size_t count;
     code.plan = eval_plan(eval);
     if (code_compile_plan(code.plan, &(struct code_options){.cpu = CODE_NATIVE}, &objects, &count,
-                          &error) != STATUS_OK ||
-        slab_add(code.slab, objects[0].bytes, objects[0].size, &error) != STATUS_OK ||
-        slab_link(code.slab, &error) != STATUS_OK) {
-        fail("code");
+                          &error) != STATUS_OK) {
+        fail("compile");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slab_add(code.slab, objects[i].bytes, objects[i].size, &error) != STATUS_OK) {
+            fail("add");
+        }
+    }
+    if (slab_link(code.slab, &error) != STATUS_OK) {
+        fail("link");
     }
     code_objects_free(objects, count);
     for (size_t i = 0; i < code.plan->group_count; i++) {
@@ -87,7 +93,7 @@ static struct code code_new(const struct window_bench *bench)
         bool window = code.plan->nodes[group->members[0]].kind == ABI_WINDOW;
         *(window ? &code.window : &code.compare) = group;
     }
-    CHECK(count == 1 && code.window && code.compare);
+    CHECK(code.window && code.compare);
     eval_free(eval);
     store_free(store);
     return code;
@@ -124,10 +130,14 @@ static void run_code(struct size *s, const struct code *code)
     struct abi_columns columns;
     struct samples_window *window = s->windows[0];
     const int64_t hi = (int64_t)((s->lanes + 63) / 64 * 64);
-    columns.column[code->window->input_column[0]] = s->samples->tiles;
-    columns.column[code->window->state[0]] = window->states;
-    columns.column[code->window->root_column] = window->values;
-    columns.column[code->window->root_column + 1] = window->present;
+    double argument = s->bench->argument;
+    struct abi_span span = {s->bench->range_s * 1000LL, 0};
+    columns.column[ABI_WINDOW_TILES] = s->samples->tiles;
+    columns.column[ABI_WINDOW_STATES] = window->states;
+    columns.column[ABI_WINDOW_ARGUMENT] = &argument;
+    columns.column[ABI_WINDOW_VALUES] = window->values;
+    columns.column[ABI_WINDOW_PRESENT] = window->present;
+    columns.column[ABI_WINDOW_SPAN] = &span;
     slab_find(code->slab, code->window->hash)(&columns, 0, hi, s->now_ms);
     for (uint32_t i = 0; i < code->compare->input_count; i++) {
         if (code->compare->input_column[i] != ABI_NONE) {

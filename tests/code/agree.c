@@ -185,7 +185,8 @@ static bool use_slab(struct eval *eval, const struct slab *slab, struct dice *di
         uint64_t hash;
         size_t size;
         abi_kernel_f *kernel = slab_kernel(slab, i, &hash, &size);
-        if (!eval_use_code(eval, hash, dice && one_in(dice, 4) ? NULL : kernel)) {
+        if (!eval_use_code(eval, hash, dice && one_in(dice, 4) ? NULL : kernel) &&
+            !eval_wants_code(eval, hash)) {
             return false;
         }
     }

@@ -123,13 +123,13 @@ static struct abi_plan *plan_of(const struct kernel_window_info *info)
     return plan;
 }
 
-static struct slab *slab_of(const struct abi_plan *plan, enum code_cpu cpu, bool plain)
+static struct slab *slab_of(const struct abi_plan *plan, enum code_cpu cpu)
 {
     struct code_object *objects;
     size_t count;
     struct error error = {""};
     struct slab *slab = slab_new();
-    const struct code_options options = {.cpu = cpu, .plain = plain};
+    const struct code_options options = {.cpu = cpu};
     if (code_compile_plan(plan, &options, &objects, &count, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
@@ -176,8 +176,8 @@ static void compare(const struct world *world, const char *where)
     }
 }
 
-static size_t tick(struct world *world, const struct kernel_window_info *info,
-                   const struct abi_group *group, abi_kernel_f *kernel, int64_t now_ms)
+static size_t tick(struct world *world, const struct kernel_window_info *info, abi_kernel_f *kernel,
+                   int64_t now_ms)
 {
     struct abi_columns columns = {{NULL}};
     const int64_t end = now_ms - OFFSET_S * 1000;
@@ -188,21 +188,25 @@ static size_t tick(struct world *world, const struct kernel_window_info *info,
             end, info->argument ? AHEAD_S : 0, world->native.values + t * TILE_LANES);
         present += (size_t)__builtin_popcountll(world->native.present[t]);
     }
-    columns.column[group->input_column[0]] = world->tiles;
-    columns.column[group->state[0]] = world->code.state;
-    columns.column[group->root_column] = world->code.values;
-    columns.column[group->root_column + 1] = world->code.present;
+    double argument = AHEAD_S;
+    struct abi_span span = {RANGE_S * 1000, OFFSET_S * 1000};
+    columns.column[ABI_WINDOW_TILES] = world->tiles;
+    columns.column[ABI_WINDOW_STATES] = world->code.state;
+    columns.column[ABI_WINDOW_ARGUMENT] = &argument;
+    columns.column[ABI_WINDOW_VALUES] = world->code.values;
+    columns.column[ABI_WINDOW_PRESENT] = world->code.present;
+    columns.column[ABI_WINDOW_SPAN] = &span;
     uint64_t any = kernel(&columns, 0, SLOTS, now_ms);
     assert_true((any != 0) == (present != 0));
     return present;
 }
 
-static void window_agrees(enum kernel_window_kind kind, enum code_cpu cpu, bool plain)
+static void window_agrees(enum kernel_window_kind kind, enum code_cpu cpu)
 {
     static const char *const levels[] = {"v2", "v3", "v4", "native"};
     const struct kernel_window_info *info = &kernel_window_infos[kind];
     struct abi_plan *plan = plan_of(info);
-    struct slab *slab = slab_of(plan, cpu, plain);
+    struct slab *slab = slab_of(plan, cpu);
     struct world *world = heap_alloc(sizeof *world);
     size_t present = 0;
     seed = (uint64_t)kind + 1;
@@ -213,11 +217,9 @@ static void window_agrees(enum kernel_window_kind kind, enum code_cpu cpu, bool 
     side_open(&world->code, info, kind, world->tiles);
     for (int i = 1; i <= TICKS; i++) {
         char where[80];
-        snprintf(where, sizeof where, "%s on %s%s, tick %d,", info->text, levels[cpu],
-                 plain ? ", plain" : "", i);
+        snprintf(where, sizeof where, "%s on %s, tick %d,", info->text, levels[cpu], i);
         feed(world, i * STEP_MS);
-        present += tick(world, info, &plan->groups[0], slab_find(slab, plan->groups[0].hash),
-                        (int64_t)i * STEP_MS);
+        present += tick(world, info, slab_find(slab, plan->groups[0].hash), (int64_t)i * STEP_MS);
         compare(world, where);
     }
     assert_true(present > (size_t)TICKS * SLOTS / 2); /* else nothing was compared */
@@ -237,48 +239,53 @@ static void every_window_gives_the_same_bits_on_every_cpu(void **state)
     (void)state;
     for (int cpu = CODE_V2; cpu <= CODE_NATIVE; cpu++) {
         for (int kind = 0; kind < WINDOW_KINDS && cpu_here((enum code_cpu)cpu); kind++) {
-            window_agrees((enum kernel_window_kind)kind, (enum code_cpu)cpu, false);
-            window_agrees((enum kernel_window_kind)kind, (enum code_cpu)cpu, true);
+            window_agrees((enum kernel_window_kind)kind, (enum code_cpu)cpu);
         }
     }
 }
 
-/* All of them in one object: what they have in common is there once, and the linker takes it. */
-static void windows_of_one_object_share_their_functions(void **state)
+/* However many windows there are, and of whatever length, there is one object of them, and it has
+ * the kernel of each function. */
+static void windows_of_all_policies_are_one_object(void **state)
 {
     (void)state;
     struct arena arena = {0};
     struct error error;
     struct store *store = store_new(NULL);
     struct eval *eval = eval_new(store);
-    size_t bytes[2];
-    for (int many = 0; many < 2; many++) {
-        for (size_t i = 0; i < (many ? 8 : 1); i++) {
-            struct expr *range = tree_range(&arena, tree_select(&arena, "x"), RANGE_S + (double)i);
-            assert_non_null(
-                eval_add(eval, tree_call(&arena, "rate", range), duration_seconds(1), &error));
-        }
-        struct abi_plan *plan = eval_plan(eval);
-        struct code_object *objects;
-        size_t count;
-        assert_int_equal(plan->group_count, many ? 8 : 1);
-        assert_int_equal(code_compile_plan(plan, &(struct code_options){.cpu = CODE_V3}, &objects,
-                                           &count, &error),
-                         STATUS_OK);
-        if (count == 0) {
-            skip();
-        }
-        assert_int_equal(count, 1);
-        bytes[many] = objects[0].size;
-        struct slab *slab = slab_new();
-        assert_int_equal(slab_add(slab, objects[0].bytes, objects[0].size, &error), STATUS_OK);
-        assert_int_equal(slab_count(slab), many ? 8 : 1);
-        slab_free(slab);
-        code_objects_free(objects, count);
-        abi_plan_free(plan);
+    for (size_t i = 0; i < 8; i++) {
+        struct expr *range = tree_range(&arena, tree_select(&arena, "x"), RANGE_S + (double)i);
+        assert_non_null(
+            eval_add(eval, tree_call(&arena, "rate", range), duration_seconds(1), &error));
     }
-    assert_true(bytes[1] < 2 * bytes[0]);
+    struct abi_plan *plan = eval_plan(eval);
+    struct code_object *objects;
+    size_t count;
+    assert_int_equal(plan->group_count, 8);
+    assert_int_equal(
+        code_compile_plan(plan, &(struct code_options){.cpu = CODE_V3}, &objects, &count, &error),
+        STATUS_OK);
+    if (count == 0) {
+        skip();
+    }
+    assert_int_equal(count, 1);
+    struct slab *slab = slab_new();
+    assert_int_equal(slab_add(slab, objects[0].bytes, objects[0].size, &error), STATUS_OK);
+    assert_int_equal(slab_link(slab, &error), STATUS_OK);
+    assert_int_equal(slab_count(slab), WINDOW_KINDS);
+    for (uint32_t kind = 0; kind < WINDOW_KINDS; kind++) {
+        assert_non_null(slab_find(slab, abi_window_hash(kind)));
+    }
+    for (size_t i = 0; i < plan->group_count; i++) {
+        assert_int_equal(plan->groups[i].hash, abi_window_hash(WINDOW_RATE));
+    }
+    assert_true(eval_use_code(eval, abi_window_hash(WINDOW_RATE),
+                              slab_find(slab, abi_window_hash(WINDOW_RATE))));
+    assert_int_equal(eval_lacks_code(eval), 0);
     eval_free(eval);
+    slab_free(slab);
+    code_objects_free(objects, count);
+    abi_plan_free(plan);
     store_free(store);
     arena_release(&arena);
 }
@@ -287,7 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_window_gives_the_same_bits_on_every_cpu),
-        cmocka_unit_test(windows_of_one_object_share_their_functions),
+        cmocka_unit_test(windows_of_all_policies_are_one_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
