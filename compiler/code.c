@@ -1,6 +1,7 @@
 /* Objects of a plan, without a word of LLVM. */
 #include "compiler/code.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,13 +100,17 @@ static enum status write_out(const char *path, const uint8_t *bytes, size_t size
 {
     FILE *out = path ? fopen(path, "wb") : stdout;
     if (!out) {
-        return error_set(error, STATUS_IO, "cannot write '%.200s'", path);
+        return error_set(error, STATUS_IO, "cannot write '%.200s': %s", path, strerror(errno));
     }
     bool good = fwrite(bytes, 1, size, out) == size;
-    good = (path ? fclose(out) : fflush(out)) == 0 && good;
+    int code = errno;
+    if ((path ? fclose(out) : fflush(out)) != 0) {
+        code = good ? errno : code;
+        good = false;
+    }
     return good ? STATUS_OK
-                : error_set(error, STATUS_IO, "cannot write '%.200s'",
-                            path ? path : "standard output");
+                : error_set(error, STATUS_IO, "cannot write %s%.200s%s: %s", path ? "'" : "",
+                            path ? path : "standard output", path ? "'" : "", strerror(code));
 }
 
 enum status code_emit(const struct program *program, enum code_cpu cpu, enum code_form form,

@@ -8,6 +8,7 @@
 #define HEAL_COMPILER_EMIT_H
 
 #include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
 
 #include "runtime/abi.h"
 
@@ -35,14 +36,25 @@ struct emit {
     LLVMTypeRef i1, i8, i64, pointer, real, bytes, reals; /* the last two of 8 lanes */
     LLVMValueRef function, columns[ABI_COLUMNS_MAX];
     enum emit_phase phase;
-    LLVMTypeRef word;        /* i8, and i64 in the loop over bits only */
-    LLVMValueRef slot, byte; /* of the first lane; slot / 8 */
-    struct emit_lane *lanes; /* [plan->node_count] */
-    bool calls_stdlib;       /* the module needs emit_stdlib() */
+    LLVMTypeRef word;                       /* i8, and i64 in the loop over bits only */
+    LLVMValueRef slot, byte;                /* of the first lane; slot / 8 */
+    struct emit_lane *lanes;                /* [plan->node_count] */
+    LLVMDIBuilderRef debug;                 /* NULL: the plan tells no places */
+    LLVMMetadataRef unit, file, subprogram; /* file: of the root */
+    const char *path;                       /* of file */
+    bool calls_stdlib;                      /* the module needs emit_stdlib() */
 };
 
 /* Adds k_HASH to the module. */
 void emit_group(struct emit *emit, const struct abi_group *group);
+
+/* emit_debug.c: line tables, so that a debugger shows where in the policy an instruction comes
+ * from. Between open and close; begin once a function, then the place of each node before its code.
+ */
+void emit_debug_open(struct emit *emit);
+void emit_debug_begin(struct emit *emit);
+void emit_debug_place(struct emit *emit, const struct abi_node *node);
+void emit_debug_close(struct emit *emit);
 
 /* A loop over slots from lo to hi from where the builder stands; at its end the builder stands
  * behind it. bits: of loop.word, or-ed over all turns and returned as i64. */
@@ -77,7 +89,10 @@ LLVMValueRef emit_splat(struct emit *emit, LLVMValueRef scalar);
 LLVMValueRef emit_scalar(struct emit *emit, double value);
 LLVMValueRef emit_real(struct emit *emit, double value);  /* a splat */
 LLVMValueRef emit_byte(struct emit *emit, uint8_t value); /* a splat */
-/* Lanes (<8 x i1>, what comparisons give) to bits and back. */
+/* Bits of a comparison of reals; lanes (<8 x i1>, what LLVM's comparisons give) to bits and back.
+ */
+LLVMValueRef emit_test(struct emit *emit, LLVMRealPredicate predicate, LLVMValueRef x,
+                       LLVMValueRef y);
 LLVMValueRef emit_bits(struct emit *emit, LLVMValueRef lanes);
 LLVMValueRef emit_choose(struct emit *emit, LLVMValueRef bits, LLVMValueRef yes, LLVMValueRef no);
 LLVMValueRef emit_fabs(struct emit *emit, LLVMValueRef value);
@@ -92,8 +107,9 @@ struct emit_lane emit_arithmetic(struct emit *emit, const struct abi_node *node)
 struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node);
 struct emit_lane emit_set(struct emit *emit, const struct abi_node *node);
 struct emit_lane emit_rename(struct emit *emit, const struct abi_node *node);
-LLVMValueRef emit_predicate(struct emit *emit, enum abi_compare compare, LLVMValueRef x,
-                            LLVMValueRef y); /* lanes */
+LLVMRealPredicate emit_predicate(enum abi_compare compare);
+/* Lanes to 1 and 0. */
+LLVMValueRef emit_bool(struct emit *emit, enum abi_compare compare, LLVMValueRef x, LLVMValueRef y);
 struct emit_lane emit_ewma(struct emit *emit, const struct abi_node *node, uint32_t member);
 struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, uint32_t member);
 /* The value of a comparison that is a filter is NULL: emit_score() where it passes. */

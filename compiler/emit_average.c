@@ -1,5 +1,7 @@
 /* Exponential averages: kernel_ewma(), kernel_moments(), kernel_zscore() and
- * kernel_zscore_compare() of stdlib/column.c, eight slots at a time. */
+ * kernel_zscore_compare() of stdlib/column.c, eight slots at a time. They are made here and not
+ * from stdlib's C because bringing in bitcode costs a module half a millisecond, a tenth of what
+ * one such kernel takes. */
 #include <float.h>
 #include <math.h>
 
@@ -34,9 +36,8 @@ static LLVMValueRef step_times(struct emit *emit, const struct step *s, LLVMValu
 /* Present, and what becomes of it stays a number: only such samples are folded in. */
 static LLVMValueRef folded(struct emit *emit, const struct emit_lane *x, LLVMValueRef becomes)
 {
-    LLVMValueRef good =
-        LLVMBuildFCmp(emit->builder, LLVMRealOLE, becomes, emit_real(emit, DBL_MAX), "");
-    return LLVMBuildAnd(emit->builder, x->present, emit_bits(emit, good), "");
+    LLVMValueRef good = emit_test(emit, LLVMRealOLE, becomes, emit_real(emit, DBL_MAX));
+    return LLVMBuildAnd(emit->builder, x->present, good, "");
 }
 
 /* The block that the builder leaves for a rare one, and what either brings back. */
@@ -118,8 +119,7 @@ static void fold_some(struct emit *emit, const struct moments *m, const struct s
 
 LLVMValueRef emit_nan(struct emit *emit, LLVMValueRef value, LLVMValueRef present)
 {
-    LLVMValueRef is_nan = LLVMBuildFCmp(emit->builder, LLVMRealUNO, value, value, "");
-    return LLVMBuildAnd(emit->builder, emit_bits(emit, is_nan), present, "");
+    return LLVMBuildAnd(emit->builder, emit_test(emit, LLVMRealUNO, value, value), present, "");
 }
 
 /* Mostly all eight slots are present, ripe and ordinary, and nothing has to be chosen. */
@@ -184,12 +184,12 @@ static LLVMValueRef bound_of(struct emit *emit, double k, LLVMValueRef variance)
     return LLVMBuildFMul(emit->builder, emit_real(emit, k * fabs(k)), variance, "");
 }
 
-/* The lanes where z op k. */
+/* Bits where z op k. */
 static LLVMValueRef beyond(struct emit *emit, const struct abi_node *node,
                            const struct emit_lane *moments)
 {
-    return emit_predicate(emit, node->compare, moments->square,
-                          bound_of(emit, node->bound, moments->variance));
+    return emit_test(emit, emit_predicate(node->compare), moments->square,
+                     bound_of(emit, node->bound, moments->variance));
 }
 
 /* Where a comparison lets z through, z itself is not made here: few are, see emit_score(). */
@@ -202,13 +202,13 @@ struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node)
         lane.value = emit_score(emit, moments);
         return lane;
     }
-    LLVMValueRef is_true = beyond(emit, node, moments);
     lane.unknown = moments->unsure;
     if (node->return_bool) {
         lane.present = LLVMBuildAnd(b, moments->present, LLVMBuildNot(b, moments->nan, ""), "");
-        lane.value = LLVMBuildSelect(b, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
+        lane.value = emit_bool(emit, node->compare, moments->square,
+                               bound_of(emit, node->bound, moments->variance));
     } else {
-        lane.present = LLVMBuildAnd(b, moments->present, emit_bits(emit, is_true), "");
+        lane.present = LLVMBuildAnd(b, moments->present, beyond(emit, node, moments), "");
     }
     return lane;
 }
@@ -297,9 +297,9 @@ static LLVMValueRef maybe(struct emit *emit, const struct family *family,
                           const struct emit_lane *moments)
 {
     LLVMValueRef passes =
-        LLVMBuildFCmp(emit->builder, family->all_strict ? family->strict : family->equal,
-                      moments->square, bound_of(emit, family->loosest, moments->variance), "");
-    return LLVMBuildAnd(emit->builder, emit_bits(emit, passes), moments->present, "");
+        emit_test(emit, family->all_strict ? family->strict : family->equal, moments->square,
+                  bound_of(emit, family->loosest, moments->variance));
+    return LLVMBuildAnd(emit->builder, passes, moments->present, "");
 }
 
 /* Members outside of families, each by itself. Returns where z is wanted. */
@@ -313,6 +313,7 @@ static LLVMValueRef others(struct emit *emit, const struct fan *fan, LLVMValueRe
         if (in_family(fan, node)) {
             continue;
         }
+        emit_debug_place(emit, node);
         struct emit_lane lane = emit_zscore(emit, node);
         if (node->kind == ABI_ZSCORE) {
             emit_store_reals(emit, group->stored[group->scores], lane.value);
@@ -334,9 +335,10 @@ static void each_of(struct emit *emit, const struct family *family, LLVMValueRef
     const struct abi_group *group = emit->group;
     for (uint32_t i = 0; i < family->count; i++) {
         const struct abi_node *node = member_node(emit, family->members[i]);
+        emit_debug_place(emit, node);
         LLVMValueRef is_true = beyond(emit, node, &emit->lanes[node->input[0]]);
         emit_store_bits(emit, group->stored[family->members[i]] + 1,
-                        LLVMBuildAnd(emit->builder, emit_bits(emit, is_true), maybe_bits, ""));
+                        LLVMBuildAnd(emit->builder, is_true, maybe_bits, ""));
     }
 }
 

@@ -89,6 +89,11 @@ LLVMValueRef emit_byte(struct emit *emit, uint8_t value)
     return constant(LLVMConstInt(emit->i8, value, 0));
 }
 
+LLVMValueRef emit_bits(struct emit *emit, LLVMValueRef lanes)
+{
+    return LLVMBuildBitCast(emit->builder, lanes, emit->i8, "");
+}
+
 static LLVMValueRef half(struct emit *emit, LLVMValueRef lanes, unsigned from)
 {
     LLVMTypeRef i32 = LLVMInt32TypeInContext(emit->context);
@@ -96,24 +101,32 @@ static LLVMValueRef half(struct emit *emit, LLVMValueRef lanes, unsigned from)
     for (unsigned i = 0; i < EMIT_LANES / 2; i++) {
         index[i] = LLVMConstInt(i32, from + i, 0);
     }
-    LLVMValueRef part =
-        LLVMBuildShuffleVector(emit->builder, lanes, LLVMGetPoison(LLVMTypeOf(lanes)),
-                               LLVMConstVector(index, EMIT_LANES / 2), "");
-    LLVMValueRef bits = LLVMBuildBitCast(emit->builder, part,
-                                         LLVMIntTypeInContext(emit->context, EMIT_LANES / 2), "");
-    return LLVMBuildZExt(emit->builder, bits, emit->i8, "");
+    return LLVMBuildShuffleVector(emit->builder, lanes, LLVMGetPoison(LLVMTypeOf(lanes)),
+                                  LLVMConstVector(index, EMIT_LANES / 2), "");
+}
+
+static LLVMValueRef half_test(struct emit *emit, LLVMRealPredicate predicate, LLVMValueRef x,
+                              LLVMValueRef y, unsigned from)
+{
+    LLVMTypeRef four = LLVMIntTypeInContext(emit->context, EMIT_LANES / 2);
+    LLVMValueRef lanes =
+        LLVMBuildFCmp(emit->builder, predicate, half(emit, x, from), half(emit, y, from), "");
+    return LLVMBuildZExt(emit->builder, LLVMBuildBitCast(emit->builder, lanes, four, ""), emit->i8,
+                         "");
 }
 
 /* Without mask registers eight lanes are two vectors of four, each with an instruction that takes
  * its sign bits; asked for eight at once, LLVM packs them first. */
-LLVMValueRef emit_bits(struct emit *emit, LLVMValueRef lanes)
+LLVMValueRef emit_test(struct emit *emit, LLVMRealPredicate predicate, LLVMValueRef x,
+                       LLVMValueRef y)
 {
     if (emit->wide) {
-        return LLVMBuildBitCast(emit->builder, lanes, emit->i8, "");
+        return emit_bits(emit, LLVMBuildFCmp(emit->builder, predicate, x, y, ""));
     }
-    LLVMValueRef high = LLVMBuildShl(emit->builder, half(emit, lanes, EMIT_LANES / 2),
-                                     LLVMConstInt(emit->i8, EMIT_LANES / 2, 0), "");
-    return LLVMBuildOr(emit->builder, half(emit, lanes, 0), high, "");
+    const unsigned four = EMIT_LANES / 2;
+    LLVMValueRef high = LLVMBuildShl(emit->builder, half_test(emit, predicate, x, y, four),
+                                     LLVMConstInt(emit->i8, four, 0), "");
+    return LLVMBuildOr(emit->builder, half_test(emit, predicate, x, y, 0), high, "");
 }
 
 /* Bits to lanes as wide as the values they choose between. */

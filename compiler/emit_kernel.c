@@ -91,6 +91,7 @@ static void load_vectors(struct emit *emit)
 static struct emit_lane emit_member(struct emit *emit, uint32_t member)
 {
     const struct abi_node *node = &emit->plan->nodes[emit->group->members[member]];
+    emit_debug_place(emit, node);
     switch (node->kind) {
     case ABI_ADD:
     case ABI_SUBTRACT:
@@ -109,7 +110,7 @@ static struct emit_lane emit_member(struct emit *emit, uint32_t member)
     case ABI_NUMBER:
     case ABI_WINDOW: break;
     }
-    CHECK(!"a member"); /* the first two have no group, the last has one for itself */
+    CHECK(false); /* the first two have no group, the last has one for itself */
     return (struct emit_lane){0};
 }
 
@@ -248,6 +249,7 @@ void emit_group(struct emit *emit, const struct abi_group *group)
     emit->group = group;
     types(emit);
     function_new(emit);
+    emit_debug_begin(emit);
     LLVMPositionBuilderAtEnd(emit->builder,
                              LLVMAppendBasicBlockInContext(emit->context, emit->function, "entry"));
     load_column_pointers(emit);

@@ -35,13 +35,18 @@ struct emit_lane emit_arithmetic(struct emit *emit, const struct abi_node *node)
     return lane;
 }
 
-LLVMValueRef emit_predicate(struct emit *emit, enum abi_compare compare, LLVMValueRef x,
-                            LLVMValueRef y)
+LLVMRealPredicate emit_predicate(enum abi_compare compare)
 {
     static const LLVMRealPredicate predicates[] = {
         [ABI_EQ] = LLVMRealOEQ, [ABI_NE] = LLVMRealUNE, [ABI_LE] = LLVMRealOLE,
         [ABI_LT] = LLVMRealOLT, [ABI_GE] = LLVMRealOGE, [ABI_GT] = LLVMRealOGT};
-    return LLVMBuildFCmp(emit->builder, predicates[compare], x, y, "");
+    return predicates[compare];
+}
+
+LLVMValueRef emit_bool(struct emit *emit, enum abi_compare compare, LLVMValueRef x, LLVMValueRef y)
+{
+    LLVMValueRef is_true = LLVMBuildFCmp(emit->builder, emit_predicate(compare), x, y, "");
+    return LLVMBuildSelect(emit->builder, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
 }
 
 struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node)
@@ -49,17 +54,16 @@ struct emit_lane emit_compare(struct emit *emit, const struct abi_node *node)
     LLVMBuilderRef b = emit->builder;
     const struct emit_lane *x = &emit->lanes[node->input[0]], *y = &emit->lanes[node->input[1]];
     struct emit_lane lane = join(emit, x, y);
-    LLVMValueRef is_true = emit_predicate(emit, node->compare, x->value, y->value);
     /* a - a is NaN for NaN and infinity, and 0 for all others. */
     LLVMValueRef none = LLVMBuildFAdd(b, LLVMBuildFSub(b, x->value, x->value, ""),
                                       LLVMBuildFSub(b, y->value, y->value, ""), "");
-    LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNE, none, emit_real(emit, 0), "");
-    is_nan = LLVMBuildAnd(b, emit_bits(emit, is_nan), lane.present, "");
-    lane.unknown = LLVMBuildOr(b, lane.unknown, is_nan, "");
+    LLVMValueRef is_nan = emit_test(emit, LLVMRealUNE, none, emit_real(emit, 0));
+    lane.unknown = LLVMBuildOr(b, lane.unknown, LLVMBuildAnd(b, is_nan, lane.present, ""), "");
     if (node->return_bool) {
-        lane.value = LLVMBuildSelect(b, is_true, emit_real(emit, 1), emit_real(emit, 0), "");
+        lane.value = emit_bool(emit, node->compare, x->value, y->value);
     } else {
-        lane.present = LLVMBuildAnd(b, lane.present, emit_bits(emit, is_true), "");
+        LLVMValueRef is_true = emit_test(emit, emit_predicate(node->compare), x->value, y->value);
+        lane.present = LLVMBuildAnd(b, lane.present, is_true, "");
         lane.value = x->present ? x->value : y->value;
     }
     return lane;

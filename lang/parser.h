@@ -26,7 +26,7 @@ struct expr *parse_expression(struct arena *arena, const struct source *source,
 struct program *parse_program(struct arena *arena, struct sources *sources, char *const *paths,
                               size_t path_count, struct diag_list *diags);
 
-/* The same from memory: what a signed folder held. Imports resolve among the texts only. */
+/* The same from memory: what a bundle holds. Imports resolve among the texts only. */
 struct parse_text {
     const char *name, *text;
     size_t length;

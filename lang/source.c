@@ -94,7 +94,12 @@ struct position sources_position(const struct sources *sources, uint32_t offset)
             high = middle;
         }
     }
-    if (!source || offset > source->base + source->length) {
+    return source ? source_position(source, offset) : (struct position){0};
+}
+
+struct position source_position(const struct source *source, uint32_t offset)
+{
+    if (offset < source->base || offset > source->base + source->length) {
         return (struct position){0};
     }
     uint32_t at = offset - source->base;

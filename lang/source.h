@@ -45,6 +45,8 @@ const struct source *sources_add(struct sources *sources, const char *path, cons
 /* Reads a whole file ("-" is standard input). NULL with error set when it cannot be read. */
 const struct source *sources_read(struct sources *sources, const char *path, struct error *error);
 struct position sources_position(const struct sources *sources, uint32_t offset);
+/* In one source; no place where the offset is not of it. */
+struct position source_position(const struct source *source, uint32_t offset);
 void sources_release(struct sources *sources);
 
 static inline struct span span_join(struct span a, struct span b)

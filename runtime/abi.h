@@ -91,6 +91,11 @@ struct abi_node {
     uint32_t bytes_per_slot;   /* columns and state, without rings of samples */
     uint32_t ns_per_slot;      /* worst case, on the reference evaluator */
     char text[ABI_TEXT_BYTES]; /* for people */
+    /* Where the first of the equal operators stands; no part of what it is. path is the program's,
+     * NULL in a plan that was made without one. */
+    struct span span;
+    const char *path;
+    uint32_t line;
 };
 
 struct abi_group {
@@ -124,8 +129,8 @@ static inline bool abi_is_score(const struct abi_node *node)
     return node->kind == ABI_ZSCORE || (node->kind == ABI_ZSCORE_COMPARE && !node->return_bool);
 }
 
-/* The plan of a checked program as an engine with this tick would run it; NULL with error set when
- * the engine would refuse it. */
+/* The plan of a checked program, which outlives it, as an engine with this tick would run it; NULL
+ * with error set when the engine would refuse it. */
 struct abi_plan *abi_plan_new(const struct program *program, struct duration tick,
                               struct error *error);
 void abi_plan_free(struct abi_plan *plan);

@@ -65,13 +65,20 @@ LANE_INLINE int32_t whole_max(whole a)
 {
     return __builtin_reduce_max(a);
 }
-/* A bit a lane, the lowest first. */
+/* A bit a lane, the lowest first, and back. */
 LANE_INLINE uint64_t mask_bits(mask m)
 {
     lane_bits bits = __builtin_convertvector(m, lane_bits);
     uint8_t byte;
     memcpy(&byte, &bits, sizeof byte);
     return byte;
+}
+LANE_INLINE mask mask_of(uint64_t bits)
+{
+    uint8_t byte = (uint8_t)bits;
+    lane_bits lanes;
+    memcpy(&lanes, &byte, sizeof byte);
+    return -__builtin_convertvector(lanes, mask); /* a true lane converts to 1 */
 }
 LANE_INLINE double real_lane(real a, int i)
 {
@@ -134,6 +141,10 @@ LANE_INLINE int32_t whole_max(whole a)
 LANE_INLINE uint64_t mask_bits(mask m)
 {
     return m != 0;
+}
+LANE_INLINE mask mask_of(uint64_t bits)
+{
+    return -(mask)(bits & 1);
 }
 LANE_INLINE double real_lane(real a, int i)
 {

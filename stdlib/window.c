@@ -2,34 +2,69 @@
  * them changes. */
 #include "stdlib/window.h"
 
-#define IS_BEST_window_growth  false
-#define IS_BEST_window_average false
-#define IS_BEST_window_line    false
-#define IS_BEST_window_best    true
+#define HAS_ROWS_window_growth  false
+#define HAS_ROWS_window_pair    false
+#define HAS_ROWS_window_average false
+#define HAS_ROWS_window_spread  false
+#define HAS_ROWS_window_count   false
+#define HAS_ROWS_window_turns   false
+#define HAS_ROWS_window_line    false
+#define HAS_ROWS_window_best    true
+#define HAS_ROWS_window_order   true
 
-const struct kernel_window_info kernel_window_infos[WINDOW_KINDS] = {
-#define WINDOW(name, text, state, argument) \
-    [WINDOW_##                              \
-        name] = {#text, kernel_window_##text, sizeof(struct state), argument, IS_BEST_##state},
+/* The shapes that states have. */
+enum shape {
+    SHAPE_window_growth,
+    SHAPE_window_pair,
+    SHAPE_window_average,
+    SHAPE_window_spread,
+    SHAPE_window_count,
+    SHAPE_window_turns,
+    SHAPE_window_line,
+    SHAPE_window_best,
+    SHAPE_window_order
+};
+static const enum shape shapes[WINDOW_KINDS] = {
+#define WINDOW(name, text, state, argument) [WINDOW_##name] = SHAPE_##state,
 #include "stdlib/window.def"
 #undef WINDOW
 };
 
+const struct kernel_window_info kernel_window_infos[WINDOW_KINDS] = {
+#define WINDOW(name, text, state, argument) \
+    [WINDOW_##                              \
+        name] = {#text, kernel_window_##text, sizeof(struct state), argument, HAS_ROWS_##state},
+#include "stdlib/window.def"
+#undef WINDOW
+};
+
+/* Of the lane's group. */
 static struct window_cursor *cursor_of(enum kernel_window_kind kind, void *state, size_t lane)
 {
     const size_t group = lane / TILE_GROUP;
-    switch (kind) {
-    case WINDOW_RATE:
-    case WINDOW_INCREASE: return &((struct window_growth *)state)->groups[group].cursor;
-    case WINDOW_AVG_OVER_TIME: return &((struct window_average *)state)->groups[group].cursor;
-    case WINDOW_DERIV:
-    case WINDOW_PREDICT_LINEAR: return &((struct window_line *)state)->groups[group].cursor;
-    case WINDOW_MAX_OVER_TIME:
-    case WINDOW_MIN_OVER_TIME: return &((struct window_best *)state)->groups[group].cursor;
-    case WINDOW_KINDS: break;
+    switch (shapes[kind]) {
+#define CURSOR(shape) \
+    case SHAPE_##shape: return &((struct shape *)state)->groups[group].cursor
+        CURSOR(window_growth);
+        CURSOR(window_pair);
+        CURSOR(window_average);
+        CURSOR(window_spread);
+        CURSOR(window_count);
+        CURSOR(window_turns);
+        CURSOR(window_line);
+        CURSOR(window_best);
+        CURSOR(window_order);
+#undef CURSOR
     }
     CHECK(false);
     return NULL;
+}
+
+int32_t **kernel_window_rows(enum kernel_window_kind kind, void *state)
+{
+    CHECK(kernel_window_infos[kind].rows);
+    return shapes[kind] == SHAPE_window_best ? &((struct window_best *)state)->rows
+                                             : &((struct window_order *)state)->rows;
 }
 
 static void sum_zero(struct window_sum *sum, size_t in)
@@ -46,22 +81,47 @@ static void line_clear(struct window_line *s, size_t lane)
     sum_zero(&g->y, in);
 }
 
+static void spread_clear(struct window_spread *s, size_t lane)
+{
+    struct window_spread_group *g = &s->groups[lane / TILE_GROUP];
+    const size_t in = lane % TILE_GROUP;
+    s->odd &= ~(1ULL << lane);
+    g->yy_hi[in] = g->yy_lo[in] = 0;
+    sum_zero(&g->y, in);
+}
+
+/* Machine code steps over these by their sizes: another layout is another ABI_VERSION of
+ * runtime/abi.h, and then other numbers here. */
+_Static_assert(sizeof(struct kernel_tile) == 312 && sizeof(struct window_growth) == 3592 &&
+                   sizeof(struct window_pair) == 2304 && sizeof(struct window_average) == 2312 &&
+                   sizeof(struct window_spread) == 3848 && sizeof(struct window_count) == 768 &&
+                   sizeof(struct window_turns) == 2048 && sizeof(struct window_line) == 6152 &&
+                   sizeof(struct window_best) == 1288 && sizeof(struct window_order) == 1032,
+               "the layout of ABI version 2");
+
 void kernel_window_clear(enum kernel_window_kind kind, void *state, size_t lane, int32_t row)
 {
     struct window_cursor *cursor = cursor_of(kind, state, lane);
     const size_t group = lane / TILE_GROUP, in = lane % TILE_GROUP;
+    const uint64_t others = ~(1ULL << lane);
     cursor->first[in] = cursor->past[in] = row;
     cursor->leaves_ms[in] = INT32_MAX;
-    if (kind == WINDOW_RATE || kind == WINDOW_INCREASE) {
-        ((struct window_growth *)state)->fallen &= ~(1ULL << lane);
+    switch (shapes[kind]) {
+    case SHAPE_window_growth:
+        ((struct window_growth *)state)->fallen &= others;
         sum_zero(&((struct window_growth *)state)->lost[group], in);
-    } else if (kind == WINDOW_AVG_OVER_TIME) {
-        ((struct window_average *)state)->odd &= ~(1ULL << lane);
+        break;
+    case SHAPE_window_average:
+        ((struct window_average *)state)->odd &= others;
         sum_zero(&((struct window_average *)state)->groups[group].sum, in);
-    } else if (kind == WINDOW_DERIV || kind == WINDOW_PREDICT_LINEAR) {
-        line_clear(state, lane);
-    } else {
-        ((struct window_best *)state)->groups[group].size[in] = 0;
+        break;
+    case SHAPE_window_spread: spread_clear(state, lane); break;
+    case SHAPE_window_turns: ((struct window_turns *)state)->groups[group].turns[in] = 0; break;
+    case SHAPE_window_line: line_clear(state, lane); break;
+    case SHAPE_window_best: ((struct window_best *)state)->groups[group].size[in] = 0; break;
+    case SHAPE_window_order: ((struct window_order *)state)->groups[group].size[in] = 0; break;
+    case SHAPE_window_pair:
+    case SHAPE_window_count: break; /* they look no further back than their count says */
     }
 }
 
@@ -70,27 +130,50 @@ static int32_t row_moved(int32_t row, int32_t put, int32_t rows)
     return row >= put ? row - put : row - put + rows;
 }
 
-static int32_t *best_moved(struct window_best *s, int32_t old_rows,
-                           const int32_t old_put[TILE_LANES], int32_t *best_rows)
+static void best_moved(struct window_best *s, int32_t old_rows, const int32_t old_put[TILE_LANES],
+                       int32_t *new_rows)
 {
-    int32_t *before = s->rows;
     for (size_t lane = 0; lane < TILE_LANES; lane++) {
         struct window_best_group *g = &s->groups[lane / TILE_GROUP];
         const size_t in = lane % TILE_GROUP;
         for (int32_t i = 0; i < g->size[in]; i++) {
             int32_t at = (g->head[in] + i) % old_rows;
-            best_rows[(size_t)i * TILE_LANES + lane] =
-                row_moved(before[(size_t)at * TILE_LANES + lane], old_put[lane], old_rows);
+            new_rows[(size_t)i * TILE_LANES + lane] =
+                row_moved(s->rows[(size_t)at * TILE_LANES + lane], old_put[lane], old_rows);
         }
         g->head[in] = 0;
     }
-    s->rows = best_rows;
+}
+
+static void order_moved(const struct window_order *s, const struct kernel_tile *tile,
+                        int32_t old_rows, const int32_t old_put[TILE_LANES], int32_t *new_rows)
+{
+    for (size_t lane = 0; lane < TILE_LANES; lane++) {
+        const int32_t size = s->groups[lane / TILE_GROUP].size[lane % TILE_GROUP];
+        for (int32_t i = 0; i < size; i++) {
+            new_rows[lane * (size_t)tile->rows + (size_t)i] =
+                row_moved(s->rows[lane * (size_t)old_rows + (size_t)i], old_put[lane], old_rows);
+        }
+    }
+}
+
+static int32_t *rows_moved(enum kernel_window_kind kind, void *state,
+                           const struct kernel_tile *tile, int32_t old_rows,
+                           const int32_t old_put[TILE_LANES], int32_t *new_rows)
+{
+    int32_t **rows = kernel_window_rows(kind, state), *before = *rows;
+    if (shapes[kind] == SHAPE_window_best) {
+        best_moved(state, old_rows, old_put, new_rows);
+    } else {
+        order_moved(state, tile, old_rows, old_put, new_rows);
+    }
+    *rows = new_rows;
     return before;
 }
 
 int32_t *kernel_window_moved(enum kernel_window_kind kind, void *state,
                              const struct kernel_tile *tile, int32_t old_rows,
-                             const int32_t old_put[TILE_LANES], int32_t *best_rows)
+                             const int32_t old_put[TILE_LANES], int32_t *new_rows)
 {
     CHECK(tile->rows > old_rows);
     for (size_t lane = 0; lane < TILE_LANES; lane++) {
@@ -103,7 +186,9 @@ int32_t *kernel_window_moved(enum kernel_window_kind kind, void *state,
         cursor->first[in] =
             empty ? cursor->past[in] : row_moved(cursor->first[in], old_put[lane], old_rows);
     }
-    return kernel_window_infos[kind].best ? best_moved(state, old_rows, old_put, best_rows) : NULL;
+    return kernel_window_infos[kind].rows
+               ? rows_moved(kind, state, tile, old_rows, old_put, new_rows)
+               : NULL;
 }
 
 static void less(int32_t *time_ms, int32_t ms)
@@ -119,9 +204,12 @@ void kernel_window_rebased(enum kernel_window_kind kind, void *state, int32_t ms
     for (size_t lane = 0; lane < TILE_LANES; lane++) {
         const size_t group = lane / TILE_GROUP, in = lane % TILE_GROUP;
         less(&cursor_of(kind, state, lane)->leaves_ms[in], ms);
-        if (kind == WINDOW_RATE || kind == WINDOW_INCREASE) {
+        if (shapes[kind] == SHAPE_window_growth) {
             less(&((struct window_growth *)state)->groups[group].last_ms[in], ms);
-        } else if (kind == WINDOW_DERIV || kind == WINDOW_PREDICT_LINEAR) {
+        } else if (shapes[kind] == SHAPE_window_pair) {
+            less(&((struct window_pair *)state)->groups[group].last_ms[in], ms);
+            less(&((struct window_pair *)state)->groups[group].before_ms[in], ms);
+        } else if (shapes[kind] == SHAPE_window_line) {
             less(&((struct window_line *)state)->groups[group].last_ms[in], ms);
             less(&((struct window_line *)state)->groups[group].zero_ms[in], ms);
         }

@@ -24,6 +24,7 @@ struct kernel_tile {
     size_t stride;
     int64_t origin_ms;
     int32_t rows;
+    uint64_t dead;           /* lanes of no series: nothing of them is read, none has a result */
     uint32_t phase;          /* spreads periodic work of the tiles over time; any number */
     int32_t put[TILE_LANES]; /* the row that the lane's next sample goes to */
 };
@@ -71,13 +72,50 @@ struct window_line { /* x: ms after zero_ms, y: values */
     } groups[TILE_GROUPS];
     uint64_t odd; /* as above */
 };
+struct window_pair { /* the newest sample and the one before */
+    struct window_pair_group {
+        struct window_cursor cursor;
+        int32_t last_ms[TILE_GROUP], before_ms[TILE_GROUP];
+        double last[TILE_GROUP], before[TILE_GROUP];
+    } groups[TILE_GROUPS];
+};
+struct window_count {
+    struct window_count_group {
+        struct window_cursor cursor;
+    } groups[TILE_GROUPS];
+};
+struct window_turns { /* how often a sample was other than the one before, in the function's sense
+                       */
+    struct window_turns_group {
+        struct window_cursor cursor;
+        int32_t turns[TILE_GROUP];
+        double first[TILE_GROUP], last[TILE_GROUP];
+    } groups[TILE_GROUPS];
+};
+struct window_spread { /* y: values above level */
+    struct window_spread_group {
+        struct window_cursor cursor;
+        double level[TILE_GROUP], yy_hi[TILE_GROUP], yy_lo[TILE_GROUP];
+        struct window_sum y;
+    } groups[TILE_GROUPS];
+    uint64_t odd; /* as above */
+};
+/* Rows of samples, lowest value first, a lane behind the other: rows[lane * tile.rows + i]. NaN is
+ * the lowest. */
+struct window_order {
+    struct window_order_group {
+        struct window_cursor cursor;
+        int32_t size[TILE_GROUP];
+    } groups[TILE_GROUPS];
+    int32_t *rows; /* [TILE_LANES][tile.rows], the caller's */
+};
 /* Rows of samples of which none later is better: the first is the best (a monotone deque). */
 struct window_best {
     struct window_best_group {
         struct window_cursor cursor;
         int32_t head[TILE_GROUP], size[TILE_GROUP];
     } groups[TILE_GROUPS];
-    int32_t *rows; /* [tile.rows][TILE_LANES], the caller's; see kernel_window_moved() */
+    int32_t *rows; /* [tile.rows][TILE_LANES], the caller's */
 };
 
 enum kernel_window_kind {
@@ -91,8 +129,15 @@ enum kernel_window_kind {
  * a result (enough samples); ret[l] is written for all lanes, its value matters where the bit is.
  *
  *   rate, increase   Prometheus 3 extrapolatedRate; 2 samples or more; a fall is a restart from 0
- *   avg_over_time    unit of the samples; 1 sample or more
+ *   delta            the same for gauges: a fall is a fall
+ *   irate, idelta    from the last two samples; 2 or more
+ *   avg_, sum_       unit of the samples; 1 sample or more
+ *   stddev_, stdvar_ of the population; 1 or more
+ *   count_, present_ number of samples; 1; 1 or more
+ *   last_            newest sample; 1 or more
+ *   changes, resets  samples that differ from the one before (NaN is equal to NaN); that are less
  *   max_, min_       NaN only when all are NaN; 1 or more
+ *   quantile_        argument: which, 0 .. 1, by linear interpolation; 1 or more
  *   deriv            slope of least squares, per second; 2 or more; 0 for a constant
  *   predict_linear   least squares line at end + argument seconds; 2 or more
  *
@@ -109,20 +154,22 @@ struct kernel_window_info {
     kernel_window_step_f *step;
     size_t state_bytes; /* of 64 lanes */
     bool argument;
-    bool best; /* the state is a struct window_best and needs rows */
+    bool rows; /* the state has a pointer to so many rows, see kernel_window_rows() */
 };
 extern const struct kernel_window_info kernel_window_infos[WINDOW_KINDS];
 
 /* An empty window: what the lane has from `row` on is new to it. A fresh state is zeroed, and each
  * of its lanes cleared. */
 void kernel_window_clear(enum kernel_window_kind kind, void *state, size_t lane, int32_t row);
+/* Where a state that has rows keeps the pointer to them: tile->rows * TILE_LANES numbers, which the
+ * caller gives and frees. */
+int32_t **kernel_window_rows(enum kernel_window_kind kind, void *state);
 /* The tile got more rows, in a new order: what was row r of a lane is now row
- * (r - old_put[lane] + old_rows) % old_rows, and its next one is old_rows. best_rows: the new array
- * of max and min (see struct window_best); the one before is returned, for the caller to free; NULL
- * for others. */
+ * (r - old_put[lane] + old_rows) % old_rows, and its next one is old_rows. new_rows: for states
+ * that have rows; those before are returned, for the caller to free; NULL for others. */
 int32_t *kernel_window_moved(enum kernel_window_kind kind, void *state,
                              const struct kernel_tile *tile, int32_t old_rows,
-                             const int32_t old_put[TILE_LANES], int32_t *best_rows);
+                             const int32_t old_put[TILE_LANES], int32_t *new_rows);
 /* The tile's origin moved forward by ms: all times of the lanes are less by it, but none less than
  * INT32_MIN + 1. */
 void kernel_window_rebased(enum kernel_window_kind kind, void *state, int32_t ms);

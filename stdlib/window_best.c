@@ -81,7 +81,8 @@ LANE_INLINE uint64_t best_step(const struct kernel_tile *tile, struct window_bes
     const int32_t start = walk_clamp(start_ms - tile->origin_ms);
     const int32_t end = walk_clamp(end_ms - tile->origin_ms);
     uint64_t present = 0;
-    for (size_t lane = 0; lane < TILE_LANES; lane++) {
+    for (uint64_t live = ~tile->dead; live; live &= live - 1) {
+        const size_t lane = (size_t)__builtin_ctzll(live);
         const struct looking l = {tile, &s->groups[lane / TILE_GROUP], s->rows + lane, lane,
                                   lane % TILE_GROUP};
         present |= (uint64_t)(best_walk(&l, start, end, highest) > 0) << lane;

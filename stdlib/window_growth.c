@@ -1,5 +1,5 @@
-/* rate and increase: growth of a counter between the first and the last sample of the window,
- * stretched towards its ends (extrapolatedRate of Prometheus 3). */
+/* rate, increase and delta: growth between the first and the last sample of the window, stretched
+ * towards its ends (extrapolatedRate of Prometheus 3). */
 #include "stdlib/window_walk.h"
 
 struct growing {
@@ -7,6 +7,7 @@ struct growing {
     whole last_ms;
     struct sum lost;
     mask fell; /* lost may be other than 0 */
+    bool counter;
 };
 
 static inline void growth_enter(void *state, const struct walk *w, mask m, whole t)
@@ -15,8 +16,9 @@ static inline void growth_enter(void *state, const struct walk *w, mask m, whole
     real value = walk_values(w, w->past, m);
     mask some = whole_greater(w->count, whole_of(0));
     mask fell = m & some & real_less(value, g->last);
-    if (mask_any(fell)) {
+    if (g->counter && mask_any(fell)) {
         sum_add(&g->lost, fell, g->last);
+        sum_peak(&g->lost, fell, g->last);
         g->fell |= fell;
     }
     g->first = real_pick(m & ~some, value, g->first);
@@ -29,8 +31,10 @@ static inline void growth_leave(void *state, const struct walk *w, mask m, mask 
     struct growing *g = state;
     real value = mask_any(rest) ? walk_values(w, second, rest) : g->first;
     if (mask_any(g->fell & m)) {
-        sum_add(&g->lost, rest & real_less(value, g->first), -g->first);
+        sum_add(&g->lost, rest & g->fell & real_less(value, g->first), -g->first);
+        sum_peak(&g->lost, whole_of(0), value);
         sum_clear(&g->lost, m & ~rest);
+        g->fell &= ~(m & ~rest);
     }
     g->first = real_pick(rest, value, g->first);
 }
@@ -93,22 +97,23 @@ LANE_INLINE real gap_to_zero(mask some, const struct gaps *gaps, real first, rea
     return real_pick(up & real_less(to_zero, gaps->start), to_zero, gaps->start);
 }
 
-/* Stores the losses of the lanes, anew where they are doubtful or gone. */
+/* Stores what the lanes lost, summed anew where it is doubtful or may be gone. */
 LANE_INLINE void growth_settle(const struct kernel_tile *tile, struct window_growth *state,
                                struct growing *g, const struct walk *w)
 {
     struct window_sum *lost = &state->lost[w->lane / TILE_GROUP];
-    const uint64_t lanes = group_bits(whole_of(-1), w->lane);
+    const mask gone = real_equal(g->lost.hi, real_of(0));
     sum_store(&g->lost, lost, w->lane % TILE_GROUP);
-    state->fallen |= lanes;
-    mask some = ~real_equal(g->lost.hi, real_of(0));
-    if ((w->left && mask_any(sum_doubtful(&g->lost))) || !mask_any(some)) {
-        growth_anew(tile, state, lanes);
+    state->fallen &= ~group_bits(whole_of(-1), w->lane);
+    state->fallen |= group_bits(g->fell, w->lane);
+    uint64_t again = group_bits(w->left & g->fell & (gone | sum_doubtful(&g->lost)), w->lane);
+    if (again) {
+        growth_anew(tile, state, again);
         g->lost = sum_load(lost, w->lane % TILE_GROUP);
     }
 }
 
-LANE_INLINE struct growing growth_load(const struct window_growth *state, int lane)
+LANE_INLINE struct growing growth_load(const struct window_growth *state, int lane, bool counter)
 {
     const struct window_growth_group *from = &state->groups[lane / TILE_GROUP];
     const int in = lane % TILE_GROUP;
@@ -116,12 +121,19 @@ LANE_INLINE struct growing growth_load(const struct window_growth *state, int la
                         real_load(from->last + in),
                         whole_load(from->last_ms + in),
                         {real_of(0), real_of(0), real_of(0)},
-                        whole_of(0)};
+                        whole_of(0),
+                        counter};
     if (state->fallen & group_bits(whole_of(-1), lane)) {
         g.lost = sum_load(&state->lost[lane / TILE_GROUP], in);
-        g.fell = whole_of(-1);
+        g.fell = mask_of(state->fallen >> lane);
     }
     return g;
+}
+
+/* Some lane of the group has lost something, or had before this step. */
+LANE_INLINE bool growth_fell(const struct window_growth *state, const struct growing *g, int lane)
+{
+    return (state->fallen & group_bits(whole_of(-1), lane)) != 0 || mask_any(g->fell);
 }
 
 LANE_INLINE void growth_store(const struct growing *g, struct window_growth *state, int lane)
@@ -133,8 +145,25 @@ LANE_INLINE void growth_store(const struct growing *g, struct window_growth *sta
     whole_store(to->last_ms + in, g->last_ms);
 }
 
+/* Lanes that are out of step. */
+static __attribute__((noinline)) void growth_apart(const struct kernel_tile *tile,
+                                                   struct window_growth *state, int lane,
+                                                   int64_t start_ms, int64_t end_ms, bool counter)
+{
+    struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+    struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+    struct growing g = growth_load(state, lane, counter);
+    walk_step(&w, growth_enter, growth_leave, &g);
+    walk_store(&w, cursor);
+    growth_store(&g, state, lane);
+    if (growth_fell(state, &g, lane)) {
+        growth_settle(tile, state, &g, &w);
+    }
+}
+
 LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_growth *state,
-                                 int64_t start_ms, int64_t end_ms, bool per_second, double *ret)
+                                 int64_t start_ms, int64_t end_ms, bool per_second, bool counter,
+                                 double *ret)
 {
     const real start = real_of((double)(start_ms - tile->origin_ms));
     const real end = real_of((double)(end_ms - tile->origin_ms));
@@ -143,14 +172,21 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
         struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
         struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
-        struct growing g = growth_load(state, lane);
-        walk_step(&w, growth_enter, growth_leave, &g);
-        if (w.moved) {
-            walk_store(&w, cursor);
-            growth_store(&g, state, lane);
-        }
-        if (mask_any(g.fell)) {
-            growth_settle(tile, state, &g, &w);
+        struct growing g = growth_load(state, lane, counter);
+        struct quick quick;
+        if (walk_quick(&w, &quick)) {
+            walk_quickly(&w, &quick, growth_enter, growth_leave, &g);
+            if (w.moved) {
+                walk_store(&w, cursor);
+                growth_store(&g, state, lane);
+            }
+            if (growth_fell(state, &g, lane)) {
+                growth_settle(tile, state, &g, &w);
+            }
+        } else {
+            growth_apart(tile, state, lane, start_ms, end_ms, counter);
+            w = walk_load(tile, cursor, lane, start_ms, end_ms);
+            g = growth_load(state, lane, counter);
         }
         const mask some = whole_greater(w.count, whole_of(1));
         const real intervals = real_whole(w.count - 1), first_ms = real_whole(w.leaves);
@@ -159,7 +195,7 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
         struct gaps gaps = {first_ms - start, end - last_ms, last_ms - first_ms};
         gaps.start = gap_limit(some, gaps.start, gaps.sampled, intervals);
         gaps.end = gap_limit(some, gaps.end, gaps.sampled, intervals);
-        gaps.start = gap_to_zero(some, &gaps, g.first, growth);
+        gaps.start = counter ? gap_to_zero(some, &gaps, g.first, growth) : gaps.start;
         real stretched = gaps.sampled + gaps.start + gaps.end;
         real over = per_second ? gaps.sampled * range : gaps.sampled;
         real_store(ret + lane, growth * (stretched / over));
@@ -172,12 +208,19 @@ uint64_t kernel_window_rate(const struct kernel_tile *tile, void *state, int64_t
                             int64_t end_ms, double argument, double *ret)
 {
     (void)argument;
-    return growth_step(tile, state, start_ms, end_ms, true, ret);
+    return growth_step(tile, state, start_ms, end_ms, true, true, ret);
 }
 
 uint64_t kernel_window_increase(const struct kernel_tile *tile, void *state, int64_t start_ms,
                                 int64_t end_ms, double argument, double *ret)
 {
     (void)argument;
-    return growth_step(tile, state, start_ms, end_ms, false, ret);
+    return growth_step(tile, state, start_ms, end_ms, false, true, ret);
+}
+
+uint64_t kernel_window_delta(const struct kernel_tile *tile, void *state, int64_t start_ms,
+                             int64_t end_ms, double argument, double *ret)
+{
+    (void)argument;
+    return growth_step(tile, state, start_ms, end_ms, false, false, ret);
 }

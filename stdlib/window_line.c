@@ -22,6 +22,7 @@ LANE_INLINE void line_fold(struct fitting *f, mask m, whole t, real value, doubl
     two_sum(&f->xx, &f->xx_lo, x * x * real_of(sign));
     two_sum(&f->xy, &f->xy_lo, x * y * real_of(sign));
     sum_add(&f->y, finite, y * real_of(sign));
+    sum_peak(&f->y, finite, y);
 }
 
 static inline void line_enter(void *state, const struct walk *w, mask m, whole t)
@@ -43,6 +44,9 @@ static inline void line_leave(void *state, const struct walk *w, mask m, mask re
     const mask none = m & ~rest;
     (void)second;
     line_fold(f, m, w->leaves, walk_values(w, w->first, m), -1);
+    if (!mask_any(none)) {
+        return;
+    }
     f->x = real_pick(none, real_of(0), f->x);
     f->xx = real_pick(none, real_of(0), f->xx);
     f->xx_lo = real_pick(none, real_of(0), f->xx_lo);
@@ -149,6 +153,21 @@ LANE_INLINE mask line_behind(const struct walk *w, const struct fitting *f)
     return whole_greater(w->count, whole_of(0)) & real_greater(behind, span * real_of(part));
 }
 
+/* Lanes that are out of step. Returns those that lost a sample, as bits of the tile. */
+static __attribute__((noinline)) uint64_t line_apart(const struct kernel_tile *tile,
+                                                     struct window_line *s, int lane,
+                                                     int64_t start_ms, int64_t end_ms)
+{
+    struct window_cursor *cursor = &s->groups[lane / TILE_GROUP].cursor;
+    struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+    struct fitting f = line_load(s, lane);
+    walk_step(&w, line_enter, line_leave, &f);
+    walk_store(&w, cursor);
+    line_store(&f, s, lane);
+    s->odd |= group_bits(f.odd, lane);
+    return group_bits(w.left, lane);
+}
+
 LANE_INLINE uint64_t line_step(const struct kernel_tile *tile, struct window_line *s,
                                int64_t start_ms, int64_t end_ms, bool predict, double ahead_s,
                                double *ret)
@@ -156,22 +175,28 @@ LANE_INLINE uint64_t line_step(const struct kernel_tile *tile, struct window_lin
     const real end = real_of((double)(end_ms - tile->origin_ms));
     uint64_t present = 0;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
-        struct walk w =
-            walk_load(tile, &s->groups[lane / TILE_GROUP].cursor, lane, start_ms, end_ms);
+        struct window_cursor *cursor = &s->groups[lane / TILE_GROUP].cursor;
+        struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
         struct fitting f = line_load(s, lane);
-        walk_step(&w, line_enter, line_leave, &f);
-        if (w.moved) {
-            walk_store(&w, &s->groups[lane / TILE_GROUP].cursor);
-            line_store(&f, s, lane);
-            s->odd |= group_bits(f.odd, lane);
+        struct quick quick;
+        if (walk_quick(&w, &quick)) {
+            walk_quickly(&w, &quick, line_enter, line_leave, &f);
+            if (w.moved) {
+                walk_store(&w, cursor);
+                line_store(&f, s, lane);
+                s->odd |= group_bits(f.odd, lane);
+            }
+        } else {
+            const uint64_t left = line_apart(tile, s, lane, start_ms, end_ms);
+            w = walk_load(tile, cursor, lane, start_ms, end_ms);
+            w.left = mask_of(left >> lane);
+            f = line_load(s, lane);
         }
         const mask some = whole_greater(w.count, whole_of(1));
-        uint64_t again = s->odd & group_bits(whole_greater(w.count, whole_of(0)), lane);
-        if (w.left) {
-            again |= group_bits(whole_greater(w.count, whole_of(0)) &
-                                    (sum_doubtful(&f.y) | line_behind(&w, &f)),
-                                lane);
-        }
+        const mask doubtful = w.left & (sum_doubtful(&f.y) | line_behind(&w, &f));
+        const mask held = whole_greater(w.count, whole_of(0));
+        const uint64_t again =
+            (s->odd & group_bits(held, lane)) | group_bits(doubtful & held, lane);
         if (again) {
             line_anew(tile, s, again);
             f = line_load(s, lane);

@@ -3,7 +3,8 @@
  *
  * A step takes in the samples up to the window's end, then lets go of those at or before its start;
  * enter and leave say what that means to the function at hand. Mostly all lanes take one sample
- * from one row: then a row is read as a vector. */
+ * from one row, and those that lose one lose it in one row: then walk_quick() does it in the loop
+ * over the lanes. Else walk_step() does, which each function has in a C function apart. */
 #ifndef HEAL_STDLIB_WINDOW_WALK_H
 #define HEAL_STDLIB_WINDOW_WALK_H
 
@@ -13,10 +14,12 @@
 struct walk {
     const struct kernel_tile *tile;
     int lane;                  /* the first of LANES */
+    mask live;                 /* lanes of a series */
     whole first, past, leaves; /* as in struct window_cursor */
     whole count;
     int32_t start, end; /* of the window, since the tile's origin */
-    bool moved, left;   /* something came or went; something went */
+    mask left;          /* lanes that lost a sample */
+    bool moved;         /* something came or went */
 };
 
 /* ---- rows ---- */
@@ -77,6 +80,13 @@ LANE_INLINE int32_t walk_clamp(int64_t ms)
     return ms < INT32_MIN ? INT32_MIN : ms >= INT32_MAX ? INT32_MAX - 1 : (int32_t)ms;
 }
 
+LANE_INLINE whole walk_count(const struct walk *w)
+{
+    whole rows = w->past - w->first;
+    rows = whole_pick(whole_at_most(rows, whole_of(0)), rows + w->tile->rows, rows);
+    return w->live & ~whole_equal(w->leaves, whole_of(INT32_MAX)) & rows;
+}
+
 LANE_INLINE struct walk walk_load(const struct kernel_tile *tile,
                                   const struct window_cursor *cursor, int lane, int64_t start_ms,
                                   int64_t end_ms)
@@ -84,15 +94,14 @@ LANE_INLINE struct walk walk_load(const struct kernel_tile *tile,
     const int in = lane % TILE_GROUP;
     struct walk w = {.tile = tile,
                      .lane = lane,
+                     .live = ~mask_of(tile->dead >> lane),
+                     .left = whole_of(0),
                      .first = whole_load(cursor->first + in),
                      .past = whole_load(cursor->past + in),
                      .leaves = whole_load(cursor->leaves_ms + in),
                      .start = walk_clamp(start_ms - tile->origin_ms),
                      .end = walk_clamp(end_ms - tile->origin_ms)};
-    mask some = ~whole_equal(w.leaves, whole_of(INT32_MAX));
-    whole rows = w.past - w.first;
-    rows = whole_pick(whole_at_most(rows, whole_of(0)), rows + tile->rows, rows);
-    w.count = some & rows;
+    w.count = walk_count(&w);
     return w;
 }
 
@@ -113,7 +122,7 @@ typedef void walk_leave_f(void *state, const struct walk *w, mask m, mask rest, 
 LANE_INLINE void walk_step(struct walk *w, walk_enter_f *enter, walk_leave_f *leave, void *state)
 {
     const whole put = whole_load(w->tile->put + w->lane);
-    mask in = ~whole_equal(w->past, put);
+    mask in = w->live & ~whole_equal(w->past, put);
     while (mask_any(in)) {
         whole t = walk_times(w, w->past, in);
         in &= whole_at_most(t, whole_of(w->end));
@@ -127,18 +136,90 @@ LANE_INLINE void walk_step(struct walk *w, walk_enter_f *enter, walk_leave_f *le
         w->past = whole_pick(in, walk_next(w, w->past), w->past);
         in &= ~whole_equal(w->past, put);
     }
-    mask out = whole_at_most(w->leaves, whole_of(w->start));
+    mask out = w->live & whole_at_most(w->leaves, whole_of(w->start));
     while (mask_any(out)) {
         const whole second = walk_next(w, w->first);
         mask rest = out & whole_greater(w->count, whole_of(1));
         leave(state, w, out, rest, second);
-        w->moved = w->left = true;
+        w->moved = true;
+        w->left |= out;
         whole t = mask_any(rest) ? walk_times(w, second, rest) : whole_of(INT32_MAX);
         w->leaves = whole_pick(out, whole_pick(rest, t, whole_of(INT32_MAX)), w->leaves);
         w->first = whole_pick(out, second, w->first);
         w->count += out;
-        out = whole_at_most(w->leaves, whole_of(w->start));
+        out = w->live & whole_at_most(w->leaves, whole_of(w->start));
     }
+}
+
+/* What a quick step does: all live lanes take the sample of row `past`, or none does; those of
+ * `out` lose that of row `first`. */
+struct quick {
+    bool in, some_out;
+    int32_t past, next, second;
+    mask out;
+    whole came, then; /* times of what comes, and of what is first then */
+};
+
+LANE_INLINE int32_t next_of(const struct walk *w, int32_t row)
+{
+    return row + 1 == w->tile->rows ? 0 : row + 1;
+}
+
+/* False when lanes are out of step, or one is empty or becomes so: walk_step() knows what to do. */
+LANE_INLINE bool walk_quick(const struct walk *w, struct quick *q)
+{
+    const whole put = whole_load(w->tile->put + w->lane);
+    q->past = w->tile->dead >> w->lane & 1 ? whole_max(whole_pick(w->live, w->past, whole_of(-1)))
+                                           : whole_lane(w->past, 0);
+    int32_t last = w->tile->dead >> w->lane & 1 ? whole_max(whole_pick(w->live, put, whole_of(-1)))
+                                                : whole_lane(put, 0);
+    whole strange = (w->past ^ whole_of(q->past)) | (put ^ whole_of(last));
+    if (q->past < 0 || mask_any(w->live & ~whole_equal(strange, whole_of(0)))) {
+        return false;
+    }
+    q->in = false;
+    if (q->past != last) {
+        q->next = next_of(w, q->past);
+        q->came = whole_load(w->tile->times_ms + walk_at(w, q->past));
+        mask late = whole_greater(q->came, whole_of(w->end));
+        mask empty = whole_equal(w->leaves, whole_of(INT32_MAX));
+        q->in = !mask_any(w->live & (late | empty)) && q->next == last;
+        if (!q->in && (q->next != last || mask_any(w->live & ~late))) {
+            return false;
+        }
+    }
+    q->out = w->live & whole_at_most(w->leaves, whole_of(w->start));
+    q->some_out = mask_any(q->out);
+    if (q->some_out) {
+        int32_t row = walk_row(w->first, q->out);
+        if (row < 0) {
+            return false;
+        }
+        q->second = next_of(w, row);
+        q->then = whole_load(w->tile->times_ms + walk_at(w, q->second));
+        mask soon = whole_at_most(q->then, whole_of(w->start));
+        return q->second != (q->in ? q->next : q->past) && !mask_any(q->out & soon);
+    }
+    return true;
+}
+
+LANE_INLINE void walk_quickly(struct walk *w, const struct quick *q, walk_enter_f *enter,
+                              walk_leave_f *leave, void *state)
+{
+    if (q->in) {
+        w->past = whole_of(q->past);
+        enter(state, w, whole_of(-1), q->came);
+        w->past = whole_of(q->next);
+        w->moved = true;
+    }
+    if (q->some_out) {
+        leave(state, w, q->out, q->out, whole_of(q->second));
+        w->first = whole_pick(q->out, whole_of(q->second), w->first);
+        w->leaves = whole_pick(q->out, q->then, w->leaves);
+        w->moved = true;
+        w->left = q->out;
+    }
+    w->count = walk_count(w);
 }
 
 /* ---- sums ---- */
@@ -170,11 +251,15 @@ LANE_INLINE void two_sum(real *hi, real *lo, real value)
     *hi = total;
 }
 
+/* Adds the value in lanes of m; sum_peak() is due afterwards. */
 LANE_INLINE void sum_add(struct sum *sum, mask m, real value)
 {
-    value = real_pick(m, value, real_of(0));
-    two_sum(&sum->hi, &sum->lo, value);
-    real size = real_abs(sum->hi), other = real_abs(value);
+    two_sum(&sum->hi, &sum->lo, real_pick(m, value, real_of(0)));
+}
+
+LANE_INLINE void sum_peak(struct sum *sum, mask m, real value)
+{
+    real size = real_abs(sum->hi), other = real_pick(m, real_abs(value), real_of(0));
     size = real_pick(real_greater(other, size), other, size);
     sum->peak = real_pick(real_greater(size, sum->peak), size, sum->peak);
 }

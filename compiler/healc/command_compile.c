@@ -28,6 +28,7 @@ struct compile_run {
     uint64_t serial;        /* 0: one more than the file's that is there */
     bool cpus[BUNDLE_CPUS]; /* levels to make objects for */
     const char *cpu_text;   /* the last one named */
+    size_t cpu_count;       /* named */
     struct paths paths;
     struct arena arena;
     struct sources read;    /* as named by the caller; what reports point to */
@@ -67,6 +68,7 @@ static bool read_serial(const char *text, uint64_t *ret)
 static bool read_cpu(struct compile_run *run, const char *text)
 {
     run->cpu_text = text;
+    run->cpu_count++;
     for (size_t i = 0; i < BUNDLE_CPUS; i++) {
         if (strcmp(text, bundle_cpu_words[i]) == 0) {
             run->cpus[i] = true;
@@ -129,7 +131,10 @@ static int read_arguments(int argc, char **argv, struct compile_run *run)
     if (code != HEALC_OK) {
         return code;
     }
-    if (!emits(run) && (!run->out || !bundle_path(run->out))) {
+    if (emits(run) && run->cpu_count > 1) {
+        return option_fail(argv[0], "--emit takes one --cpu");
+    }
+    if (!emits(run) && (!run->out || bundle_path_check(run->out, &error) != STATUS_OK)) {
         return option_fail(argv[0], "name the bundle with -o FILE" BUNDLE_SUFFIX);
     }
     if (optind == argc) {

@@ -20,7 +20,7 @@ static void print_text(const struct abi_plan *plan)
     uint64_t bytes = 0, ns = 0;
     size_t shared = 0, on_code = 0;
     printf("%6s %8s %8s %7s  %-18s %s\n", "node", "ns/slot", "B/slot", "readers", "kernel",
-           "operator(inputs)");
+           "operator (inputs) @ where it stands first");
     for (size_t i = 0; i < plan->node_count; i++) {
         const struct abi_node *node = &plan->nodes[i];
         char kernel[32] = "-", inputs[40] = "";
@@ -32,18 +32,21 @@ static void print_text(const struct abi_plan *plan)
         } else if (node->input_count == 2) {
             snprintf(inputs, sizeof inputs, " (%u, %u)", node->input[0], node->input[1]);
         }
-        printf("%6zu %8u %8u %7u  %-18s %s%s%s%s\n", i, node->ns_per_slot, node->bytes_per_slot,
-               node->readers, kernel, node->text, inputs, node->scalar ? " scalar" : "",
-               node->outside ? " *" : "");
+        printf("%6zu %8u %8u %7u  %-18s %s%s%s%s @ %s:%u\n", i, node->ns_per_slot,
+               node->bytes_per_slot, node->readers, kernel, node->text, inputs,
+               node->scalar ? " scalar" : "", node->outside ? " *" : "",
+               node->path ? node->path : "?", node->line);
         bytes += node->scalar ? 0 : node->bytes_per_slot;
         ns += node->scalar ? 0 : node->ns_per_slot;
         shared += node->readers > 1;
         on_code += node->group != ABI_NONE;
     }
-    printf("%zu operators, %zu with several readers; %zu in %zu kernels; at worst %llu ns and %llu "
-           "bytes a slot, without rings of samples (* read by the engine)\n",
-           plan->node_count, shared, on_code, plan->group_count, (unsigned long long)ns,
-           (unsigned long long)bytes);
+    printf(
+        "%zu operators, %zu with several readers; %zu in %zu kernels; at worst %llu ns and %llu "
+        "bytes a slot, with a sample of each series a second and without the room for samples (* "
+        "read by the engine)\n",
+        plan->node_count, shared, on_code, plan->group_count, (unsigned long long)ns,
+        (unsigned long long)bytes);
 }
 
 /* Labels of dot: a quote and a backslash are escaped. */
@@ -89,8 +92,8 @@ static int plan_paths(const char *verb, const struct paths *paths, bool dot)
     struct arena arena = {0};
     struct sources sources = {0};
     struct error error;
-    const struct program *program = paths_program(paths, &arena, &sources);
-    int code = program ? HEALC_OK : HEALC_FINDINGS;
+    int code = HEALC_OK;
+    const struct program *program = paths_program(paths, &arena, &sources, &code);
     if (program) {
         struct abi_plan *plan = abi_plan_new(program, duration_seconds(CODE_TICK_SECONDS), &error);
         if (plan) {
@@ -130,6 +133,9 @@ int command_plan(int argc, char **argv)
         if (!paths_add(&paths, argv[i], &error)) {
             code = option_fail(argv[0], "%s", error.message);
         }
+    }
+    if (code == HEALC_OK && paths.count == 0) {
+        code = option_fail(argv[0], "no *.heal file is there");
     }
     code = code == HEALC_OK ? plan_paths(argv[0], &paths, dot) : code;
     paths_release(&paths);

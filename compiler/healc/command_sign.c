@@ -1,4 +1,4 @@
-/* healc sign [--key FILE] FOLDER|FILE.healb: signs policies, with a key made on first use. */
+/* healc sign [--key FILE] FILE.healb: signs a bundle, with a key made on first use. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,19 +17,6 @@ static void comment_of(const char *path, char *ret, size_t size)
     const char *slash = strrchr(path, '/');
     snprintf(ret, size, "timestamp:%lld\tfile:%s\thashed", (long long)time(NULL),
              slash ? slash + 1 : path);
-}
-
-static enum status sign_folder(const char *path, const struct trust_secret *secret,
-                               const char *key_path, struct error *error)
-{
-    struct trust_folder folder;
-    char comment[TRUST_COMMENT_BYTES];
-    comment_of("MANIFEST", comment, sizeof(comment));
-    TRY(trust_folder_sign(path, secret, comment, &folder, error));
-    printf("signed %zu policy file%s in %s, serial %llu, with %s\n", folder.count,
-           folder.count == 1 ? "" : "s", path, (unsigned long long)folder.serial, key_path);
-    trust_folder_release(&folder);
-    return STATUS_OK;
 }
 
 /* Only a bundle is signed: a name that ends in .healb is no promise about the bytes. */
@@ -85,8 +72,11 @@ int command_sign(int argc, char **argv)
         }
     }
     if (usage || path == NULL) {
-        fprintf(stderr, "usage: healc sign [--key FILE] FOLDER|FILE.healb\n");
+        fprintf(stderr, "usage: healc sign [--key FILE] FILE.healb\n");
         return HEALC_FAILED;
+    }
+    if (bundle_path_check(path, &error) != STATUS_OK) {
+        return option_fail(argv[0], "%s", error.message);
     }
     if (key == NULL && !key_default_path(argv[0], true, default_path, sizeof(default_path))) {
         return HEALC_FAILED;
@@ -95,8 +85,7 @@ int command_sign(int argc, char **argv)
     if (!key_secret(argv[0], key, &secret)) {
         return HEALC_FAILED;
     }
-    enum status status = bundle_path(path) ? sign_bundle(path, &secret, key, &error)
-                                           : sign_folder(path, &secret, key, &error);
+    enum status status = sign_bundle(path, &secret, key, &error);
     trust_secret_wipe(&secret);
     if (status != STATUS_OK) {
         fprintf(stderr, "healc sign: %s\n", error.message);

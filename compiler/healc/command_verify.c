@@ -78,7 +78,8 @@ int command_verify(int argc, char **argv)
         trust_public_path(secret_path, default_path, sizeof(default_path));
         key_path = default_path;
     }
-    if (trust_public_read(key_path, &key, &error) != STATUS_OK ||
+    if (bundle_path_check(argv[optind], &error) != STATUS_OK ||
+        trust_public_read(key_path, &key, &error) != STATUS_OK ||
         bundle_files_read(argv[optind], &files, &error) != STATUS_OK) {
         return option_fail(argv[0], "%s", error.message);
     }

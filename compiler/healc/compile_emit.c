@@ -9,7 +9,7 @@
 #include "lang/parser.h"
 
 struct program *paths_program(const struct paths *paths, struct arena *arena,
-                              struct sources *sources)
+                              struct sources *sources, int *ret_code)
 {
     struct diag_list diags;
     diag_list_init(&diags, arena, sources);
@@ -18,6 +18,7 @@ struct program *paths_program(const struct paths *paths, struct arena *arena,
                 diags.errors == 0;
     if (!good) {
         diag_print(&diags, DIAG_FULL, false, stderr);
+        *ret_code = source_is_missing(&diags) ? HEALC_FAILED : HEALC_FINDINGS;
     }
     return good ? program : NULL;
 }
@@ -37,6 +38,13 @@ static bool find_form(const char *text, enum code_form *ret)
     return false;
 }
 
+/* Nothing is written over a source. */
+static bool is_policy(const char *path)
+{
+    const char *suffix = strrchr(path, '.');
+    return suffix && strcmp(suffix, ".heal") == 0;
+}
+
 int compile_emit(const char *verb, const struct paths *paths, const char *form_text,
                  const char *cpu_text, const char *output)
 {
@@ -45,6 +53,7 @@ int compile_emit(const char *verb, const struct paths *paths, const char *form_t
     struct arena arena = {0};
     struct sources sources = {0};
     struct error error;
+    int code = HEALC_OK;
     if (!find_form(form_text, &form)) {
         return option_fail(verb, "--emit is ll, asm or obj, not '%s'", form_text);
     }
@@ -54,8 +63,11 @@ int compile_emit(const char *verb, const struct paths *paths, const char *form_t
     if (form == CODE_OBJECT && !output && isatty(STDOUT_FILENO)) {
         return option_fail(verb, "an object is not for a terminal; name a file with -o");
     }
-    const struct program *program = paths_program(paths, &arena, &sources);
-    int code = program ? HEALC_OK : HEALC_FINDINGS;
+    if (output && is_policy(output)) {
+        return option_fail(verb, "'%s' would be a policy by its name; name another file with -o",
+                           output);
+    }
+    const struct program *program = paths_program(paths, &arena, &sources, &code);
     if (program && code_emit(program, cpu, form, output, &error) != STATUS_OK) {
         fprintf(stderr, "healc %s: %s\n", verb, error.message);
         code = HEALC_FAILED;

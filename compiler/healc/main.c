@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/healc/compile_child.h"
 #include "compiler/healc/option.h"
 
 struct command {
@@ -63,6 +64,9 @@ int main(int argc, char **argv)
     if (strcmp(verb, "--version") == 0) {
         printf("healc %s\n", HEAL_VERSION);
         return HEALC_OK;
+    }
+    if (strcmp(verb, "--compile-child") == 0 && argc == 3) {
+        compile_child_main(argv[2]);
     }
     bool help = strcmp(verb, "help") == 0;
     if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || (help && argc < 3)) {

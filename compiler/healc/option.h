@@ -35,11 +35,11 @@ enum { PATHS_MAX = 4096, PATHS_DEPTH_MAX = 32 };
 bool paths_add(struct paths *paths, const char *path, struct error *error);
 void paths_release(struct paths *paths);
 
-/* Parses and checks; findings go to standard error. NULL when there is an error. The program lives
- * in the arena. */
+/* Parses and checks; findings go to standard error. NULL, with the exit code of the verb in
+ * ret_code, when there is an error. The program lives in the arena. */
 struct program;
 struct program *paths_program(const struct paths *paths, struct arena *arena,
-                              struct sources *sources);
+                              struct sources *sources, int *ret_code);
 
 /* healc compile --emit: the machine code as ll, asm or obj, once the paths are known. output NULL:
  * standard output. */

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""The main job, for real, on this host: run.py BUILD_FOLDER [--bundle]
+"""The main job, for real, on this host: run.py BUILD_FOLDER
 
 Two real workers run under a small supervisor. `leaky` really leaks memory and would die at its limit;
 `ledger` fails a part of its requests, and a guard keeps the last ledger running. heald scrapes both and
 reads /proc, forecasts the leak, restarts `leaky` before the limit and verifies the recovery; for `ledger`
-it meets the guard and tells a person instead. Exit 0 only if that is what happened. With --bundle the
-policies are one signed bundle, whose machine code heald runs, instead of a signed folder.
+it meets the guard and tells a person instead. Exit 0 only if that is what happened.
 """
 import json
 import os
@@ -58,8 +57,8 @@ class Supervisor:
 
 
 class Demo:
-    def __init__(self, build, folder, bundle):
-        self.build, self.folder, self.bundle = build, folder, bundle
+    def __init__(self, build, folder):
+        self.build, self.folder = build, folder
         self.socket = folder / "state" / "control.sock"
         self.ports = {name: free_port() for name in ("leaky", "ledger", "listen")}
         self.workers = {}
@@ -85,16 +84,11 @@ class Demo:
             "@LEDGER_PORT@": self.ports["ledger"],
         }.items():
             text = text.replace(key, str(value))
-        if self.bundle:
-            text = text.replace(f"policies: {policies}", f"policies: {policies}.healb")
         (self.folder / "heald.yaml").write_text(text, encoding="utf-8")
-        self.say("the policies are checked, tested and signed with a development key")
+        self.say("the policies are checked, tested, compiled and signed with a development key")
         self.program("healc", "test", str(policies), check=True)
-        signed = str(policies)
-        if self.bundle:
-            signed += ".healb"
-            self.program("healc", "compile", str(policies), "-o", signed, check=True)
-        self.program("healc", "sign", "--key", str(self.folder / "development.key"), signed, check=True)
+        self.program("healc", "compile", str(policies), "-o", f"{policies}.healb", check=True)
+        self.program("healc", "sign", "--key", str(self.folder / "development.key"), f"{policies}.healb", check=True)
         self.program("heald", "-n", "-c", str(self.folder / "heald.yaml"), check=True, stdout=subprocess.DEVNULL)
 
     def start(self):
@@ -182,7 +176,7 @@ class Demo:
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="heal-quickstart-"))
-    demo = Demo(build, folder, "--bundle" in sys.argv[2:])
+    demo = Demo(build, folder)
     started = time.monotonic()
     try:
         demo.prepare()

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/bundle/cbor.h"
+#include "runtime/bundle/bundle_part.h"
 #include "runtime/trust/trust_file.h"
 
 #define BUNDLE_MAGIC "heal bundle"
@@ -189,14 +189,14 @@ static void code_policies(struct cbor *cbor, struct bundle *bundle)
     }
 }
 
-static void code_length(struct cbor *cbor, size_t *length, size_t max)
+void bundle_part_length(struct cbor *cbor, size_t *length, size_t max)
 {
     uint64_t value = *length;
     cbor_uint(cbor, &value, max);
     *length = cbor_good(cbor) ? (size_t)value : 0;
 }
 
-static void code_sources(struct cbor *cbor, struct bundle *bundle)
+void bundle_part_sources(struct cbor *cbor, struct bundle *bundle)
 {
     size_t total = 0;
     bundle->sources = cbor_items(cbor, bundle->sources, &bundle->source_count, BUNDLE_SOURCES_MAX,
@@ -207,7 +207,7 @@ static void code_sources(struct cbor *cbor, struct bundle *bundle)
         cbor_key(cbor, "path");
         cbor_text(cbor, &source->path, BUNDLE_PATH_BYTES_MAX);
         cbor_key(cbor, "bytes");
-        code_length(cbor, &source->length, BUNDLE_SOURCE_BYTES_MAX);
+        bundle_part_length(cbor, &source->length, BUNDLE_SOURCE_BYTES_MAX);
         cbor_key(cbor, "blake2b");
         cbor_bytes(cbor, source->hash, sizeof(source->hash));
         total += source->length;
@@ -223,7 +223,7 @@ static void code_sources(struct cbor *cbor, struct bundle *bundle)
     }
 }
 
-static void code_cpu(struct cbor *cbor, enum bundle_cpu *cpu)
+void bundle_part_cpu(struct cbor *cbor, enum bundle_cpu *cpu)
 {
     const char *word = cbor->reads ? "" : bundle_cpu_words[*cpu];
     cbor_text(cbor, &word, BUNDLE_NAME_BYTES_MAX);
@@ -258,21 +258,26 @@ static int object_order(const void *a, const void *b)
     return memcmp(x->hash, y->hash, sizeof(x->hash));
 }
 
-static void code_objects(struct cbor *cbor, struct bundle *bundle)
+void bundle_part_abi(struct cbor *cbor, uint32_t *abi)
+{
+    uint64_t value = *abi;
+    cbor_uint(cbor, &value, UINT32_MAX);
+    *abi = cbor_good(cbor) ? (uint32_t)value : 0;
+}
+
+void bundle_part_objects(struct cbor *cbor, struct bundle *bundle)
 {
     bundle->objects = cbor_items(cbor, bundle->objects, &bundle->object_count, BUNDLE_OBJECTS_MAX,
                                  OBJECT_BYTES_MIN, sizeof(*bundle->objects));
     for (size_t i = 0; i < bundle->object_count && cbor_good(cbor); i++) {
         struct bundle_object *object = &bundle->objects[i];
-        uint64_t abi = object->abi;
         cbor_map(cbor, 5);
         cbor_key(cbor, "abi");
-        cbor_uint(cbor, &abi, UINT32_MAX);
-        object->abi = cbor_good(cbor) ? (uint32_t)abi : 0;
+        bundle_part_abi(cbor, &object->abi);
         cbor_key(cbor, "cpu");
-        code_cpu(cbor, &object->cpu);
+        bundle_part_cpu(cbor, &object->cpu);
         cbor_key(cbor, "bytes");
-        code_length(cbor, &object->length, BUNDLE_BYTES_MAX);
+        bundle_part_length(cbor, &object->length, BUNDLE_BYTES_MAX);
         cbor_key(cbor, "blake2b");
         cbor_bytes(cbor, object->hash, sizeof(object->hash));
         cbor_key(cbor, "kernels");
@@ -301,16 +306,15 @@ static void code_manifest(struct cbor *cbor, struct bundle *bundle)
     cbor_key(cbor, "actions");
     code_actions(cbor, bundle);
     cbor_key(cbor, "objects");
-    code_objects(cbor, bundle);
+    bundle_part_objects(cbor, bundle);
     cbor_key(cbor, "sources");
-    code_sources(cbor, bundle);
+    bundle_part_sources(cbor, bundle);
     cbor_key(cbor, "policies");
     code_policies(cbor, bundle);
 }
 
-/* A reader sees no more than a manifest may be long, so that its lists cannot take more memory
- * than a named multiple of that. */
-static void code_manifest_bounded(struct cbor *cbor, struct bundle *bundle)
+void bundle_part_bounded(struct cbor *cbor, struct bundle *bundle,
+                         void (*code)(struct cbor *, struct bundle *))
 {
     const uint8_t *end = cbor->end;
     bool cut = cbor->reads && (size_t)(end - cbor->at) > BUNDLE_MANIFEST_BYTES_MAX;
@@ -318,7 +322,7 @@ static void code_manifest_bounded(struct cbor *cbor, struct bundle *bundle)
     if (cut) {
         cbor->end = cbor->at + BUNDLE_MANIFEST_BYTES_MAX;
     }
-    code_manifest(cbor, bundle);
+    code(cbor, bundle);
     cbor->end = end;
     if (!cbor->reads && cbor->length - before > BUNDLE_MANIFEST_BYTES_MAX) {
         cbor_refuse(cbor, STATUS_LIMIT, "the manifest is larger than %d bytes",
@@ -340,7 +344,7 @@ static void code_section(struct cbor *cbor, const void **bytes, size_t length,
     }
 }
 
-static void code_sections(struct cbor *cbor, struct bundle *bundle)
+void bundle_part_sections(struct cbor *cbor, struct bundle *bundle)
 {
     cbor_array(cbor, bundle->source_count + bundle->object_count);
     for (size_t i = 0; i < bundle->source_count && cbor_good(cbor); i++) {
@@ -363,8 +367,8 @@ static void code_bundle(struct cbor *cbor, struct bundle *bundle)
         cbor_refuse(cbor, STATUS_PROTOCOL, "format %llu is not known here, only %d",
                     (unsigned long long)format, BUNDLE_FORMAT);
     }
-    code_manifest_bounded(cbor, bundle);
-    code_sections(cbor, bundle);
+    bundle_part_bounded(cbor, bundle, code_manifest);
+    bundle_part_sections(cbor, bundle);
 }
 
 /* ---- whole bundles ---- */
@@ -382,10 +386,8 @@ static void sort(void *items, size_t count, size_t size, int (*compare)(const vo
     }
 }
 
-enum status bundle_write(struct bundle *bundle, uint8_t **ret, size_t *ret_length,
-                         struct error *error)
+void bundle_part_prepare(struct bundle *bundle)
 {
-    struct cbor cbor;
     CHECK(sodium_init() >= 0);
     for (size_t i = 0; i < bundle->source_count; i++) {
         struct bundle_source *source = &bundle->sources[i];
@@ -397,6 +399,13 @@ enum status bundle_write(struct bundle *bundle, uint8_t **ret, size_t *ret_lengt
     }
     sort(bundle->sources, bundle->source_count, sizeof(*bundle->sources), source_order);
     sort(bundle->objects, bundle->object_count, sizeof(*bundle->objects), object_order);
+}
+
+enum status bundle_write(struct bundle *bundle, uint8_t **ret, size_t *ret_length,
+                         struct error *error)
+{
+    struct cbor cbor;
+    bundle_part_prepare(bundle);
     cbor_write(&cbor, BUNDLE_BYTES_MAX, error);
     code_bundle(&cbor, bundle);
     return cbor_take(&cbor, ret, ret_length);
@@ -454,12 +463,6 @@ struct parse_text *bundle_texts(struct arena *arena, const struct bundle *bundle
 }
 
 /* ---- files ---- */
-
-bool bundle_path(const char *path)
-{
-    size_t length = strlen(path), suffix = strlen(BUNDLE_SUFFIX);
-    return length > suffix && strcmp(path + length - suffix, BUNDLE_SUFFIX) == 0;
-}
 
 enum status bundle_files_read(const char *path, struct bundle_files *ret, struct error *error)
 {

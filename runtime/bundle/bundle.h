@@ -124,7 +124,8 @@ struct parse_text *bundle_texts(struct arena *arena, const struct bundle *bundle
 
 /* ---- files ---- */
 
-bool bundle_path(const char *path); /* whether it names a bundle: by its suffix */
+/* STATUS_DENIED, and how to make one, unless the path names a bundle: by its suffix. */
+NODISCARD enum status bundle_path_check(const char *path, struct error *error);
 /* Both files; the signature is NULL, length 0, where there is none. The caller frees them. */
 struct bundle_files {
     char *bytes, *signature;

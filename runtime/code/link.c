@@ -4,6 +4,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,12 +15,14 @@
 #endif
 
 enum { HASH_DIGITS = 16, AREA_TEXT = 0, AREA_RODATA = 1, AREAS = 2 };
-#define SECTION_NONE UINT32_MAX
+#define SECTION_NONE  UINT32_MAX
+#define SECTION_DEBUG (UINT32_MAX - 1) /* passed over, and its relocations with it */
 
 struct section {       /* one that is kept */
     size_t from, size; /* in the object */
     size_t offset;     /* in its area */
     int area;
+    uint32_t index; /* of its header */
 };
 struct relocation {
     uint32_t section, target; /* kept sections of the object */
@@ -29,6 +32,7 @@ struct relocation {
 };
 struct object {
     uint8_t *bytes;
+    size_t size;
     struct section sections[LINK_SECTIONS_MAX];
     uint32_t section_count;
     struct relocation *relocations;
@@ -46,6 +50,7 @@ struct slab {
     size_t area_bytes[AREAS];
     size_t text_mapped, mapped; /* bytes; rodata stands behind text */
     uint8_t *memory;
+    bool keep; /* the objects, after they are linked */
 };
 
 /* ---- reading ---- */
@@ -55,7 +60,7 @@ struct reading {
     size_t size;
     Elf64_Ehdr header;
     Elf64_Shdr sections[LINK_SECTIONS_MAX];
-    uint32_t kept[LINK_SECTIONS_MAX]; /* index in the object, or SECTION_NONE */
+    uint32_t kept[LINK_SECTIONS_MAX]; /* index in the object, SECTION_NONE or SECTION_DEBUG */
     uint32_t symtab, strtab;          /* 0: none */
     Elf64_Sym *symbols;
     size_t symbol_count;
@@ -130,10 +135,25 @@ static enum status keep_section(struct reading *r, uint32_t index, int area)
                          LINK_SLAB_BYTES_MAX / 2);
     }
     r->kept[index] = r->object->section_count;
-    r->object->sections[r->object->section_count++] = (struct section){
-        .from = (size_t)s->sh_offset, .size = (size_t)s->sh_size, .offset = start, .area = area};
+    r->object->sections[r->object->section_count++] = (struct section){.from = (size_t)s->sh_offset,
+                                                                       .size = (size_t)s->sh_size,
+                                                                       .offset = start,
+                                                                       .area = area,
+                                                                       .index = index};
     r->slab->area_bytes[area] = start + (size_t)s->sh_size;
     return STATUS_OK;
+}
+
+/* What debuggers read. It is not mapped, so nothing in it can matter to the code. */
+static bool is_debug(const Elf64_Shdr *s, const char *name)
+{
+    static const char *const names[] = {".debug_abbrev", ".debug_frame", ".debug_info",
+                                        ".debug_line", ".debug_str"};
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        known = known || strcmp(names[i], name) == 0;
+    }
+    return known && (s->sh_flags & ~(uint64_t)(SHF_MERGE | SHF_STRINGS)) == 0;
 }
 
 static enum status read_progbits(struct reading *r, uint32_t index)
@@ -150,6 +170,10 @@ static enum status read_progbits(struct reading *r, uint32_t index)
     if (strncmp(name, ".rodata", 7) == 0 && (s->sh_flags & ~constant) == 0 &&
         (s->sh_flags & SHF_ALLOC)) {
         return keep_section(r, index, AREA_RODATA);
+    }
+    if (is_debug(s, name)) {
+        r->kept[index] = SECTION_DEBUG;
+        return STATUS_OK;
     }
     if (strcmp(name, ".note.GNU-stack") == 0 && s->sh_flags == 0 && s->sh_size == 0) {
         return STATUS_OK;
@@ -202,6 +226,13 @@ static enum status read_sections(struct reading *r)
     return r->symtab ? STATUS_OK : refuse(r, "it has no symbols");
 }
 
+/* The kept section that an index of the object means; SECTION_NONE where it is another. */
+static uint32_t kept_of(const struct reading *r, uint32_t index)
+{
+    uint32_t kept = index < r->header.e_shnum ? r->kept[index] : SECTION_NONE;
+    return kept == SECTION_DEBUG ? SECTION_NONE : kept;
+}
+
 /* ---- symbols ---- */
 
 static bool kernel_name(const char *name, uint64_t *ret)
@@ -224,7 +255,7 @@ static bool kernel_name(const char *name, uint64_t *ret)
 static enum status read_kernel(struct reading *r, const Elf64_Sym *symbol, const char *name)
 {
     uint64_t hash;
-    uint32_t kept = symbol->st_shndx < r->header.e_shnum ? r->kept[symbol->st_shndx] : SECTION_NONE;
+    uint32_t kept = kept_of(r, symbol->st_shndx);
     const struct section *section = kept == SECTION_NONE ? NULL : &r->object->sections[kept];
     if (!kernel_name(name, &hash)) {
         return error_set(r->error, STATUS_PROTOCOL,
@@ -300,8 +331,7 @@ static enum status read_relocation(struct reading *r, uint32_t kept, const Elf64
         return refuse(r, "a relocation is against no symbol");
     }
     const Elf64_Sym *symbol = &r->symbols[at];
-    uint32_t target =
-        symbol->st_shndx < r->header.e_shnum ? r->kept[symbol->st_shndx] : SECTION_NONE;
+    uint32_t target = kept_of(r, symbol->st_shndx);
     if (target == SECTION_NONE || symbol->st_value > r->object->sections[target].size) {
         return refuse(r, "a relocation is against something outside of the object");
     }
@@ -322,12 +352,14 @@ static enum status read_relocation(struct reading *r, uint32_t kept, const Elf64
 static enum status read_relocations(struct reading *r, uint32_t index)
 {
     const Elf64_Shdr *s = &r->sections[index];
-    uint32_t kept = s->sh_info < r->header.e_shnum ? r->kept[s->sh_info] : SECTION_NONE;
-    if (kept == SECTION_NONE || s->sh_link != r->symtab || s->sh_entsize != sizeof(Elf64_Rela) ||
-        s->sh_size % sizeof(Elf64_Rela) != 0 || (s->sh_flags & ~(uint64_t)SHF_INFO_LINK) != 0) {
+    uint32_t kept = kept_of(r, s->sh_info);
+    bool debug = s->sh_info < r->header.e_shnum && r->kept[s->sh_info] == SECTION_DEBUG;
+    if ((kept == SECTION_NONE && !debug) || s->sh_link != r->symtab ||
+        s->sh_entsize != sizeof(Elf64_Rela) || s->sh_size % sizeof(Elf64_Rela) != 0 ||
+        (s->sh_flags & ~(uint64_t)SHF_INFO_LINK) != 0) {
         return refuse(r, "its relocations are malformed");
     }
-    for (uint64_t at = 0; at < s->sh_size; at += sizeof(Elf64_Rela)) {
+    for (uint64_t at = 0; at < s->sh_size && !debug; at += sizeof(Elf64_Rela)) {
         Elf64_Rela rela;
         memcpy(&rela, r->bytes + s->sh_offset + at, sizeof rela);
         TRY(read_relocation(r, kept, &rela));
@@ -398,6 +430,7 @@ enum status slab_add(struct slab *slab, const uint8_t *bytes, size_t size, struc
         return status;
     }
     object.bytes = heap_alloc(size);
+    object.size = size;
     memcpy(object.bytes, bytes, size);
     ARRAY_RESERVE(slab->objects, slab->object_count, slab->object_capacity);
     slab->objects[slab->object_count++] = object;
@@ -517,6 +550,36 @@ static enum status map(struct slab *slab, struct error *error)
     return status;
 }
 
+/* Tells an object of its own, in the headers of its sections, where they are mapped. */
+static void set_addresses(const struct slab *slab, struct object *object)
+{
+    Elf64_Ehdr header;
+    memcpy(&header, object->bytes, sizeof header);
+    for (uint32_t i = 0; i < object->section_count; i++) {
+        uint64_t address = (uintptr_t)slab->memory + section_at(slab, &object->sections[i]);
+        size_t at = header.e_shoff + object->sections[i].index * sizeof(Elf64_Shdr);
+        memcpy(object->bytes + at + offsetof(Elf64_Shdr, sh_addr), &address, sizeof address);
+    }
+}
+
+void slab_keep(struct slab *slab)
+{
+    CHECK(!slab->memory);
+    slab->keep = true;
+}
+
+size_t slab_object_count(const struct slab *slab)
+{
+    return slab->memory ? slab->object_count : 0;
+}
+
+const uint8_t *slab_object(const struct slab *slab, size_t index, size_t *ret_size)
+{
+    CHECK(index < slab_object_count(slab));
+    *ret_size = slab->objects[index].size;
+    return slab->objects[index].bytes;
+}
+
 enum status slab_link(struct slab *slab, struct error *error)
 {
     CHECK(!slab->memory);
@@ -525,7 +588,12 @@ enum status slab_link(struct slab *slab, struct error *error)
     }
     TRY(sort_kernels(slab, error));
     enum status status = map(slab, error);
-    objects_release(slab);
+    for (size_t i = 0; i < slab->object_count && slab->keep && status == STATUS_OK; i++) {
+        set_addresses(slab, &slab->objects[i]);
+    }
+    if (!slab->keep || status != STATUS_OK) {
+        objects_release(slab);
+    }
     if (status != STATUS_OK) {
         slab->kernel_count = 0; /* nothing can be found in what is not mapped */
     }
@@ -561,4 +629,11 @@ size_t slab_count(const struct slab *slab)
 size_t slab_bytes(const struct slab *slab)
 {
     return slab->mapped;
+}
+
+const uint8_t *slab_text(const struct slab *slab, size_t *ret_size)
+{
+    CHECK(slab->memory);
+    *ret_size = slab->area_bytes[AREA_TEXT];
+    return slab->memory;
 }

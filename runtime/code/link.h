@@ -1,9 +1,10 @@
 /* The linker of machine code: relocatable ELF objects of kernels into memory that can be run.
  *
  * An object is read as if an enemy had written it: only .text and .rodata*, only the relocations
- * PC32, PLT32 and 64 between them, only functions named k_ and sixteen digits of hash; everything
- * else is refused, with the reason. What the code does when it runs is not looked at: that an
- * object may be trusted has to be known before (a signature).
+ * PC32, PLT32 and 64 between them, only functions named k_ and sixteen digits of hash; five
+ * sections of debug information are passed over by name; everything else is refused, with the
+ * reason. What the code does when it runs is not looked at: that an object may be trusted has to be
+ * known before (a signature).
  *
  *     struct slab *slab = slab_new();
  *     TRY(slab_add(slab, bytes, size, error));       all objects of a generation
@@ -40,5 +41,13 @@ size_t slab_count(const struct slab *slab);                      /* kernels */
 abi_kernel_f *slab_kernel(const struct slab *slab, size_t index, uint64_t *ret_hash,
                           size_t *ret_size);
 size_t slab_bytes(const struct slab *slab); /* mapped */
+/* Where the code lies: every kernel is within, and between them what they call. */
+const uint8_t *slab_text(const struct slab *slab, size_t *ret_size);
+
+/* For debuggers: asked for before slab_link(), the objects stay with the slab, and tell in the
+ * headers of their sections where those are mapped. Nothing reads them here any more. */
+void slab_keep(struct slab *slab);
+size_t slab_object_count(const struct slab *slab); /* 0 where none are kept */
+const uint8_t *slab_object(const struct slab *slab, size_t index, size_t *ret_size);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lang/unit.h"
+#include "runtime/bundle/bundle.h"
 
 /* The root part is struct config itself. */
 #define config_root config
@@ -259,13 +260,19 @@ static enum status text_check(enum config_kind kind, const char *text, struct er
     case KIND_WORD: good = is_word(text), wanted = "a word without spaces"; break;
     case KIND_NAME: good = is_name(text), wanted = "a name of letters, digits and _"; break;
     case KIND_PATH: good = is_path(text), wanted = "an absolute path without '..'"; break;
+    case KIND_BUNDLE:
+        if (is_path(text)) {
+            return bundle_path_check(text, error);
+        }
+        good = false, wanted = "an absolute path without '..'";
+        break;
     case KIND_URLS:
     case KIND_URL:
         good = is_url(text), wanted = "a URL that starts with http:// or https://";
         break;
     case KIND_LISTEN: good = is_listen(text), wanted = "ADDRESS:PORT or none"; break;
     case KIND_FILES:
-        good = is_policy_file(text), wanted = "the name of a .heal file in the policies folder";
+        good = is_policy_file(text), wanted = "the name of a .heal file in the bundle";
         break;
     case KIND_TARGETS:
         good = is_target(text), wanted = "a target, such as namespace=shop,pod=a";
@@ -321,6 +328,7 @@ enum status config_scalar_read(const struct config_key *key, const char *text, v
     case KIND_WORD:
     case KIND_NAME:
     case KIND_PATH:
+    case KIND_BUNDLE:
     case KIND_URL:
     case KIND_LISTEN: {
         TRY(text_check(key->kind, text, error));

@@ -29,6 +29,7 @@ enum config_kind {
     KIND_WORD,   /* no spaces */
     KIND_NAME,   /* [A-Za-z_][A-Za-z0-9_]* */
     KIND_PATH,   /* absolute */
+    KIND_BUNDLE, /* absolute, NAME.healb */
     KIND_URL,    /* http:// or https:// */
     KIND_LISTEN, /* none or ADDRESS:PORT */
     KIND_BOOL,

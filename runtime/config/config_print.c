@@ -111,6 +111,7 @@ static void put_scalar(struct writer *w, const struct config_key *key, const voi
     case KIND_WORD:
     case KIND_NAME:
     case KIND_PATH:
+    case KIND_BUNDLE:
     case KIND_LISTEN: put_quoted(w, *(char *const *)field); break;
     case KIND_BOOL: put(w, "%s", *(const bool *)field ? "true" : "false"); break;
     case KIND_COUNT: put(w, "%llu", (unsigned long long)*(const uint64_t *)field); break;

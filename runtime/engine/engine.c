@@ -623,8 +623,22 @@ struct policy_view engine_policy(const struct engine *engine, size_t index)
 
 bool engine_use_code(struct engine *engine, uint64_t hash, abi_kernel_f *kernel)
 {
-    CHECK(!engine->stepped);
     return eval_use_code(engine->eval, hash, kernel);
+}
+
+void engine_time(struct engine *engine, eval_clock_f *clock, void *ctx)
+{
+    eval_time(engine->eval, clock, ctx);
+}
+
+bool engine_wants_code(struct engine *engine, uint64_t hash)
+{
+    return eval_wants_code(engine->eval, hash);
+}
+
+size_t engine_lacks_code(struct engine *engine)
+{
+    return eval_lacks_code(engine->eval);
 }
 
 bool engine_stopped(const struct engine *engine)

@@ -136,9 +136,15 @@ struct policy_view {
 size_t engine_policy_count(const struct engine *engine);
 struct policy_view engine_policy(const struct engine *engine, size_t index);
 
-/* Machine code for a group of operators (runtime/abi.h); before the first step. False when no
- * policy has the group. The kernel must stay mapped as long as the engine lives. */
+/* Machine code for a group of operators (runtime/abi.h), from the next step on. False when no
+ * policy has the group. The kernel must stay mapped as long as the engine lives, or until another
+ * one takes its place. */
 bool engine_use_code(struct engine *engine, uint64_t hash, abi_kernel_f *kernel);
+bool engine_wants_code(struct engine *engine, uint64_t hash); /* whether a policy has the group */
+size_t engine_lacks_code(struct engine *engine);              /* groups without a kernel */
+
+/* Has the time of its operators taken by this clock, see eval_time(). */
+void engine_time(struct engine *engine, eval_clock_f *clock, void *ctx);
 
 bool engine_stopped(const struct engine *engine);
 const struct eval *engine_eval(const struct engine *engine);

@@ -19,6 +19,7 @@ void eval_free(struct eval *eval)
         watch_free(eval->watches[i]);
     }
     code_free(eval);
+    time_free(eval);
     for (size_t i = 0; i < eval->entities_count; i++) {
         entities_free(eval->entities[i]);
     }
@@ -71,8 +72,12 @@ void eval_tick(struct eval *eval, struct instant now)
         node_slots(eval->nodes[i]);
     }
     code_decide(eval);
-    for (size_t i = 0; i < eval->node_count; i++) {
-        node_run(eval->nodes[i]);
+    if (time_due(eval)) {
+        time_tick(eval);
+    } else {
+        for (size_t i = 0; i < eval->node_count; i++) {
+            node_run(eval->nodes[i]);
+        }
     }
     for (size_t i = 0; i < eval->entities_count; i++) {
         entities_tick(eval->entities[i]);

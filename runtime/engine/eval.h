@@ -107,8 +107,35 @@ struct abi_plan *eval_plan(const struct eval *eval);
  * NULL gives the group back to the reference evaluator. False when no group has the hash. The
  * kernel must stay mapped until then. */
 bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel);
+bool eval_wants_code(struct eval *eval, uint64_t hash); /* whether a group has the hash */
+size_t eval_lacks_code(struct eval *eval);              /* groups without a kernel */
 /* Nodes that ran in kernels at the last tick. */
 size_t eval_code_nodes(const struct eval *eval);
+
+/* Where the time goes: one tick in EVAL_TIMES_EVERY asks the clock after each operator, the others
+ * pay one branch. No result depends on it. The clock is the shell's: the time since whenever, which
+ * never goes back. Call eval_time() when every operator is added; clock NULL: no more. */
+enum { EVAL_TIMES_EVERY = 64, EVAL_COSTS_MAX = 32 };
+typedef struct duration eval_clock_f(void *ctx);
+void eval_time(struct eval *eval, eval_clock_f *clock, void *ctx);
+/* An operator, or the operators of a kernel; over all ticks that were timed. */
+struct eval_cost {
+    uint64_t hash; /* of the kernel's group, or of the operator */
+    bool code;     /* a kernel; else the reference evaluator */
+    struct duration time;
+    uint64_t runs, slots; /* slots summed over the runs */
+    uint32_t members;     /* operators of the kernel; 1 */
+    struct span span;     /* of the kernel's last operator */
+    char text[ABI_TEXT_BYTES];
+};
+struct eval_costs {
+    uint64_t ticks;                         /* that were timed */
+    struct eval_cost items[EVAL_COSTS_MAX]; /* those that took longest, the longest first */
+    size_t count;
+    struct duration other; /* what all others took */
+};
+/* Anew after each tick that was timed. */
+const struct eval_costs *eval_costs(const struct eval *eval);
 
 struct eval_stats {
     size_t nodes, slots, bytes;

@@ -12,6 +12,7 @@ struct adding {
     struct eval *eval;
     struct duration every;
     struct error *error;
+    struct span span; /* of the expression whose nodes are made */
     int depth;
 };
 
@@ -116,6 +117,7 @@ static struct eval_node *node_get(struct adding *a, enum node_kind kind, struct 
                                .index = eval->node_count,
                                .kind = kind,
                                .hash = hash,
+                               .span = a->span,
                                .p = *p,
                                .in = {in0, in1},
                                .in_count = in1   ? 2
@@ -367,10 +369,18 @@ static enum kernel_window_kind window_of(enum builtin builtin)
     }
 }
 
+/* The place of the range among the arguments; a function's scalar is at the other one. */
+static size_t range_place(const struct expr *call)
+{
+    const struct expr *first = strip_parens(argument_at(call, 0));
+    return first && first->kind != EXPR_RANGE && first->kind != EXPR_SUBQUERY;
+}
+
 static struct eval_node *add_window(struct adding *a, const struct expr *call,
                                     enum kernel_window_kind window)
 {
-    const struct expr *range = strip_parens(argument_at(call, 0));
+    const size_t place = kernel_window_infos[window].argument ? range_place(call) : 0;
+    const struct expr *range = strip_parens(argument_at(call, place));
     struct eval_node *argument = NULL;
     if (range && range->kind == EXPR_SUBQUERY) {
         return refuse(a, "a subquery", "");
@@ -391,10 +401,10 @@ static struct eval_node *add_window(struct adding *a, const struct expr *call,
     struct duration wanted = {p.range.ns + (p.offset.ns > 0 ? p.offset.ns : 0)};
     struct eval_node *source = add_source(a, inner, wanted);
     if (source && kernel_window_infos[window].argument) {
-        const struct expr *second = argument_at(call, 1);
-        argument = second ? add(a, second) : NULL;
+        const struct expr *other = argument_at(call, !place);
+        argument = other ? add(a, other) : NULL;
         if (!argument) {
-            return second ? NULL : wrong(a, call->call.name.text, "() needs a second argument");
+            return other ? NULL : wrong(a, call->call.name.text, "() needs two arguments");
         }
     }
     return source ? node_get(a, NODE_WINDOW, &p, source, argument) : NULL;
@@ -640,7 +650,10 @@ static struct eval_node *add(struct adding *a, const struct expr *expr)
         error_set(a->error, STATUS_LIMIT, "an expression is deeper than %d", EVAL_DEPTH_MAX);
         return NULL;
     }
+    const struct span around = a->span;
+    a->span = expr->span;
     struct eval_node *node = add_kind(a, expr);
+    a->span = around;
     a->depth--;
     return node;
 }

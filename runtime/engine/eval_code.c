@@ -1,11 +1,11 @@
 /* Kernels in the place of the reference evaluator's loops.
  *
- * A group runs on its kernel while its members' slots are the same as its inputs' (no index
- * vectors, no two slots with equal labels); else its nodes run as ever. State is the nodes' own, so
- * either may take over from the other at any tick. */
+ * A group runs on its kernel while its inputs can be brought into the order of its slots
+ * (eval_join.h); else its nodes run as ever. State is the nodes' own, so either may take over from
+ * the other at any tick. */
 #include <stdlib.h>
 
-#include "runtime/engine/eval_node.h"
+#include "runtime/engine/eval_join.h"
 
 struct node_code {
     const struct abi_group *group;
@@ -13,6 +13,7 @@ struct node_code {
     abi_kernel_f *kernel; /* NULL: none was given */
     uint64_t generation;  /* of all of its nodes, when last looked at */
     bool decided, same;
+    struct join join;
     struct abi_columns columns;
     double *tail; /* the last, incomplete block of each input */
 };
@@ -62,6 +63,18 @@ static struct eval_code *code_new(const struct eval *eval)
     return code;
 }
 
+/* The root's values may be gathered ones, which go. */
+static void keep_values(struct node_code *code)
+{
+    struct eval_node *root = code->members[code->group->member_count - 1];
+    for (size_t i = 0; i < code->join.input_count; i++) {
+        if (code->join.input[i].index && root->values == code->join.input[i].values) {
+            memcpy(root->own, root->values, root->count * sizeof *root->own);
+            root->values = root->own;
+        }
+    }
+}
+
 void code_free(struct eval *eval)
 {
     struct eval_code *code = eval->code;
@@ -69,9 +82,11 @@ void code_free(struct eval *eval)
         return;
     }
     for (size_t i = 0; i < code->plan->group_count; i++) {
+        keep_values(&code->groups[i]);
         free(code->groups[i].members);
         free(code->groups[i].inputs);
         free(code->groups[i].tail);
+        join_release(&code->groups[i].join);
     }
     for (size_t i = 0; i < eval->node_count; i++) {
         eval->nodes[i]->run = RUN_REFERENCE;
@@ -84,22 +99,47 @@ void code_free(struct eval *eval)
     eval->code = NULL;
 }
 
-bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel)
+static struct eval_code *code_of(struct eval *eval)
 {
     if (!eval->code) {
         eval->code = code_new(eval);
     }
     CHECK(eval->code->node_count == eval->node_count); /* nothing is added afterwards */
+    return eval->code;
+}
+
+static struct node_code *find_group(const struct eval_code *code, uint64_t hash)
+{
     const struct abi_group key_group = {.hash = hash};
     const struct node_code key = {.group = &key_group}, *wanted = &key;
-    struct node_code **found = bsearch(&wanted, eval->code->by_hash, eval->code->plan->group_count,
+    struct node_code **found = bsearch(&wanted, code->by_hash, code->plan->group_count,
                                        sizeof(struct node_code *), compare_hash);
-    if (!found) {
-        return false;
+    return found ? *found : NULL;
+}
+
+bool eval_use_code(struct eval *eval, uint64_t hash, abi_kernel_f *kernel)
+{
+    struct node_code *found = find_group(code_of(eval), hash);
+    if (found) {
+        found->kernel = kernel;
+        found->decided = false;
     }
-    (*found)->kernel = kernel;
-    (*found)->decided = false;
-    return true;
+    return found != NULL;
+}
+
+bool eval_wants_code(struct eval *eval, uint64_t hash)
+{
+    return find_group(code_of(eval), hash) != NULL;
+}
+
+size_t eval_lacks_code(struct eval *eval)
+{
+    const struct eval_code *code = code_of(eval);
+    size_t count = 0;
+    for (size_t i = 0; i < code->plan->group_count; i++) {
+        count += code->groups[i].kernel == NULL;
+    }
+    return count;
 }
 
 size_t eval_code_nodes(const struct eval *eval)
@@ -107,29 +147,13 @@ size_t eval_code_nodes(const struct eval *eval)
     return eval->code ? eval->code->running : 0;
 }
 
+uint64_t code_hash(const struct eval_node *root, uint32_t *ret_members)
+{
+    *ret_members = root->code->group->member_count;
+    return root->code->group->hash;
+}
+
 /* ---- which groups can run ---- */
-
-/* Every slot of both sides has the same group, alone. */
-static bool same_groups(const struct eval_node *set)
-{
-    bool same = set->group_count == set->count && set->in[1]->count == set->count;
-    for (size_t i = 0; i < set->count && same; i++) {
-        same = set->left[i] == i && set->right[i] == i;
-    }
-    return same;
-}
-
-static bool same_slots(const struct eval_node *member)
-{
-    bool same = member->contention[0].group_count == 0 && member->contention[1].group_count == 0;
-    for (size_t i = 0; i < member->in_count && same; i++) {
-        const struct eval_node *in = member->in[i];
-        bool indexed = member->kind == NODE_BINARY;
-        same = in->scalar || (in->count == member->count &&
-                              (!indexed || (i ? member->right_same : member->left_same)));
-    }
-    return same && !member->scalar && (member->kind != NODE_SET || same_groups(member));
-}
 
 static void decide(struct node_code *code)
 {
@@ -143,11 +167,10 @@ static void decide(struct node_code *code)
     }
     code->decided = true;
     code->generation = generation;
-    code->same = code->kernel != NULL;
-    for (uint32_t i = 0; i < group->member_count && code->same; i++) {
-        const struct eval_node *member = code->members[i];
-        code->same = member->kind == NODE_WINDOW || same_slots(member); /* windows have lanes */
-    }
+    /* Windows have lanes. */
+    code->same = code->kernel && (code->members[0]->kind == NODE_WINDOW ||
+                                  join_find(&code->join, code->members, group->member_count,
+                                            code->inputs, group->input_count));
     for (uint32_t i = 0; i < group->member_count; i++) {
         code->members[i]->run = !code->same          ? RUN_REFERENCE
                                 : i == group->run_at ? RUN_KERNEL
@@ -220,9 +243,14 @@ static void set_columns(struct node_code *code, size_t from)
             continue;
         }
         void **columns = &code->columns.column[group->input_column[i]];
+        const struct join_input *joined = &code->join.input[i];
         if (in->scalar) {
             columns[0] = (void *)(uintptr_t)in->values;
             columns[1] = in->unknown;
+        } else if (joined->index) {
+            columns[0] = joined->values + from;
+            columns[1] = joined->present + from / 64;
+            columns[2] = joined->unknown + from / 64;
         } else {
             value_columns(in, in->values, from, columns);
         }
@@ -238,6 +266,12 @@ static void set_columns(struct node_code *code, size_t from)
     }
 }
 
+static const double *input_values(const struct node_code *code, uint32_t input)
+{
+    const struct join_input *joined = &code->join.input[input];
+    return joined->index ? joined->values : code->inputs[input]->values;
+}
+
 /* Values of inputs may end at the last slot (those of the store do): the last block is a copy. */
 static void set_tail(struct node_code *code, size_t from, size_t count)
 {
@@ -249,7 +283,7 @@ static void set_tail(struct node_code *code, size_t from, size_t count)
         const struct eval_node *in = code->inputs[i];
         if (group->input_column[i] != ABI_NONE && !in->scalar) {
             double *tail = code->tail + (size_t)i * ABI_BLOCK;
-            memcpy(tail, in->values + from, count * sizeof *tail);
+            memcpy(tail, input_values(code, i) + from, count * sizeof *tail);
             code->columns.column[group->input_column[i]] = tail;
         }
     }
@@ -283,12 +317,26 @@ static void clear_rest(struct eval_node *node)
     node->unknown[last] &= keep;
 }
 
+/* The group's turn on the reference evaluator, for this tick. */
+static void run_members(struct node_code *code)
+{
+    for (uint32_t i = 0; i < code->group->member_count; i++) {
+        node_run_reference(code->members[i]);
+    }
+    code->members[0]->eval->code->running -= code->group->member_count;
+}
+
 void code_run(struct eval_node *at)
 {
     struct node_code *code = at->code;
     const struct abi_group *group = code->group;
     const size_t whole = at->count / ABI_BLOCK * ABI_BLOCK, rest = at->count - whole;
     const int64_t now_ms = at->eval->now_ms;
+    if (code->join.contended && join_contends(code->members, group->member_count)) {
+        run_members(code);
+        return;
+    }
+    join_gather(&code->join);
     if (whole > 0) {
         set_columns(code, 0);
         code->kernel(&code->columns, 0, (int64_t)whole, now_ms);
@@ -310,8 +358,7 @@ void code_run(struct eval_node *at)
     if (group->alias != ABI_NONE) {
         struct eval_node *root = code->members[group->member_count - 1];
         for (uint32_t i = 0; i < group->input_count; i++) {
-            root->values =
-                group->inputs[i] == group->alias ? code->inputs[i]->values : root->values;
+            root->values = group->inputs[i] == group->alias ? input_values(code, i) : root->values;
         }
     }
 }

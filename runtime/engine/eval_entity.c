@@ -61,7 +61,10 @@ static void entities_reserve(struct eval_entities *e, size_t wanted)
     if (wanted <= e->capacity) {
         return;
     }
-    size_t old = e->capacity, capacity = old ? old * 2 : 64;
+    size_t old = e->capacity, capacity = old ? old : 64;
+    while (capacity < wanted) {
+        capacity *= 2;
+    }
     size_t old_words = BIT_WORDS(old), words = BIT_WORDS(capacity);
     e->labels = grow(e->labels, old, capacity, sizeof *e->labels);
     e->gone_ns = grow(e->gone_ns, old, capacity, sizeof *e->gone_ns);

@@ -90,6 +90,7 @@ struct eval_node {
     size_t index; /* in eval->nodes */
     enum node_kind kind;
     uint64_t hash;
+    struct span span; /* of the first expression that it came from; not in the hash */
     struct node_parameters p;
     struct eval_node *in[2];
     size_t in_count;
@@ -154,6 +155,7 @@ struct eval {
     uint64_t many_to_many;
     bool at_fault; /* this tick */
     struct eval_code *code;
+    struct eval_timing *timing; /* NULL: nothing is timed */
 };
 
 /* eval_add.c */
@@ -167,6 +169,7 @@ bool node_has_state(const struct eval_node *node);
 void node_take(struct eval_node *node, struct eval_node *from);
 /* eval_run.c */
 void node_run(struct eval_node *node);
+void node_run_reference(struct eval_node *node); /* whoever should run it */
 /* The window of a WINDOW node in the samples below it; NULL when they have no lane yet. */
 struct samples_window *node_window(struct eval_node *node);
 /* eval_code.c */
@@ -175,6 +178,13 @@ void code_decide(struct eval *eval); /* after the slots, before the nodes run */
 void code_window(struct eval_node *node);
 void code_run(struct eval_node *root);
 void code_free(struct eval *eval);
+uint64_t code_hash(const struct eval_node *root, uint32_t *ret_members);
+/* eval_plan.c */
+void node_text(const struct eval_node *node, char *ret, size_t size);
+/* eval_time.c */
+bool time_due(struct eval *eval);  /* whether this tick is timed */
+void time_tick(struct eval *eval); /* node_run() of all nodes */
+void time_free(struct eval *eval);
 /* eval_entity.c */
 void entities_tick(struct eval_entities *entities);
 void entities_free(struct eval_entities *entities);

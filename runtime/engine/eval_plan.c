@@ -35,7 +35,7 @@ static const char *kind_text(const struct eval_node *node)
     return "";
 }
 
-static void node_text(const struct eval_node *node, char *ret, size_t size)
+void node_text(const struct eval_node *node, char *ret, size_t size)
 {
     const struct node_parameters *p = &node->p;
     char duration[32];
@@ -55,6 +55,9 @@ static void node_text(const struct eval_node *node, char *ret, size_t size)
                  p->return_bool ? " bool" : "", p->bound);
         break;
     default: snprintf(ret, size, "%s%s", kind_text(node), p->return_bool ? " bool" : "");
+    }
+    for (unsigned char *c = (unsigned char *)ret; *c; c++) { /* a metric may be called anything */
+        *c = *c < 0x20 || *c == 0x7f ? '?' : *c;
     }
 }
 
@@ -113,12 +116,23 @@ static bool is_scalar(const struct abi_plan *plan, const struct eval_node *node)
     }
 }
 
-/* Upper ends of what the bench of the reference evaluator shows for one slot, in nanoseconds. */
+/* All samples of the lookback are read at every tick: as many as the policy takes of a signal, or
+ * of a series one a second. */
+static uint32_t forecast_ns(const struct eval_node *node)
+{
+    enum { CALL_NS = 200, SAMPLE_NS = 20 };
+    const struct duration every = node->in[0]->p.every;
+    int64_t samples = node->p.range.ns / (every.ns > 0 ? every.ns : NS_PER_S) + 1;
+    return samples < (UINT32_MAX - CALL_NS) / SAMPLE_NS ? CALL_NS + SAMPLE_NS * (uint32_t)samples
+                                                        : UINT32_MAX;
+}
+
+/* Upper ends of what was measured of the reference evaluator for one slot, in nanoseconds. */
 static uint32_t node_ns(const struct eval_node *node)
 {
     switch ((int)node->kind) {
-    case NODE_WINDOW:
-    case NODE_FORECAST: return 2000;
+    case NODE_FORECAST: return forecast_ns(node);
+    case NODE_WINDOW: return 200; /* only what came and went is read */
     case NODE_SAMPLED:
     case NODE_PAST:
     case NODE_REACHES: return 100;
@@ -136,6 +150,7 @@ static uint32_t node_bytes(const struct eval_node *node)
     enum { COLUMN_BYTES = 25 }; /* labels, name, value, two bits */
     switch ((int)node->kind) {
     case NODE_SELECT: return COLUMN_BYTES + 12;
+    case NODE_SAMPLED: return COLUMN_BYTES + 16; /* newest, held, lane */
     case NODE_BINARY:
     case NODE_SET: return COLUMN_BYTES + 25;
     case NODE_REACHES: return COLUMN_BYTES + 34;
@@ -163,6 +178,7 @@ static void view_node(struct abi_plan *plan, const struct eval_node *node)
                               .range_ms = node->p.range.ns / NS_PER_MS,
                               .offset_ms = node->p.offset.ns / NS_PER_MS,
                               .group = ABI_NONE,
+                              .span = node->span,
                               .bytes_per_slot = node_bytes(node),
                               .ns_per_slot = node_ns(node)};
     for (size_t i = 0; i < node->in_count; i++) {

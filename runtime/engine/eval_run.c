@@ -777,14 +777,9 @@ static void run_kind(struct eval_node *node)
     }
 }
 
-void node_run(struct eval_node *node)
+/* What no child can see, the node cannot say. */
+static void pass_blindness(struct eval_node *node)
 {
-    node->blind = false;
-    switch (node->run) {
-    case RUN_REFERENCE: run_kind(node); break;
-    case RUN_KERNEL: node->kind == NODE_WINDOW ? run_window(node) : code_run(node); break;
-    case RUN_INSIDE: break;
-    }
     for (size_t i = 0; i < node->in_count; i++) {
         node->blind |= node->in[i]->blind;
         node->overflow |= node->in[i]->overflow;
@@ -793,4 +788,22 @@ void node_run(struct eval_node *node)
     if (node->blind) {
         bits_fill(node->unknown, node->count, true);
     }
+}
+
+void node_run_reference(struct eval_node *node)
+{
+    node->blind = false;
+    run_kind(node);
+    pass_blindness(node);
+}
+
+void node_run(struct eval_node *node)
+{
+    node->blind = false;
+    switch (node->run) {
+    case RUN_REFERENCE: run_kind(node); break;
+    case RUN_KERNEL: node->kind == NODE_WINDOW ? run_window(node) : code_run(node); break;
+    case RUN_INSIDE: break;
+    }
+    pass_blindness(node);
 }

@@ -563,7 +563,8 @@ static void rename_slots(struct eval_node *node)
 
 static void function_slots(struct eval_node *node)
 {
-    bool names = node->kind == NODE_PAST || (node->kind == NODE_SAMPLED && node->p.raw);
+    bool names = node->kind == NODE_PAST || (node->kind == NODE_SAMPLED && node->p.raw) ||
+                 (node->kind == NODE_WINDOW && node->p.window == WINDOW_LAST_OVER_TIME);
     copy_slots(node, node->in[0], names);
     if (!names && node->in[0]->any_name) {
         contention_by_labels(node);

@@ -210,6 +210,24 @@ void engine_restore(struct engine *engine, const struct record *record)
     }
 }
 
+/* A policy of the same hash has the same pool, whose entities are in the slots they were in: what
+ * has been true for a while goes on being so, and what was told is not told again. */
+static void policy_adopt(struct policy_run *run, const struct policy_run *old)
+{
+    engine_policy_resize(run);
+    const size_t slots = run->slots < old->slots ? run->slots : old->slots;
+    for (size_t slot = 0; slot < slots; slot++) {
+        run->pending_since[slot] = old->pending_since[slot];
+        run->busy[slot / 64] |= (uint64_t)(run->pending_since[slot].ns != 0) << (slot % 64);
+    }
+    run->last = old->last;
+    run->unknown_since = old->unknown_since;
+    run->unknown_count = old->unknown_count;
+    run->missing_told = old->missing_told;
+    run->stale_told = old->stale_told;
+    run->blind_told = old->blind_told;
+}
+
 void engine_adopt(struct engine *engine, struct engine *before)
 {
     CHECK(engine->incident_count == 0 && !engine->stepped);
@@ -230,6 +248,13 @@ void engine_adopt(struct engine *engine, struct engine *before)
     for (size_t i = 0; i < before->memory_count; i++) {
         ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
         engine->memories[engine->memory_count++] = before->memories[i];
+    }
+    for (size_t i = 0; i < before->policy_count; i++) {
+        const struct policy_run *old = before->policies[i];
+        struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);
+        if (run) {
+            policy_adopt(run, old);
+        }
     }
     for (size_t i = 0; i < before->incident_count; i++) {
         const struct incident *old = before->incidents[i];

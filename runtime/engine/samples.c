@@ -16,11 +16,16 @@ struct samples *samples_new(int64_t retention_ms, int64_t interval_ms)
     return samples;
 }
 
+static void *state_of(const struct samples_window *window, size_t tile)
+{
+    return window->states + tile * kernel_window_infos[window->kind].state_bytes;
+}
+
 static void window_free(struct samples_window *window, size_t tiles)
 {
     const struct kernel_window_info *info = &kernel_window_infos[window->kind];
-    for (size_t i = 0; info->best && i < tiles; i++) {
-        free(((struct window_best *)(void *)(window->states + i * info->state_bytes))->rows);
+    for (size_t i = 0; info->rows && i < tiles; i++) {
+        free(*kernel_window_rows(window->kind, state_of(window, i)));
     }
     free(window->states);
     free(window->values);
@@ -59,16 +64,11 @@ size_t samples_bytes(const struct samples *samples)
     for (size_t i = 0; i < samples->window_count; i++) {
         const struct kernel_window_info *info = &kernel_window_infos[samples->windows[i]->kind];
         bytes += samples->tile_count * info->state_bytes + lanes * sizeof(double);
-        for (size_t t = 0; info->best && t < samples->tile_count; t++) {
+        for (size_t t = 0; info->rows && t < samples->tile_count; t++) {
             bytes += (size_t)samples->tiles[t].rows * TILE_LANES * sizeof(int32_t);
         }
     }
     return bytes;
-}
-
-static void *state_of(const struct samples_window *window, size_t tile)
-{
-    return window->states + tile * kernel_window_infos[window->kind].state_bytes;
 }
 
 /* Time of the lane's i-th oldest sample, and its cell. */
@@ -139,7 +139,7 @@ static void slab_widen(struct samples *samples, struct samples_slab *slab, size_
     free(before);
 }
 
-static int32_t *best_rows(const struct kernel_tile *tile)
+static int32_t *fresh_rows(const struct kernel_tile *tile)
 {
     return heap_alloc((size_t)tile->rows * TILE_LANES * sizeof(int32_t));
 }
@@ -170,9 +170,9 @@ static void tile_move(struct samples *samples, size_t at, const struct kernel_ti
     }
     for (size_t i = 0; i < samples->window_count; i++) {
         struct samples_window *window = samples->windows[i];
-        bool best = kernel_window_infos[window->kind].best;
+        bool rows = kernel_window_infos[window->kind].rows;
         free(kernel_window_moved(window->kind, state_of(window, at), tile, old->rows, old->put,
-                                 best ? best_rows(tile) : NULL));
+                                 rows ? fresh_rows(tile) : NULL));
     }
 }
 
@@ -237,8 +237,8 @@ static void window_start(const struct samples *samples, struct samples_window *w
     const int64_t done_ms =
         samples->ticked_ms == MS_NEVER ? MS_NEVER : samples->ticked_ms - samples->retention_ms;
     memset(state_of(window, at), 0, info->state_bytes);
-    if (info->best) {
-        ((struct window_best *)state_of(window, at))->rows = best_rows(tile);
+    if (info->rows) {
+        *kernel_window_rows(window->kind, state_of(window, at)) = fresh_rows(tile);
     }
     for (uint32_t i = 0; i < TILE_LANES; i++) {
         const uint32_t lane = (uint32_t)at * TILE_LANES + i;
@@ -269,6 +269,7 @@ static void tile_start(struct samples *samples, size_t at)
 {
     samples->tiles[at].phase = (uint32_t)at;
     samples->tiles[at].origin_ms = MS_NEVER;
+    samples->tiles[at].dead = UINT64_MAX;
     memset(samples->tiles[at].put, 0, sizeof samples->tiles[at].put);
     for (size_t lane = at * TILE_LANES; lane < (at + 1) * TILE_LANES; lane++) {
         samples->newest_ms[lane] = MS_NEVER;
@@ -339,12 +340,14 @@ uint32_t samples_lane_new(struct samples *samples)
         }
     }
     lane_clear(samples, lane, front_row(samples, lane / TILE_LANES));
+    samples->tiles[lane / TILE_LANES].dead &= ~(1ULL << lane % TILE_LANES);
     return lane;
 }
 
 void samples_lane_free(struct samples *samples, uint32_t lane)
 {
     lane_clear(samples, lane, front_row(samples, lane / TILE_LANES));
+    samples->tiles[lane / TILE_LANES].dead |= 1ULL << lane % TILE_LANES;
     ARRAY_RESERVE(samples->free_lanes, samples->free_count, samples->free_capacity);
     samples->free_lanes[samples->free_count++] = lane;
 }

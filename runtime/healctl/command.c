@@ -121,6 +121,11 @@ static void show_status(const json_t *answer)
     printf(", pid %" PRId64 ", epoch %" PRId64 ", evaluator ", integer_of(answer, "pid"),
            integer_of(answer, "epoch"));
     show(text_of(answer, "evaluator"), 0);
+    if (text_of(answer, "code")[0] != '\0') {
+        fputs(" (code ", stdout);
+        show(text_of(answer, "code"), 0);
+        fputs(")", stdout);
+    }
     printf("\ntick %" PRId64 " ms, %" PRId64 " series, %" PRId64 " journal records, %" PRId64
            " open incidents\n",
            integer_of(answer, "tick_ms"), integer_of(answer, "series"),

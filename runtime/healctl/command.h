@@ -23,6 +23,7 @@ int command_answer(const struct options *options);
 int command_stop(const struct options *options);
 int command_start(const struct options *options);
 int command_reload(const struct options *options);
+int command_top(const struct options *options);
 int command_tail(const struct options *options);
 
 /* Sends the request (taken over). Returns the answer, or NULL with the exit code in *ret_code after

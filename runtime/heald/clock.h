@@ -19,6 +19,8 @@ struct clock_anchor {
 
 void clock_start(struct clock_anchor *ret);
 struct instant clock_now(const struct clock_anchor *anchor);
+/* Since whenever, at the pace of this machine: for how long something took. */
+struct duration clock_elapsed(void *unused);
 /* Through the environment variable HEAL_CLOCK. */
 void clock_export(const struct clock_anchor *anchor);
 NODISCARD enum status clock_import(struct clock_anchor *ret, struct error *error);

@@ -1,11 +1,12 @@
 /* Machine code of a generation. */
 #include "runtime/heald/engine_code.h"
 
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 
 /* The best level of code this CPU runs; -1: none. Code for the CPU of another machine is never
  * taken. */
-static int best_level(void)
+int engine_code_level(void)
 {
     __builtin_cpu_init();
     return __builtin_cpu_supports("x86-64-v4")   ? BUNDLE_V4
@@ -27,6 +28,15 @@ static int level_of(const struct bundle *bundle, int most)
     return best;
 }
 
+static struct slab *slab_open(void)
+{
+    struct slab *slab = slab_new();
+    if (engine_debug_wanted()) {
+        slab_keep(slab);
+    }
+    return slab;
+}
+
 static enum status link_level(struct slab *slab, const struct bundle *bundle, int level,
                               struct error *error)
 {
@@ -39,22 +49,9 @@ static enum status link_level(struct slab *slab, const struct bundle *bundle, in
     return slab_link(slab, error);
 }
 
-struct slab *engine_code_use(struct engine *engine, const struct bundle *bundle)
+/* Gives how many of them the engine took. */
+static size_t use_kernels(struct engine *engine, const struct slab *slab)
 {
-    struct error error;
-    int level = level_of(bundle, best_level());
-    if (level < 0) {
-        log_say(LOG_INFO,
-                "the bundle has no machine code for this CPU; the reference evaluator runs");
-        return NULL;
-    }
-    struct slab *slab = slab_new();
-    if (link_level(slab, bundle, level, &error) != STATUS_OK) {
-        log_say(LOG_WARN, "machine code is not used, the reference evaluator runs: %s",
-                error.message);
-        slab_free(slab);
-        return NULL;
-    }
     size_t used = 0;
     for (size_t i = 0; i < slab_count(slab); i++) {
         uint64_t hash;
@@ -62,6 +59,65 @@ struct slab *engine_code_use(struct engine *engine, const struct bundle *bundle)
         abi_kernel_f *kernel = slab_kernel(slab, i, &hash, &size);
         used += engine_use_code(engine, hash, kernel);
     }
-    log_say(LOG_INFO, "machine code: %zu kernels of level %s", used, bundle_cpu_words[level]);
+    return used;
+}
+
+struct slab *engine_code_use(struct engine *engine, const struct bundle *bundle)
+{
+    struct error error;
+    int level = level_of(bundle, engine_code_level());
+    if (level < 0) {
+        log_say(LOG_INFO,
+                "the bundle has no machine code for this CPU; the reference evaluator runs");
+        return NULL;
+    }
+    struct slab *slab = slab_open();
+    if (link_level(slab, bundle, level, &error) != STATUS_OK) {
+        log_say(LOG_WARN, "machine code is not used, the reference evaluator runs: %s",
+                error.message);
+        slab_free(slab);
+        return NULL;
+    }
+    log_say(LOG_INFO, "machine code: %zu kernels of level %s", use_kernels(engine, slab),
+            bundle_cpu_words[level]);
     return slab;
+}
+
+/* ---- made here ---- */
+
+static enum status link_made(struct slab *slab, struct engine *engine, const struct bundle *objects,
+                             struct error *error)
+{
+    for (size_t i = 0; i < objects->object_count; i++) {
+        const struct bundle_object *object = &objects->objects[i];
+        if (object->abi != ABI_VERSION || (int)object->cpu != engine_code_level()) {
+            return error_set(error, STATUS_DENIED, "an object is of another ABI or CPU level");
+        }
+        TRY(slab_add(slab, object->bytes, object->length, error));
+    }
+    TRY(slab_link(slab, error));
+    for (size_t i = 0; i < slab_count(slab); i++) {
+        uint64_t hash;
+        size_t size;
+        (void)slab_kernel(slab, i, &hash, &size);
+        if (!engine_wants_code(engine, hash)) {
+            return error_set(error, STATUS_DENIED, "nobody wants the kernel %016llx",
+                             (unsigned long long)hash);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status engine_code_take(struct engine *engine, const struct bundle *objects, struct slab **ret,
+                             struct error *error)
+{
+    struct slab *slab = slab_open();
+    enum status status = link_made(slab, engine, objects, error);
+    if (status != STATUS_OK) {
+        slab_free(slab);
+        return status;
+    }
+    (void)use_kernels(engine, slab);
+    *ret = slab;
+    return STATUS_OK;
 }

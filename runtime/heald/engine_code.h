@@ -14,4 +14,11 @@
  * is logged. The best level that this CPU has is taken; objects of another ABI are passed over. */
 struct slab *engine_code_use(struct engine *engine, const struct bundle *bundle);
 
+/* The level that code is made for here: the best of this CPU; -1: none. */
+int engine_code_level(void);
+/* Objects that were made for this engine on this host, and nothing else: all of its level and ABI,
+ * every kernel one that it wants. ret as above. */
+NODISCARD enum status engine_code_take(struct engine *engine, const struct bundle *objects,
+                                       struct slab **ret, struct error *error);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/heald/engine_costs.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process_engine.h"
 
@@ -159,6 +160,7 @@ static json_t *answer_status(struct engine_process *process, const struct contro
         answer, "stopped",
         json_boolean(engine_stopped(engine) || access(process->stop_path, F_OK) == 0));
     json_object_set_new(answer, "evaluator", evaluator_json(engine));
+    json_object_set_new(answer, "code", json_text(process->compile.text));
     json_object_set_new(answer, "tick_ms",
                         json_integer(process->start->config->tick.ns / NS_PER_MS));
     json_object_set_new(answer, "series",
@@ -305,6 +307,12 @@ static json_t *answer_reload(struct engine_process *process, const struct contro
     return json_pack("{s:s}", "text", "reloaded");
 }
 
+static json_t *answer_top(struct engine_process *process, const struct control_request *request)
+{
+    (void)request;
+    return engine_costs_json(process->generation);
+}
+
 static json_t *answer_records(struct engine_process *process, const struct control_request *request)
 {
     struct error error;
@@ -339,7 +347,7 @@ static json_t *answer(const struct control_request *request, void *ctx)
         {"explain", answer_explain, false}, {"records", answer_records, false},
         {"approve", answer_decision, true}, {"deny", answer_decision, true},
         {"stop", answer_stop, true},        {"start", answer_stop, true},
-        {"reload", answer_reload, true},
+        {"reload", answer_reload, true},    {"top", answer_top, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(request->command, commands[i].command) == 0) {
@@ -442,6 +450,20 @@ static void commit_histogram(const struct commit_times *times, struct page_text 
            duration_to_seconds(times->sum), (unsigned long long)count);
 }
 
+static void kernel_times(const struct engine_process *process, struct page_text *page)
+{
+    const struct generation *generation = process->generation;
+    char lines[ENGINE_COSTS_BYTES];
+    engine_costs_lines(generation, lines);
+    metric(page, "heald_kernel_seconds_total", "counter",
+           "Time of operators in the ticks that were timed, those that took longest by name.", "%s",
+           lines);
+    metric(page, "heald_kernel_samples_total", "counter",
+           "Ticks in which operators were timed since the policies were loaded.",
+           "heald_kernel_samples_total %llu\n",
+           (unsigned long long)eval_costs(engine_eval(generation->engine))->ticks);
+}
+
 static void gauges(struct engine_process *process, struct page_text *page)
 {
     const struct engine *engine = process->generation->engine;
@@ -470,6 +492,7 @@ static void gauges(struct engine_process *process, struct page_text *page)
            s.bytes);
     metric(page, "heald_tick_cpu_seconds", "gauge", "CPU time of the last step.",
            "heald_tick_cpu_seconds %.9f\n", duration_to_seconds(process->last_step_cpu));
+    kernel_times(process, page);
     commit_histogram(&process->commits, page);
     metric(page, "heald_commit_seconds_max", "gauge", "The longest such time.",
            "heald_commit_seconds_max %.9f\n", duration_to_seconds(process->commits.worst));

@@ -1,4 +1,4 @@
-/* From signed policies, a folder or a bundle, to an engine. */
+/* From a signed bundle to an engine. */
 #include "runtime/heald/engine_program.h"
 
 #include <stdio.h>
@@ -8,7 +8,9 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "runtime/bundle/bundle.h"
+#include "runtime/heald/clock.h"
 #include "runtime/heald/engine_code.h"
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 #include "runtime/trust/trust.h"
 
@@ -33,43 +35,35 @@ static enum status report_findings(const struct generation *generation,
     return STATUS_OK;
 }
 
-/* What was signed, in memory. The texts are borrowed from the folder or the bundle's bytes. */
-struct signed_texts {
-    uint64_t serial;
-    const struct parse_text *items;
-    size_t count;
-    const struct bundle *bundle; /* NULL: a folder, which claims nothing about its texts */
-};
-
-static enum status load_program(struct generation *generation, const struct signed_texts *texts,
+static enum status load_program(struct generation *generation, const struct bundle *bundle,
                                 struct error *error)
 {
     struct diag_list diags;
     diag_list_init(&diags, &generation->arena, &generation->sources);
-    generation->program = parse_program_texts(&generation->arena, &generation->sources,
-                                              texts->items, texts->count, &diags);
+    generation->program =
+        parse_program_texts(&generation->arena, &generation->sources,
+                            bundle_texts(&generation->arena, bundle), bundle->source_count, &diags);
     if (diags.errors == 0) {
         (void)check_program(generation->program, &diags, &(struct check_options){0});
     }
     TRY(report_findings(generation, &diags, error));
     CHECK(diags.errors == 0);
-    return texts->bundle ? bundle_agrees(texts->bundle, generation->program, error) : STATUS_OK;
+    return bundle_agrees(bundle, generation->program, error);
 }
 
 /* The host's guard files must all be there, and hold a guard. */
-static enum status check_guards(const struct config *config, const struct signed_texts *texts,
+static enum status check_guards(const struct config *config, const struct bundle *bundle,
                                 struct generation *generation, struct error *error)
 {
     for (size_t i = 0; i < config->guards.count; i++) {
         bool found = false;
-        for (size_t t = 0; t < texts->count; t++) {
-            found = found || strcmp(texts->items[t].name, config->guards.items[i]) == 0;
+        for (size_t s = 0; s < bundle->source_count; s++) {
+            found = found || strcmp(bundle->sources[s].path, config->guards.items[i]) == 0;
         }
         if (!found) {
-            return error_set(
-                error, STATUS_NOT_FOUND,
-                "the guard file '%s' that heald.yaml names is not among the signed policies",
-                config->guards.items[i]);
+            return error_set(error, STATUS_NOT_FOUND,
+                             "the guard file '%s' that heald.yaml names is not in the bundle",
+                             config->guards.items[i]);
         }
     }
     generation->host.guarded = config->guards.count > 0 && generation->program->guards != NULL;
@@ -167,13 +161,13 @@ static void warn_of_grants(const struct config *config, const struct program *pr
 }
 
 static enum status build(struct generation *generation, const struct config *config,
-                         struct store *store, const struct signed_texts *texts, uint32_t epoch,
+                         struct store *store, const struct bundle *bundle, uint32_t epoch,
                          struct error *error)
 {
-    generation->serial = texts->serial;
-    TRY(load_program(generation, texts, error));
+    generation->serial = bundle->serial;
+    TRY(load_program(generation, bundle, error));
     fill_host(generation, config, epoch);
-    TRY(check_guards(config, texts, generation, error));
+    TRY(check_guards(config, bundle, generation, error));
     TRY(check_channels(config, generation->program, error));
     TRY(check_modes(config, generation->program, error));
     warn_of_grants(config, generation->program);
@@ -181,68 +175,33 @@ static enum status build(struct generation *generation, const struct config *con
     if (!generation->engine) {
         return STATUS_LIMIT;
     }
-    if (texts->bundle) {
-        generation->slab = engine_code_use(generation->engine, texts->bundle);
-    }
+    engine_time(generation->engine, clock_elapsed, NULL);
+    generation->slab = engine_code_use(generation->engine, bundle);
+    engine_debug_linked(generation, generation->slab);
     return STATUS_OK;
 }
 
-static enum status build_folder(struct generation *generation, const struct config *config,
-                                struct store *store, uint32_t epoch, uint64_t min_serial,
-                                const struct trust_public *key, struct error *error)
+static enum status build_verified(struct generation *generation, const struct config *config,
+                                  struct store *store, uint32_t epoch, uint64_t min_serial,
+                                  const struct bundle_files *files, struct error *error)
 {
-    struct trust_folder folder;
-    TRY(trust_folder_load(config->policies, key, min_serial, &folder, error));
-    struct parse_text *items = arena_alloc(&generation->arena, folder.count * sizeof *items);
-    for (size_t i = 0; i < folder.count; i++) {
-        items[i] =
-            (struct parse_text){folder.files[i].name, folder.files[i].text, folder.files[i].length};
-    }
-    struct signed_texts texts = {.serial = folder.serial, .items = items, .count = folder.count};
-    enum status status = build(generation, config, store, &texts, epoch, error);
-    trust_folder_release(&folder);
-    return status;
-}
-
-static enum status build_opened(struct generation *generation, const struct config *config,
-                                struct store *store, uint32_t epoch, uint64_t min_serial,
-                                const struct trust_public *key, const struct bundle_files *files,
-                                struct error *error)
-{
+    struct trust_public key;
     struct bundle bundle;
+    TRY(trust_public_read(config->trusted_key, &key, error));
     TRY(bundle_open(&generation->arena, files->bytes, files->length, files->signature,
-                    files->signature_length, key, min_serial, &bundle, error));
-    struct signed_texts texts = {
-        .serial = bundle.serial,
-        .items = bundle_texts(&generation->arena, &bundle),
-        .count = bundle.source_count,
-        .bundle = &bundle,
-    };
-    return build(generation, config, store, &texts, epoch, error);
-}
-
-static enum status build_bundle(struct generation *generation, const struct config *config,
-                                struct store *store, uint32_t epoch, uint64_t min_serial,
-                                const struct trust_public *key, struct error *error)
-{
-    struct bundle_files files;
-    TRY(bundle_files_read(config->policies, &files, error));
-    enum status status =
-        build_opened(generation, config, store, epoch, min_serial, key, &files, error);
-    bundle_files_release(&files);
-    return status;
+                    files->signature_length, &key, min_serial, &bundle, error));
+    return build(generation, config, store, &bundle, epoch, error);
 }
 
 enum status generation_load(const struct config *config, struct store *store, uint32_t epoch,
                             uint64_t min_serial, struct generation **ret, struct error *error)
 {
-    struct trust_public key;
-    TRY(trust_public_read(config->trusted_key, &key, error));
+    struct bundle_files files;
+    TRY(bundle_files_read(config->policies, &files, error));
     struct generation *generation = heap_alloc(sizeof *generation);
     enum status status =
-        bundle_path(config->policies)
-            ? build_bundle(generation, config, store, epoch, min_serial, &key, error)
-            : build_folder(generation, config, store, epoch, min_serial, &key, error);
+        build_verified(generation, config, store, epoch, min_serial, &files, error);
+    bundle_files_release(&files);
     if (status != STATUS_OK) {
         generation_free(generation);
         return status;
@@ -255,7 +214,10 @@ void generation_free(struct generation *generation)
 {
     if (generation) {
         engine_free(generation->engine);
+        engine_debug_unlinked(generation->slab);
+        engine_debug_unlinked(generation->made);
         slab_free(generation->slab);
+        slab_free(generation->made);
         sources_release(&generation->sources);
         arena_release(&generation->arena);
         free(generation);

@@ -1,5 +1,4 @@
-/* A program generation: the signed policies of a folder or of a bundle (a path that ends in
- * .healb), checked and made into an engine.
+/* A program generation: the policies of a signed bundle, checked and made into an engine.
  *
  * Loaded whole or not at all; the generation before serves until the new one stands. */
 #ifndef HEAL_RUNTIME_HEALD_ENGINE_PROGRAM_H
@@ -16,7 +15,8 @@ struct generation {
     struct program *program;
     struct engine_host host;
     struct engine *engine;
-    struct slab *slab; /* kernels of the engine, or NULL */
+    struct slab *slab; /* kernels of the bundle, or NULL */
+    struct slab *made; /* kernels made here, in their place, or NULL */
     uint64_t serial;
 };
 

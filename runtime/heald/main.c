@@ -5,12 +5,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/grant_list.h"
 #include "runtime/heald/process.h"
 
 #define CONFIG_DEFAULT "/etc/heal/heald.yaml"
 
-enum { EXIT_USAGE = 2, OPTION_ROLE = 256, OPTION_PROBE, OPTION_REPAIR, OPTION_VERSION };
+enum {
+    EXIT_USAGE = 2,
+    OPTION_ROLE = 256,
+    OPTION_PROBE,
+    OPTION_REPAIR,
+    OPTION_DEBUG,
+    OPTION_VERSION
+};
 
 enum task { TASK_RUN, TASK_CHECK, TASK_REPAIR };
 
@@ -26,7 +34,8 @@ static void usage(FILE *out)
           "  -c FILE               configuration (default " CONFIG_DEFAULT ")\n"
           "  -n                    check it, print it with every default, and end\n"
           "  --repair-journal      put a damaged journal aside, go on from its good part, and end\n"
-          "  --sandbox-probe ROLE  try what parent, ingest, engine or actor must not do\n"
+          "  --sandbox-probe ROLE  try what parent, ingest, engine, actor or compile must not do\n"
+          "  --debug-code          tell perf (/tmp/perf-PID.map) and gdb of the machine code\n"
           "  --version             print the version\n"
           "  -h, --help            this text\n"
           "\n"
@@ -103,6 +112,7 @@ int main(int argc, char **argv)
         {"role", required_argument, NULL, OPTION_ROLE},
         {"sandbox-probe", required_argument, NULL, OPTION_PROBE},
         {"repair-journal", no_argument, NULL, OPTION_REPAIR},
+        {"debug-code", no_argument, NULL, OPTION_DEBUG},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}};
@@ -117,6 +127,7 @@ int main(int argc, char **argv)
         case OPTION_ROLE: return run_role(optarg);
         case OPTION_REPAIR: task = TASK_REPAIR; break;
         case OPTION_PROBE: return probe(optarg);
+        case OPTION_DEBUG: CHECK(setenv(ENGINE_DEBUG_VARIABLE, "1", 1) == 0); break;
         case OPTION_VERSION: printf("heald %s\n", HEAL_VERSION); return 0;
         default: usage(stderr); return EXIT_USAGE;
         }

@@ -73,6 +73,8 @@ void process_ready(void);
 /* Waits for a fresh peer and puts it into PROCESS_FD_PEER. STATUS_LIMIT: none came in time;
  * STATUS_NOT_FOUND: the parent is gone or stops heald, end. It does not look at signals. */
 NODISCARD enum status process_wait_peer(int timeout_ms, struct error *error);
+/* Puts a peer that came with a message into PROCESS_FD_PEER. */
+NODISCARD enum status process_take_peer(int take_fd, struct error *error);
 
 /* The parent: everything from here until the end. Returns the exit code. */
 int process_parent_main(const struct config *config);

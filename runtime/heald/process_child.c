@@ -77,8 +77,8 @@ static const char *folder_of(const char *path, char ret[CONFIG_TEXT_MAX])
     return ret;
 }
 
-/* A folder of policies is best swapped whole, by a rename: then the new one is another folder, and
- * the one around it must be readable. Never the root. */
+/* A bundle is best replaced whole, by a rename: then the new one is another file, and the folder
+ * around it must be readable. Never the root. */
 static const char *folder_above(const char *path, char ret[CONFIG_TEXT_MAX])
 {
     folder_of(path, ret);
@@ -167,13 +167,19 @@ enum status process_wait_peer(int timeout_ms, struct error *error)
     if (ready == 0 || (ready < 0 && errno == EINTR)) {
         return error_set(error, STATUS_LIMIT, "no peer came in time");
     }
+    struct process_message message;
     int fd = -1;
-    TRY(process_message_receive(PROCESS_FD_PARENT, &fd, error));
-    if (fd < 0) {
+    TRY(handover_receive(PROCESS_FD_PARENT, &message, sizeof(message), MSG_DONTWAIT, &fd, error));
+    return process_take_peer(fd, error);
+}
+
+enum status process_take_peer(int take_fd, struct error *error)
+{
+    if (take_fd < 0) {
         return error_set(error, STATUS_PROTOCOL, "the parent sent no peer");
     }
-    int placed = dup3(fd, PROCESS_FD_PEER, O_CLOEXEC);
-    close(fd);
+    int placed = dup3(take_fd, PROCESS_FD_PEER, O_CLOEXEC);
+    close(take_fd);
     return placed == PROCESS_FD_PEER
                ? STATUS_OK
                : error_set(error, STATUS_IO, "cannot take the peer: %s", strerror(errno));

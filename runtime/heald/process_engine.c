@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "runtime/act/message.h"
-#include "runtime/bundle/bundle.h"
+#include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
@@ -228,13 +228,6 @@ static void log_record(const struct record *record)
             record->target[0] ? " " : "", record->target, record->text);
 }
 
-static struct duration monotonic_now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (struct duration){time.tv_sec * NS_PER_S + time.tv_nsec};
-}
-
 const double commit_bounds_s[COMMIT_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025,
                                                 0.005,  0.01,    0.025,  0.05,  0.1};
 
@@ -251,14 +244,14 @@ static void note_commit(struct commit_times *times, struct duration took)
 
 static void carry_out(struct engine_process *process)
 {
-    const struct duration before = monotonic_now();
+    const struct duration before = clock_elapsed(NULL);
     struct duration durable = {0};
     for (size_t i = 0; i < process->effects.count && !process->failed;) {
         const struct effect *effect = &process->effects.items[i];
         switch (effect->kind) {
         case EFFECT_RECORD: {
             size_t next = commit(process, i);
-            durable = monotonic_now();
+            durable = clock_elapsed(NULL);
             for (; i < next && !process->failed; i++) {
                 log_record(&process->effects.items[i].record);
             }
@@ -389,6 +382,7 @@ enum status engine_reload(struct engine_process *process, struct error *error)
     process->generation = next;
     process->reloads++;
     note_loaded(process);
+    engine_compile_begin(process);
     return STATUS_OK;
 }
 
@@ -424,10 +418,8 @@ static enum status open_state(struct engine_process *process, struct error *erro
     process->epoch = restoring.epoch + 1;
     process->store = store_new(&(struct store_limits){.live = true});
     store_expect(process->store, sources_of(config));
-    /* A folder's serial begins anew with its MANIFEST; a bundle's is told to healc. */
-    uint64_t min_serial = bundle_path(config->policies) ? restoring.serial : 0;
-    TRY(generation_load(config, process->store, process->epoch, min_serial, &process->generation,
-                        error));
+    TRY(generation_load(config, process->store, process->epoch, restoring.serial,
+                        &process->generation, error));
     restoring.engine = process->generation->engine;
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->now = clock_now(&process->start->clock);
@@ -512,15 +504,32 @@ static bool take_signals(struct engine_process *process, int signals)
     return true;
 }
 
-static bool take_parent(struct engine_process *process)
+static void take_peer(struct engine_process *process, int take_fd)
 {
     struct error error;
-    enum status status = process_wait_peer(0, &error);
-    if (status == STATUS_NOT_FOUND) {
-        return false;
+    if (process_take_peer(take_fd, &error) != STATUS_OK) {
+        log_say(LOG_ERROR, "%s", error.message);
+        return;
     }
-    if (status == STATUS_OK) {
-        hello(process);
+    hello(process);
+}
+
+static bool take_parent(struct engine_process *process)
+{
+    struct process_message message;
+    struct error error;
+    int fd = -1;
+    enum status status =
+        handover_receive(PROCESS_FD_PARENT, &message, sizeof message, MSG_DONTWAIT, &fd, &error);
+    if (status != STATUS_OK) {
+        return status != STATUS_NOT_FOUND;
+    }
+    switch (message.kind) {
+    case PROCESS_PEER: take_peer(process, fd); break;
+    case PROCESS_COMPILER: engine_compile_socket(process, message.number, fd); break;
+    case PROCESS_COMPILER_ENDED: engine_compile_ended(process, &message); break;
+    case PROCESS_READY:
+    case PROCESS_COMPILE: break; /* only children say so */
     }
     return true;
 }
@@ -534,6 +543,7 @@ static int engine_loop(struct engine_process *process, int signals, int timer)
             {.fd = PROCESS_FD_PARENT, .events = POLLIN},
             {.fd = process->peer ? PROCESS_FD_PEER : -1, .events = POLLIN},
             {.fd = control_fd(process->control), .events = POLLIN},
+            {.fd = process->compile.socket_fd, .events = POLLIN},
         };
         uint64_t expirations = 0;
         if (poll(fds, ARRAY_LEN(fds), 1000) < 0 && errno != EINTR) {
@@ -545,6 +555,9 @@ static int engine_loop(struct engine_process *process, int signals, int timer)
         }
         if (fds[1].revents && !take_signals(process, signals)) {
             return 0;
+        }
+        if (fds[5].revents) {
+            engine_compile_answer(process);
         }
         if (fds[2].revents && !take_parent(process)) {
             return 0;
@@ -573,6 +586,7 @@ int process_engine_main(const struct process_start *start)
     struct engine_process *process = heap_alloc(sizeof *process);
     struct error error;
     process->start = start;
+    engine_compile_init(&process->compile);
     process->inputs = heap_alloc(ENGINE_INPUTS_MAX * sizeof *process->inputs);
     int signals = process_signals(true);
     int timer = timer_of(start->config->tick);
@@ -580,6 +594,7 @@ int process_engine_main(const struct process_start *start)
         log_say(LOG_ERROR, "cannot start: %s", strerror(errno));
         return 1;
     }
+    engine_debug_open();
     if (process_cage(start, process->sandbox, &error) != STATUS_OK ||
         open_state(process, &error) != STATUS_OK) {
         log_say(LOG_ERROR, "%s", error.message);
@@ -589,10 +604,12 @@ int process_engine_main(const struct process_start *start)
     snprintf(text, sizeof text, "epoch %u, boot %s", process->epoch, start->clock.boot);
     append_own(process, RECORD_STARTED, text);
     note_loaded(process);
+    engine_compile_begin(process);
     hello(process);
     process_ready();
     int code = engine_loop(process, signals, timer);
     engine_feed_close(&process->feed);
+    engine_compile_release(&process->compile);
     control_free(process->control);
     journal_close(process->journal);
     generation_free(process->generation);

@@ -3,6 +3,7 @@
 #define HEAL_RUNTIME_HEALD_PROCESS_ENGINE_H
 
 #include "runtime/api/control.h"
+#include "runtime/heald/engine_compile.h"
 #include "runtime/heald/engine_feed.h"
 #include "runtime/heald/engine_program.h"
 #include "runtime/heald/process.h"
@@ -29,6 +30,7 @@ struct engine_process {
     const struct process_start *start;
     struct store *store;
     struct generation *generation;
+    struct engine_compile compile;
     struct journal *journal;
     struct engine_feed feed;
     struct page *page;

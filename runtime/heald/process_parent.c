@@ -18,29 +18,27 @@
 
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
+#include "runtime/heald/process_compiler.h"
 #include "runtime/heald/process_message.h"
 #include "runtime/heald/process_state.h"
 #include "runtime/ingest/feed.h"
 #include "runtime/ingest/page.h"
-
-enum { WORDS_BYTES = 400 };
 
 enum { PARENT_FEED_BYTES = 8 << 20 }; /* room for about 260,000 samples */
 
 struct child {
     pid_t pid;     /* 0: not running */
     int parent_fd; /* our end of PROCESS_FD_PARENT; -1 */
-    int words_fd;  /* its standard error; -1 */
     bool ready, ever_ready;
     int64_t started_ms, restart_ms;
     int back_off_ms;
-    char words[WORDS_BYTES]; /* the end of what it said */
-    size_t words_length;
+    struct words words;
 };
 
 struct parent {
     const struct config *config;
     struct child children[PROCESS_ROLES];
+    struct compiler compiler;
     int feed_fd, page_fd, wake_fd, control_fd, config_fd, lock_fd, signal_fd;
     bool stopping, said_ready;
     int64_t stop_ms; /* when those still there are killed */
@@ -99,10 +97,12 @@ static enum status child_start(struct parent *parent, enum process_role role, in
 {
     struct child *child = &parent->children[role];
     bool feeds = role != PROCESS_ACTOR;
-    int words[2] = {-1, -1}, sockets[2] = {-1, -1};
+    int words_fd = -1, sockets[2] = {-1, -1};
     pid_t own = getpid();
-    if (pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+    TRY(words_open(&child->words, &words_fd, error));
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+        close(words_fd);
+        words_close(&child->words);
         return error_set(error, STATUS_IO, "cannot start the %s: %s", process_role_texts[role],
                          strerror(errno));
     }
@@ -115,26 +115,22 @@ static enum status child_start(struct parent *parent, enum process_role role, in
         [PROCESS_FD_PARENT] = sockets[1],
         [PROCESS_FD_CONFIG] = parent->config_fd,
     };
-    /* A child's writes to its standard error must not be cut off by our reading flag. */
-    fcntl(words[1], F_SETFL, 0);
     pid_t pid = fork();
     if (pid == 0) {
-        child_become(role, sources, words[1], own);
+        child_become(role, sources, words_fd, own);
     }
-    close(words[1]);
+    close(words_fd);
     close(sockets[1]);
     if (pid < 0) {
-        close(words[0]);
+        words_close(&child->words);
         close(sockets[0]);
         return error_set(error, STATUS_IO, "cannot fork: %s", strerror(errno));
     }
     child->pid = pid;
     child->parent_fd = sockets[0];
-    child->words_fd = words[0];
     child->ready = false;
     child->started_ms = now_ms();
     child->restart_ms = 0;
-    child->words_length = 0;
     log_say(LOG_INFO, "started the %s, pid %ld", process_role_texts[role], (long)pid);
     return STATUS_OK;
 }
@@ -150,6 +146,7 @@ static void child_restart(struct parent *parent, enum process_role role)
 {
     struct error error;
     int pair[2] = {-1, -1};
+    const struct process_message message = {.kind = PROCESS_PEER};
     enum status status = STATUS_OK;
     struct child *other = &parent->children[other_of(role)];
     if (role != PROCESS_INGEST &&
@@ -160,7 +157,7 @@ static void child_restart(struct parent *parent, enum process_role role)
         status = child_start(parent, role, pair[0], &error);
     }
     if (status == STATUS_OK && pair[1] >= 0 && other->pid != 0) {
-        status = process_message_send_peer(other->parent_fd, pair[1], &error);
+        status = handover_send(other->parent_fd, &message, sizeof(message), pair[1], &error);
     }
     for (int i = 0; i < 2; i++) {
         if (pair[i] >= 0) {
@@ -193,39 +190,6 @@ static enum status children_start(struct parent *parent, struct error *error)
     return status;
 }
 
-/* Passes on what a child says, and keeps the end of it. */
-static void words_read(struct child *child)
-{
-    char buffer[4096];
-    ssize_t length = 0;
-    while (child->words_fd >= 0 && (length = read(child->words_fd, buffer, sizeof(buffer))) > 0) {
-        size_t keep = (size_t)length < WORDS_BYTES - 1 ? (size_t)length : WORDS_BYTES - 1;
-        size_t over = child->words_length + keep > WORDS_BYTES - 1
-                          ? child->words_length + keep - (WORDS_BYTES - 1)
-                          : 0;
-        memmove(child->words, child->words + over, child->words_length - over);
-        memcpy(child->words + child->words_length - over, buffer + length - keep, keep);
-        child->words_length += keep - over;
-        child->words[child->words_length] = '\0';
-        ssize_t wrote = write(STDERR_FILENO, buffer, (size_t)length);
-        (void)wrote;
-    }
-    if (length == 0 && child->words_fd >= 0) {
-        close(child->words_fd);
-        child->words_fd = -1;
-    }
-}
-
-/* The last line a child said. */
-static const char *last_words(struct child *child)
-{
-    while (child->words_length > 0 && child->words[child->words_length - 1] == '\n') {
-        child->words[--child->words_length] = '\0';
-    }
-    const char *line = child->words_length > 0 ? strrchr(child->words, '\n') : NULL;
-    return child->words_length == 0 ? "nothing" : line != NULL ? line + 1 : child->words;
-}
-
 static void stop_all(struct parent *parent, int exit_code)
 {
     if (parent->stopping) {
@@ -235,6 +199,7 @@ static void stop_all(struct parent *parent, int exit_code)
     parent->exit_code = exit_code;
     parent->stop_ms = now_ms() + PROCESS_STOP_MS;
     log_say(LOG_INFO, "stopping");
+    compiler_forget(&parent->compiler);
     for (int role = 0; role < PROCESS_ROLES; role++) {
         if (parent->children[role].pid != 0) {
             kill(parent->children[role].pid, SIGTERM);
@@ -248,12 +213,12 @@ static void child_died(struct parent *parent, enum process_role role, int wait_s
 {
     struct child *child = &parent->children[role];
     bool refused = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == PROCESS_EXIT_REFUSED;
-    words_read(child);
-    if (child->words_fd >= 0) {
-        close(child->words_fd);
-    }
+    words_close(&child->words);
     close(child->parent_fd);
-    child->words_fd = child->parent_fd = -1;
+    child->parent_fd = -1;
+    if (role == PROCESS_ENGINE) {
+        compiler_forget(&parent->compiler);
+    }
     pid_t pid = child->pid;
     child->pid = 0;
     if (parent->stopping) {
@@ -263,7 +228,7 @@ static void child_died(struct parent *parent, enum process_role role, int wait_s
     log_say(LOG_ERROR, "the %s (pid %ld) died, %s %d; its last words: %s", process_role_texts[role],
             (long)pid, WIFSIGNALED(wait_status) ? "signal" : "exit code",
             WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status),
-            last_words(child));
+            words_last(&child->words));
     if (refused && !child->ever_ready) {
         stop_all(parent, 1);
         return;
@@ -282,6 +247,10 @@ static void children_reap(struct parent *parent)
     int wait_status = 0;
     for (pid_t pid = waitpid(-1, &wait_status, WNOHANG); pid > 0;
          pid = waitpid(-1, &wait_status, WNOHANG)) {
+        if (parent->compiler.pid == pid) {
+            compiler_ended(&parent->compiler, parent->children[PROCESS_ENGINE].parent_fd,
+                           wait_status, now_ms());
+        }
         for (int role = 0; role < PROCESS_ROLES; role++) {
             if (parent->children[role].pid == pid) {
                 child_died(parent, (enum process_role)role, wait_status);
@@ -306,13 +275,33 @@ static void signals_read(struct parent *parent)
     }
 }
 
+/* Takes the descriptor; only the engine asks, and only before the end. */
+static void compile_asked(struct parent *parent, enum process_role role, uint32_t number, int fd)
+{
+    if (role == PROCESS_ENGINE && !parent->stopping && fd >= 0) {
+        compiler_ask(&parent->compiler, parent->children[role].parent_fd, number, fd, now_ms());
+    } else if (fd >= 0) {
+        close(fd);
+    }
+}
+
 static void message_read(struct parent *parent, enum process_role role)
 {
     struct child *child = &parent->children[role];
-    struct process_message message;
-    ssize_t length = recv(child->parent_fd, &message, sizeof(message), MSG_DONTWAIT);
-    if (length == (ssize_t)sizeof(message) && message.kind == PROCESS_READY) {
+    struct process_message message = {0};
+    struct error error;
+    int fd = -1;
+    if (handover_receive(child->parent_fd, &message, sizeof(message), MSG_DONTWAIT, &fd, &error) !=
+        STATUS_OK) {
+        return;
+    }
+    if (message.kind == PROCESS_READY) {
         child->ready = child->ever_ready = true;
+    }
+    if (message.kind == PROCESS_COMPILE) {
+        compile_asked(parent, role, message.number, fd);
+    } else if (fd >= 0) {
+        close(fd);
     }
     for (int i = 0; i < PROCESS_ROLES; i++) {
         if (!parent->children[i].ready) {
@@ -348,6 +337,7 @@ static int due_work(struct parent *parent)
             }
         }
     }
+    next = compiler_due(&parent->compiler, now, next);
     return next > now ? (int)(next - now) : 0;
 }
 
@@ -358,26 +348,28 @@ static bool any_alive(const struct parent *parent)
             return true;
         }
     }
-    return false;
+    return parent->compiler.pid != 0;
 }
 
 static void loop(struct parent *parent)
 {
     while (!parent->stopping || any_alive(parent)) {
-        struct pollfd fds[1 + 2 * PROCESS_ROLES] = {{.fd = parent->signal_fd, .events = POLLIN}};
+        struct pollfd fds[2 + 2 * PROCESS_ROLES] = {{.fd = parent->signal_fd, .events = POLLIN}};
         int wait_ms = due_work(parent);
         for (int role = 0; role < PROCESS_ROLES; role++) {
             struct child *child = &parent->children[role];
-            fds[1 + 2 * role] = (struct pollfd){.fd = child->words_fd, .events = POLLIN};
+            fds[1 + 2 * role] = (struct pollfd){.fd = child->words.fd, .events = POLLIN};
             fds[2 + 2 * role] = (struct pollfd){.fd = child->parent_fd, .events = POLLIN};
         }
+        fds[1 + 2 * PROCESS_ROLES] =
+            (struct pollfd){.fd = parent->compiler.words.fd, .events = POLLIN};
         if (poll(fds, ARRAY_LEN(fds), wait_ms) < 0 && errno != EINTR) {
             log_say(LOG_ERROR, "cannot wait: %s", strerror(errno));
             stop_all(parent, 1);
         }
         for (int role = 0; role < PROCESS_ROLES; role++) {
             if (fds[1 + 2 * role].revents != 0) {
-                words_read(&parent->children[role]);
+                words_read(&parent->children[role].words);
             }
             if ((fds[2 + 2 * role].revents & POLLIN) != 0) {
                 message_read(parent, (enum process_role)role);
@@ -385,6 +377,9 @@ static void loop(struct parent *parent)
             if ((fds[2 + 2 * role].revents & (POLLHUP | POLLIN)) == POLLHUP) {
                 poll(NULL, 0, 1); /* it is about to end; SIGCHLD follows */
             }
+        }
+        if (fds[1 + 2 * PROCESS_ROLES].revents != 0) {
+            words_read(&parent->compiler.words);
         }
         if (fds[0].revents != 0) {
             signals_read(parent);
@@ -437,8 +432,9 @@ int process_parent_main(const struct config *config)
     struct parent parent = {.config = config};
     struct error error;
     for (int role = 0; role < PROCESS_ROLES; role++) {
-        parent.children[role].words_fd = parent.children[role].parent_fd = -1;
+        parent.children[role].words.fd = parent.children[role].parent_fd = -1;
     }
+    compiler_init(&parent.compiler, config);
     log_open("parent", (enum log_format)config->log.format, (enum log_level)config->log.level);
     if (parent_open(&parent, &error) != STATUS_OK || parent_cage(&error) != STATUS_OK) {
         log_say(LOG_ERROR, "%s", error.message);

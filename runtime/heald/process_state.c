@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "runtime/handover/handover.h"
 
 /* Makes a folder and gives it to user ("none": stays). */
 static enum status folder_make(const char *path, const char *user, mode_t mode, struct error *error)
@@ -121,13 +122,7 @@ enum status process_control_open(const struct config *config, int *ret_fd, struc
 enum status process_config_open(const struct config *config, int *ret_fd, struct error *error)
 {
     char *text = config_print(config, false);
-    size_t length = strlen(text);
-    int fd = memfd_create("heald.yaml", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    bool good =
-        fd >= 0 && write(fd, text, length) == (ssize_t)length &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+    enum status status = handover_seal("heald.yaml", text, strlen(text), ret_fd, error);
     free(text);
-    *ret_fd = fd;
-    return good ? STATUS_OK
-                : error_set(error, STATUS_IO, "cannot keep the configuration: %s", strerror(errno));
+    return status;
 }

@@ -21,10 +21,8 @@
 #define ACCESS_TRUNCATE (1ULL << 14)
 
 const char *const sandbox_role_texts[SANDBOX_ROLES] = {
-    [SANDBOX_PARENT] = "parent",
-    [SANDBOX_INGEST] = "ingest",
-    [SANDBOX_ENGINE] = "engine",
-    [SANDBOX_ACTOR] = "actor",
+    [SANDBOX_PARENT] = "parent", [SANDBOX_INGEST] = "ingest",   [SANDBOX_ENGINE] = "engine",
+    [SANDBOX_ACTOR] = "actor",   [SANDBOX_COMPILE] = "compile",
 };
 
 static void say(char ret[SANDBOX_REPORT_BYTES], const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -16,14 +16,15 @@
 enum { SANDBOX_REPORT_BYTES = 1024, SANDBOX_PATHS_MAX = 32 };
 
 enum sandbox_role {
-    SANDBOX_PARENT, /* starts and ends processes, which inherit its cage */
-    SANDBOX_INGEST, /* network; no programs, no files written */
-    SANDBOX_ENGINE, /* files of the state folder; no network, no programs */
-    SANDBOX_ACTOR,  /* runs granted programs and calls webhooks */
+    SANDBOX_PARENT,  /* starts and ends processes, which inherit its cage */
+    SANDBOX_INGEST,  /* network; no programs, no files written */
+    SANDBOX_ENGINE,  /* files of the state folder; no network, no programs */
+    SANDBOX_ACTOR,   /* runs granted programs and calls webhooks */
+    SANDBOX_COMPILE, /* memory and its open socket; no files, network, programs, threads */
     SANDBOX_ROLES
 };
 
-/* "parent", "ingest", "engine", "actor" */
+/* "parent", "ingest", "engine", "actor", "compile" */
 extern const char *const sandbox_role_texts[SANDBOX_ROLES];
 
 struct sandbox {

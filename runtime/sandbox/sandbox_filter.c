@@ -37,6 +37,7 @@ static const unsigned role_groups[SANDBOX_ROLES] = {
     [SANDBOX_ENGINE] = GROUP_BASE | GROUP_READ | GROUP_WRITE | GROUP_SOCKET,
     [SANDBOX_ACTOR] =
         GROUP_BASE | GROUP_READ | GROUP_WRITE | GROUP_SOCKET | GROUP_NETWORK | GROUP_RUN,
+    [SANDBOX_COMPILE] = GROUP_BASE | GROUP_SOCKET,
 };
 
 /* Argument number index is value; its bits of mask are value. */
@@ -67,17 +68,23 @@ static int add_sockets(scmp_filter_ctx filter, enum sandbox_role role)
     return bad;
 }
 
+/* Threads, and code that is mapped from files: not for the compile child, which loaded all it needs
+ * before and makes code only for others. */
+static int add_threads_and_code(scmp_filter_ctx filter)
+{
+    int bad = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                               masked(2, PROT_EXEC | PROT_WRITE, PROT_EXEC));
+    return bad | seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                  masked(0, CLONE_THREAD, CLONE_THREAD));
+}
+
 /* Memory is never both writable and executable, and never becomes executable; threads, no
  * processes; of files, ingest opens none for writing. */
 static int add_cage(scmp_filter_ctx filter)
 {
     int bad = 0;
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, masked(2, PROT_EXEC, 0));
-    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                            masked(2, PROT_EXEC | PROT_WRITE, PROT_EXEC));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, masked(2, PROT_EXEC, 0));
-    bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                            masked(0, CLONE_THREAD, CLONE_THREAD));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, equal(0, PR_SET_NAME));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, equal(0, PR_SET_PDEATHSIG));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
@@ -117,10 +124,12 @@ static int add_rows(scmp_filter_ctx filter, enum sandbox_role role)
     }
     bad |= add_sockets(filter, role);
     bad |= read_only ? add_read_only(filter) : 0;
-    if (role == SANDBOX_ENGINE) { /* machine code: written by one mapping, sealed, run by another */
+    if (role == SANDBOX_ENGINE || role == SANDBOX_COMPILE) {
+        /* What is handed over; and machine code: written by one mapping, sealed, run by another. */
         bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 0);
     }
     bad |= (role_groups[role] & GROUP_RUN) == 0 ? add_cage(filter) : 0;
+    bad |= role == SANDBOX_INGEST || role == SANDBOX_ENGINE ? add_threads_and_code(filter) : 0;
     /* glibc falls back to clone, whose flags a filter can see. */
     bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     return bad;

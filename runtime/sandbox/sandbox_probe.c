@@ -54,6 +54,28 @@ static long try_read_file(void)
 {
     return open("/etc/shadow", O_RDONLY);
 }
+static long try_look_at_file(void)
+{
+    struct stat info;
+    return stat("/etc/passwd", &info);
+}
+static long try_thread(void)
+{
+    static char stack[4096];
+    long pid =
+        syscall(SYS_clone, CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, stack + sizeof stack, 0, 0, 0);
+    return pid;
+}
+static long try_unix_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+static long try_map_code(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+               ? -1
+               : 0;
+}
 static long try_ptrace(void)
 {
     return ptrace(PTRACE_TRACEME, 0, 0, 0);
@@ -97,8 +119,9 @@ enum {
     IN_INGEST = 1 << SANDBOX_INGEST,
     IN_ENGINE = 1 << SANDBOX_ENGINE,
     IN_ACTOR = 1 << SANDBOX_ACTOR,
-    IN_ALL = IN_PARENT | IN_INGEST | IN_ENGINE | IN_ACTOR,
-    IN_CAGED = IN_INGEST | IN_ENGINE,
+    IN_COMPILE = 1 << SANDBOX_COMPILE,
+    IN_ALL = IN_PARENT | IN_INGEST | IN_ENGINE | IN_ACTOR | IN_COMPILE,
+    IN_CAGED = IN_INGEST | IN_ENGINE | IN_COMPILE,
     NEEDS_LANDLOCK = 1 << SANDBOX_ROLES,
 };
 
@@ -109,13 +132,18 @@ static const struct {
 } attempts[] = {
     {"run a program", try_execve, IN_CAGED},
     {"make a process", try_fork, IN_CAGED},
-    {"open an internet socket", try_socket, IN_ENGINE},
+    {"open an internet socket", try_socket, IN_ENGINE | IN_COMPILE},
+    {"open a local socket", try_unix_socket, IN_ENGINE | IN_COMPILE},
     {"open a raw socket", try_raw_socket, IN_ALL},
-    {"write /etc/shadow", try_write_file, IN_INGEST},
+    {"write /etc/shadow", try_write_file, IN_INGEST | IN_COMPILE},
     {"write /etc/shadow", try_write_file, IN_ENGINE | NEEDS_LANDLOCK},
-    {"make a file in /tmp", try_make_file, IN_INGEST},
+    {"make a file in /tmp", try_make_file, IN_INGEST | IN_COMPILE},
     {"make a file in /tmp", try_make_file, IN_ENGINE | NEEDS_LANDLOCK},
-    {"read /etc/shadow", try_read_file, IN_CAGED | NEEDS_LANDLOCK},
+    {"read /etc/shadow", try_read_file, IN_COMPILE},
+    {"read /etc/shadow", try_read_file, IN_INGEST | IN_ENGINE | NEEDS_LANDLOCK},
+    {"look at a file", try_look_at_file, IN_COMPILE},
+    {"make a thread", try_thread, IN_COMPILE},
+    {"map code", try_map_code, IN_COMPILE},
     {"trace a process", try_ptrace, IN_ALL},
     {"mount", try_mount, IN_ALL},
     {"unshare", try_unshare, IN_ALL},

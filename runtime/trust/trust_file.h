@@ -1,4 +1,4 @@
-/* Whole files of a folder, for the two files of runtime/trust. */
+/* Whole files, read and written. */
 #ifndef HEAL_RUNTIME_TRUST_TRUST_FILE_H
 #define HEAL_RUNTIME_TRUST_TRUST_FILE_H
 

@@ -64,6 +64,29 @@ static struct hand_result run_script(const char *script, struct duration timeout
 
 static const struct duration five = {5 * NS_PER_S};
 
+/* What the scripts of this test start, and no other's on this host: sleep SECONDS.PID. */
+static size_t sleepers(int seconds)
+{
+    char command[80];
+    int count = 0;
+    snprintf(command, sizeof command, "pgrep -x -c -f 'sleep %d.%d'", seconds, getpid());
+    FILE *out = popen(command, "r");
+    assert_non_null(out);
+    assert_int_equal(fscanf(out, "%d", &count), 1);
+    pclose(out);
+    return (size_t)count;
+}
+
+/* A process that was killed is gone once it is scheduled again, which takes a busy machine a while.
+ */
+static void wait_for_no_sleepers(int seconds)
+{
+    for (int tries = 0; sleepers(seconds) > 0; tries++) {
+        assert_true(tries < 200);
+        usleep(20000);
+    }
+}
+
 static void results_say_how_it_ended(void **state)
 {
     (void)state;
@@ -93,15 +116,16 @@ static void a_timeout_ends_the_whole_group_even_if_it_ignores_sigterm(void **sta
 {
     (void)state;
     struct duration before = clock_now(CLOCK_BOOTTIME);
-    struct hand_result r =
-        run_script("trap '' TERM; (trap '' TERM; exec -a heal-straggler sleep 97) & "
-                   "while :; do sleep 0.05; done",
-                   (struct duration){200 * NS_PER_MS}, 0);
+    char script[200];
+    snprintf(script, sizeof script,
+             "trap '' TERM; (trap '' TERM; exec sleep 97.%d) & while :; do sleep 0.05; done",
+             getpid());
+    struct hand_result r = run_script(script, (struct duration){200 * NS_PER_MS}, 0);
     int64_t took = clock_now(CLOCK_BOOTTIME).ns - before.ns;
     assert_int_equal(r.outcome, OUTCOME_TIMED_OUT);
     assert_int_equal(r.exit_code, -9);
     assert_true(took > 2 * NS_PER_S && took < 4 * NS_PER_S);
-    assert_int_not_equal(system("pgrep -x -f 'sleep 97' >/dev/null"), 0);
+    wait_for_no_sleepers(97);
 }
 
 static void a_flood_of_output_is_drained_and_only_its_end_is_kept(void **state)
@@ -136,12 +160,14 @@ static void a_hog_of_memory_or_disk_fails_alone(void **state)
 static void a_fork_bomb_is_gone_with_its_group(void **state)
 {
     (void)state;
-    struct hand_result r =
-        run_script("b() {{ sleep 0.02; b & b & wait; }}; ulimit -u 300 2>/dev/null; "
-                   "for i in 1 2 3 4 5 6 7 8; do sleep 98 & done; b 2>/dev/null",
-                   (struct duration){250 * NS_PER_MS}, 0);
+    char script[300];
+    snprintf(script, sizeof script,
+             "b() {{ sleep 0.02; b & b & wait; }}; ulimit -u 300 2>/dev/null; "
+             "for i in 1 2 3 4 5 6 7 8; do sleep 98.%d & done; b 2>/dev/null",
+             getpid());
+    struct hand_result r = run_script(script, (struct duration){250 * NS_PER_MS}, 0);
     assert_int_equal(r.outcome, OUTCOME_TIMED_OUT);
-    assert_int_not_equal(system("pgrep -x -f 'sleep 98' >/dev/null"), 0);
+    wait_for_no_sleepers(98);
 }
 
 static void nothing_of_the_actor_reaches_the_child(void **state)

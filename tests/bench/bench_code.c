@@ -14,6 +14,7 @@
 #include "compiler/code.h"
 #include "runtime/code/link.h"
 #include "runtime/engine/eval.h"
+#include "stdlib/window.h"
 #include "tests/bench/by_hand.h"
 #include "tests/engine/tree.h"
 
@@ -670,14 +671,20 @@ static void ratios(void)
 
 /* ---- compiling and linking ---- */
 
-static double compile_ms(struct expr *const *exprs, size_t count, struct code_object **ret,
-                         size_t *ret_count, size_t per_object)
+static bool line_tables = true; /* each operator in a line of its own */
+
+static double compile_ms(struct expr *const *exprs, size_t count, enum code_cpu cpu,
+                         struct code_object **ret, size_t *ret_count, size_t per_object)
 {
     struct abi_plan *plan = plan_of(exprs, count);
+    for (size_t i = 0; i < plan->node_count && line_tables; i++) {
+        plan->nodes[i].path = "bench.heal";
+        plan->nodes[i].line = (uint32_t)i + 1;
+    }
     double begin = cpu_ns();
-    if (code_compile_plan(
-            plan, &(struct code_options){.cpu = CODE_NATIVE, .kernels_per_object = per_object}, ret,
-            ret_count, &error) != STATUS_OK) {
+    if (code_compile_plan(plan,
+                          &(struct code_options){.cpu = cpu, .kernels_per_object = per_object}, ret,
+                          ret_count, &error) != STATUS_OK) {
         fail("compile");
     }
     double end = cpu_ns();
@@ -685,31 +692,37 @@ static double compile_ms(struct expr *const *exprs, size_t count, struct code_ob
     return (end - begin) / 1e6;
 }
 
-static void compile_bench(void)
+static struct expr *window_expr(const char *name, double seconds)
+{
+    return tree_binary(
+        &arena, tree_call(&arena, name, tree_range(&arena, tree_select(&arena, "x"), seconds)), ">",
+        tree_number(&arena, 10));
+}
+
+static void compile_print(struct expr *const *exprs, size_t count, const char *what)
+{
+    static const char *const levels[] = {"v2", "v3", "v4", "native"};
+    enum { TIMES = 11 };
+    printf("%-24s compile", what);
+    for (int cpu = CODE_V2; cpu <= CODE_NATIVE; cpu++) {
+        double ms[TIMES];
+        for (size_t i = 0; i < TIMES; i++) {
+            struct code_object *objects;
+            size_t object_count;
+            ms[i] = compile_ms(exprs, count, (enum code_cpu)cpu, &objects, &object_count, 0);
+            code_objects_free(objects, object_count);
+        }
+        printf(" %s %.2f ms", levels[cpu], median(ms, TIMES) / (double)count);
+    }
+    printf(" a policy\n");
+}
+
+static void link_print(struct expr *const *exprs, size_t exprs_count)
 {
     struct code_object *objects;
     size_t count;
     double ms[ROUNDS];
-    struct expr *batch[BATCH];
-    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
-        struct expr *expr = policies[p].expr(policies[p].k);
-        for (int round = 0; round < 15; round++) {
-            ms[round] = compile_ms(&expr, 1, &objects, &count, 0);
-            code_objects_free(objects, count);
-        }
-        printf("%-10s compile alone %.2f ms\n", policies[p].name, median(ms, 15));
-    }
-    for (size_t i = 0; i < BATCH; i++) {
-        const struct policy_bench *policy = &policies[i % ARRAY_LEN(policies)];
-        batch[i] = policy->expr(policy->k + (double)i / 1024);
-    }
-    for (int round = 0; round < 5; round++) {
-        ms[round] = compile_ms(batch, BATCH, &objects, &count, BATCH);
-        code_objects_free(objects, count);
-    }
-    printf("mixed      compile in batches of %d: %.2f ms a policy\n", BATCH,
-           median(ms, 5) / (double)BATCH);
-    compile_ms(batch, BATCH, &objects, &count, 10);
+    compile_ms(exprs, exprs_count, CODE_NATIVE, &objects, &count, 10);
     for (int round = 0; round < ROUNDS; round++) {
         struct slab *slab = slab_new();
         double begin = cpu_ns();
@@ -724,15 +737,43 @@ static void compile_bench(void)
         ms[round] = (cpu_ns() - begin) / 1e6;
         slab_free(slab);
     }
-    printf("mixed      link %.4f ms an object of 10 kernels (%zu objects, first of %zu bytes)\n",
+    printf("link %.4f ms an object of 10 kernels (%zu objects, first of %zu bytes)\n",
            median(ms, ROUNDS) / (double)count, count, objects[0].size);
     code_objects_free(objects, count);
 }
 
-int main(void)
+static void compile_bench(void)
+{
+    struct expr *batch[BATCH], *windows[BATCH];
+    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+        struct expr *expr = policies[p].expr(policies[p].k);
+        compile_print(&expr, 1, policies[p].name);
+    }
+    for (int kind = 0; kind < WINDOW_KINDS; kind++) {
+        if (!kernel_window_infos[kind].argument) {
+            struct expr *expr = window_expr(kernel_window_infos[kind].text, 300);
+            compile_print(&expr, 1, kernel_window_infos[kind].text);
+        }
+    }
+    for (size_t i = 0; i < BATCH; i++) {
+        const struct policy_bench *policy = &policies[i % ARRAY_LEN(policies)];
+        batch[i] = policy->expr(policy->k + (double)i / 1024);
+        windows[i] = window_expr(i % 2 ? "rate" : "avg_over_time", 60 + (double)i);
+    }
+    compile_print(batch, BATCH, "100 mixed, in batches");
+    line_tables = false;
+    compile_print(batch, BATCH, " without line tables");
+    line_tables = true;
+    compile_print(windows, BATCH, "100 windows, in batches");
+    link_print(batch, BATCH);
+}
+
+/* bench_code [compile]: all, or only what compiling costs. */
+int main(int argc, char **argv)
 {
     static const size_t sizes[] = {1000, 100000, 1000000};
-    for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+    const bool kernels = argc < 2 || strcmp(argv[1], "compile") != 0;
+    for (size_t p = 0; p < ARRAY_LEN(policies) && kernels; p++) {
         for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
             kernel_bench(&policies[p], sizes[i]);
         }
@@ -741,7 +782,9 @@ int main(void)
         tick_bench(&policies[p], 1000);
         tick_bench(&policies[p], 100000);
     }
-    ratios();
+    if (kernels) {
+        ratios();
+    }
     compile_bench();
     arena_release(&arena);
     return 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|start|latency|code]...
+"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|code]...
 
 Every line: figure, target, measured, OK or MISSED, and the CPU time of one fixed loop of this machine taken
 right then, so that figures of other days and machines can be compared. Exit 0 when everything ran, whatever
@@ -26,8 +26,8 @@ DAEMON_SETTLE_S, DAEMON_MEASURE_S = 6, 30
 LATENCY_SETTLE_S, LATENCY_MEASURE_S = 3, 40
 SYNCS = 200
 EVENT_PODS = 10000
-SERIES = 10000
-FIGURES = ("check", "eval", "heald", "usual", "start", "latency")
+SERIES, IDLE_SERIES, IDLE_POLICIES = 10000, 100, 5
+FIGURES = ("check", "eval", "heald", "usual", "idle", "start", "latency")
 BY_NAME = FIGURES + ("code",)  # machine code against C by hand: asked for by name
 
 
@@ -79,6 +79,7 @@ class Bench:
 
     def code(self):
         print(self.call("bench_code"), end="")
+        print(self.call("bench_window"), end="")
         print(f"yardstick {self.yardstick():.0f} ms")
 
     # ---- the daemon ----
@@ -132,6 +133,16 @@ class Bench:
             f"{ingest:.0f} ns in ingest, {full['append_ns']:.0f} ns to append",
             None,
         )
+
+    def idle(self):
+        """A bundle's machine code and nothing to do: what heald costs a host that is well."""
+        text = fleet.body(IDLE_SERIES, 0)
+        with Daemon(self, fleet.policies(IDLE_POLICIES), "1s", "15s", lambda n: text, series=IDLE_SERIES) as daemon:
+            time.sleep(DAEMON_SETTLE_S)
+            pss, llvm = daemon.pss(), daemon.mapped("LLVM")
+        whole = sum(pss.values())
+        self.line("heald, idle, 5 policies on a bundle: PSS", "< 40 MiB", f"{whole:.1f} MiB ({words(pss)})", whole < 40)
+        self.line("heald, idle: processes that map LLVM", "none", ", ".join(llvm) or "none", not llvm)
 
     def body_file(self):
         path = self.folder / "body.txt"
@@ -200,7 +211,8 @@ def words(parts):
 class Daemon:
     """A real heald over the fleet's exporter, in a folder of its own."""
 
-    def __init__(self, bench, policies, tick, interval, make, state=None):
+    def __init__(self, bench, policies, tick, interval, make, state=None, series=SERIES):
+        self.series = series
         self.bench, self.folder, self.state = bench, bench.folder, state or bench.folder / "state"
         self.exporter = fleet.Exporter(make)
         self.listen = fleet.free_port()
@@ -211,10 +223,12 @@ class Daemon:
             shutil.rmtree(path, ignore_errors=True)
         (self.folder / "policies").mkdir()
         (self.folder / "policies" / "bench.heal").write_text(policies)
-        self.bench.call("healc", "sign", "--key", self.folder / "bench.key", self.folder / "policies")
+        bundle = self.folder / "bench.healb"
+        self.bench.call("healc", "compile", self.folder / "policies", "-o", bundle)
+        self.bench.call("healc", "sign", "--key", self.folder / "bench.key", bundle)
         config = self.folder / "heald.yaml"
         config.write_text(
-            f"state: {self.state}\npolicies: {self.folder}/policies\ntrusted_key: {self.folder}/bench.pub\n"
+            f"state: {self.state}\npolicies: {bundle}\ntrusted_key: {self.folder}/bench.pub\n"
             f"listen: 127.0.0.1:{self.listen}\ntick: {tick}\n"
             f'scrape:\n  - job: fleet\n    targets: ["http://127.0.0.1:{self.exporter.port}/metrics"]\n'
             f"    interval: {interval}\n    timeout: {interval if interval != '15s' else '5s'}\n    series_max: 50000\n"
@@ -227,7 +241,7 @@ class Daemon:
         began = time.monotonic()
         while time.monotonic() - began < 20 and self.process.poll() is None:
             try:
-                if self.metrics()["heald_series"] > SERIES / 2:
+                if self.metrics()["heald_series"] > self.series / 2:
                     self.started_s = time.monotonic() - began
                     return self
             except (OSError, KeyError):
@@ -282,6 +296,10 @@ class Daemon:
             except OSError:
                 pass
         return found
+
+    def mapped(self, name):
+        """Roles that map a file with that in its name."""
+        return [role for role, pid in self.processes().items() if name in pathlib.Path(f"/proc/{pid}/maps").read_text()]
 
     def pss(self):
         """MiB of each process; what they share is counted once among them."""

@@ -9,8 +9,12 @@
 #include "runtime/engine/eval.h"
 #include "tests/oracle/generate.h"
 
-enum { ENTITIES_MAX = 700 };
+enum { METRICS = GENERATE_METRICS + 2, ENTITIES_MAX = 700, PER_NODE = 3 };
 #define STEP_S 10.0
+/* The generator's, of which sparse is not of all pods, and in another order; node: one series for
+ * PER_NODE pods; moved: two for each second pod, of which mostly one is there. */
+enum { SPARSE = 3, NODE = 4, MOVED = 5 };
+static const char *const more_metrics[] = {"node", "moved"};
 
 /* ---- a world ---- */
 
@@ -18,21 +22,37 @@ struct world {
     struct store *store;
     struct eval *reference, *code;
     struct eval_node *nodes[2][AGREE_EXPRESSIONS];
-    uint32_t source[2], series[GENERATE_METRICS][ENTITIES_MAX];
+    uint32_t source[2], series[METRICS][ENTITIES_MAX];
     size_t entities;
     double now_s;
     double scale; /* of calm samples */
+    bool crowded; /* the series of one pod are all there */
 };
+
+/* Not every pod has every metric. */
+static bool has_series(size_t metric, size_t entity)
+{
+    return metric == SPARSE ? entity % 5 != 1 : metric == NODE ? entity % PER_NODE == 0 : true;
+}
 
 static bool world_series(struct world *world, struct error *error)
 {
-    for (size_t m = 0; m < GENERATE_METRICS; m++) {
+    for (size_t m = 0; m < METRICS; m++) {
+        const char *name =
+            m < GENERATE_METRICS ? generate_metrics[m] : more_metrics[m - GENERATE_METRICS];
         for (size_t i = 0; i < world->entities; i++) {
-            char pod[32];
-            snprintf(pod, sizeof pod, "pod-%zu", m == 3 ? world->entities - 1 - i : i);
-            struct label label = {"pod", pod};
-            if (store_series(world->store, world->source[m / 2], generate_metrics[m], &label, 1,
-                             &world->series[m][i], error) != STATUS_OK) {
+            char pod[32], node[32];
+            size_t at = m == SPARSE ? world->entities - 1 - i : i;
+            snprintf(pod, sizeof pod, "pod-%zu", at);
+            snprintf(node, sizeof node, "node-%zu", at / PER_NODE);
+            struct label labels[] = {{"node", node}, {"pod", pod}};
+            if (m == MOVED) {
+                snprintf(pod, sizeof pod, "pod-%zu", i / 2 * 2);
+                labels[0] = (struct label){"instance", i % 2 ? "b" : "a"};
+            }
+            if (has_series(m, i) &&
+                store_series(world->store, world->source[m / 2 % 2], name, labels,
+                             m == NODE ? 1 : 2, &world->series[m][i], error) != STATUS_OK) {
                 return false;
             }
         }
@@ -71,6 +91,20 @@ static void world_close(struct world *world)
     store_free(world->store);
 }
 
+static double stale(void)
+{
+    const uint64_t bits = 0x7ff0000000000002ULL;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Which of a pod's two series is not there: it changes now and then. */
+static size_t moved_to(const struct world *world, size_t i)
+{
+    return ((size_t)(world->now_s / STEP_S) / 5 + i / 2) % 2;
+}
+
 /* A tick's samples: some series are not in the answer, some sources do not answer, now and then an
  * entity is born. */
 static bool world_feed(struct world *world, struct dice *dice, struct error *error)
@@ -84,11 +118,14 @@ static bool world_feed(struct world *world, struct dice *dice, struct error *err
             return false;
         }
     }
-    for (size_t m = 0; m < GENERATE_METRICS; m++) {
+    for (size_t m = 0; m < METRICS; m++) {
         for (size_t i = 0; i < world->entities; i++) {
-            if (calm || !one_in(dice, 10)) {
+            if (has_series(m, i) && (calm || !one_in(dice, 10))) {
                 double value =
                     calm ? (double)below(dice, 64) * world->scale : generate_sample(dice);
+                if (m == MOVED && (i % 2 == moved_to(world, i)) && !world->crowded) {
+                    value = stale();
+                }
                 store_append(world->store, world->series[m][i], now, now, value);
             }
         }
@@ -140,13 +177,15 @@ static bool same_columns(struct agree *agree, const struct world *world, size_t 
     return true;
 }
 
-static bool use_slab(struct eval *eval, const struct slab *slab)
+/* dice: some kernels are taken away, so that state and columns go from code to reference and back.
+ */
+static bool use_slab(struct eval *eval, const struct slab *slab, struct dice *dice)
 {
     for (size_t i = 0; i < slab_count(slab); i++) {
         uint64_t hash;
         size_t size;
         abi_kernel_f *kernel = slab_kernel(slab, i, &hash, &size);
-        if (!eval_use_code(eval, hash, kernel)) {
+        if (!eval_use_code(eval, hash, dice && one_in(dice, 4) ? NULL : kernel)) {
             return false;
         }
     }
@@ -160,8 +199,9 @@ static bool agree_world(struct agree *agree, struct expr *const *exprs, const st
     struct world world;
     bool good = world_open(&world, exprs, entities, &error);
     static const double scales[] = {1, 1, 1, 1e-142, 1e-141, 5e-324};
+    world.crowded = one_in(dice, 4);
     world.scale = scales[below(dice, (unsigned)ARRAY_LEN(scales))];
-    if (good && !use_slab(world.code, slab)) {
+    if (good && !use_slab(world.code, slab, NULL)) {
         good = false;
         error_set(&error, STATUS_NOT_FOUND, "a kernel has no group");
     }
@@ -169,6 +209,9 @@ static bool agree_world(struct agree *agree, struct expr *const *exprs, const st
         char place[120];
         snprintf(place, sizeof place, "%s, %zu entities, tick %zu,", where, entities, tick);
         good = world_feed(&world, dice, &error);
+        if (one_in(dice, 4)) {
+            use_slab(world.code, slab, one_in(dice, 2) ? dice : NULL);
+        }
         struct instant now = {(int64_t)((world.now_s + 1 + (double)below(dice, 8)) * 1e9)};
         eval_tick(world.reference, now);
         eval_tick(world.code, now);

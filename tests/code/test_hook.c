@@ -48,7 +48,7 @@ static size_t use_all(struct rig *rig, bool use)
     return used;
 }
 
-/* ewma(x + y), one kernel of two nodes. */
+/* ewma(x + on(pod) y), one kernel of two nodes. */
 static struct rig rig_new(void)
 {
     struct rig rig = {.store = store_new(NULL), .now_s = 10};
@@ -65,6 +65,7 @@ static struct rig rig_new(void)
     rig.eval = eval_new(rig.store);
     struct expr *sum =
         tree_binary(&rig.arena, tree_select(&rig.arena, "x"), "+", tree_select(&rig.arena, "y"));
+    tree_on(&rig.arena, sum, true, "pod");
     struct expr *mean = tree_argument(&rig.arena, tree_call(&rig.arena, "ewma", sum), "alpha",
                                       tree_number(&rig.arena, 0.5));
     rig.node = eval_add(rig.eval, mean, duration_seconds(10), &error);
@@ -129,7 +130,7 @@ static void a_hash_that_no_group_has_is_refused(void **state)
     rig_free(&rig);
 }
 
-static void nodes_whose_slots_need_an_index_run_on_the_reference_until_they_do_not(void **state)
+static void a_join_is_brought_into_the_kernels_order(void **state)
 {
     (void)state;
     struct rig rig = rig_new();
@@ -141,7 +142,7 @@ static void nodes_whose_slots_need_an_index_run_on_the_reference_until_they_do_n
     uint32_t more = series(&rig, "y", PODS);
     store_append(rig.store, more, at(rig.now_s + 1), at(rig.now_s + 1), 1);
     assert_true(tick(&rig, 3, 3) == 4);
-    assert_int_equal(eval_code_nodes(rig.eval), 0);
+    assert_int_equal(eval_code_nodes(rig.eval), 2);
     /* x has it too. */
     uint32_t same = series(&rig, "x", PODS);
     store_append(rig.store, same, at(rig.now_s + 1), at(rig.now_s + 1), 1);
@@ -157,12 +158,36 @@ static void nodes_whose_slots_need_an_index_run_on_the_reference_until_they_do_n
     rig_free(&rig);
 }
 
+static void several_candidates_at_once_are_left_to_the_reference(void **state)
+{
+    (void)state;
+    struct rig rig = rig_new();
+    struct error error;
+    uint32_t id;
+    const struct label labels[] = {{"pod", "pod-69"}, {"zone", "b"}};
+    use_all(&rig, true);
+    tick(&rig, 1, 1);
+    assert_int_equal(eval_code_nodes(rig.eval), 2);
+    assert_int_equal(store_series(rig.store, rig.source, "y", labels, 2, &id, &error), STATUS_OK);
+    assert_true(tick(&rig, 1, 1) == 2);
+    assert_int_equal(eval_code_nodes(rig.eval), 2); /* it has no sample yet */
+    store_append(rig.store, id, at(rig.now_s + 1), at(rig.now_s + 1), 1);
+    assert_true(tick(&rig, 3, 3) == 4);
+    assert_int_equal(eval_code_nodes(rig.eval), 0);
+    /* Five minutes later it is gone. */
+    rig.now_s += 300;
+    assert_true(tick(&rig, 2, 2) == 4);
+    assert_int_equal(eval_code_nodes(rig.eval), 2);
+    rig_free(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(code_and_reference_hand_the_state_to_each_other),
         cmocka_unit_test(a_hash_that_no_group_has_is_refused),
-        cmocka_unit_test(nodes_whose_slots_need_an_index_run_on_the_reference_until_they_do_not),
+        cmocka_unit_test(a_join_is_brought_into_the_kernels_order),
+        cmocka_unit_test(several_candidates_at_once_are_left_to_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

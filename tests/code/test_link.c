@@ -18,8 +18,9 @@
 #    define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-/* One object with a z-score comparison and an arithmetic chain with constants. */
-static struct code_object *object_new(size_t *ret_count)
+/* One object with a z-score comparison and an arithmetic chain with constants. placed: each
+ * operator stands in a line of its own, every other one in a file of its own. */
+static struct code_object *object_placed(size_t *ret_count, bool placed)
 {
     struct arena arena = {0};
     struct error error = {""};
@@ -34,6 +35,10 @@ static struct code_object *object_new(size_t *ret_count)
     assert_non_null(eval_add(eval, chain, duration_seconds(1), &error));
     struct abi_plan *plan = eval_plan(eval);
     struct code_object *objects;
+    for (size_t i = 0; i < plan->node_count && placed; i++) {
+        plan->nodes[i].path = i % 2 ? "team/shop.heal" : "house.heal";
+        plan->nodes[i].line = (uint32_t)(100 + i);
+    }
     assert_int_equal(code_compile_plan(plan, &(struct code_options){.cpu = CODE_V2}, &objects,
                                        ret_count, &error),
                      STATUS_OK);
@@ -44,6 +49,12 @@ static struct code_object *object_new(size_t *ret_count)
     store_free(store);
     arena_release(&arena);
     return objects;
+}
+
+/* As the compiler makes them: with line tables. */
+static struct code_object *object_new(size_t *ret_count)
+{
+    return object_placed(ret_count, true);
 }
 
 /* The chain of object_new() on one block: 64 values y, present where even. */
@@ -114,8 +125,26 @@ static Elf64_Shdr section(const uint8_t *bytes, uint32_t type, size_t skip, size
     return found;
 }
 
-/* What a flip that was let through has hit: bytes of code or constants, a relocation, a symbol or
- * how the sections lie; never the header. */
+/* A section by its name, and where its header stands. */
+static Elf64_Shdr section_named(const uint8_t *bytes, const char *name, size_t *ret_at)
+{
+    Elf64_Ehdr header;
+    Elf64_Shdr names, found;
+    memcpy(&header, bytes, sizeof header);
+    memcpy(&names, bytes + header.e_shoff + header.e_shstrndx * sizeof names, sizeof names);
+    for (size_t i = 1; i < header.e_shnum; i++) {
+        *ret_at = header.e_shoff + i * sizeof found;
+        memcpy(&found, bytes + *ret_at, sizeof found);
+        if (strcmp((const char *)bytes + names.sh_offset + found.sh_name, name) == 0) {
+            return found;
+        }
+    }
+    fail_msg("no section '%s'", name);
+    return names;
+}
+
+/* What a flip that was let through has hit: bytes of code, constants or debug information, a
+ * relocation, a symbol or how the sections lie; never the header. */
 static char region(const uint8_t *bytes, size_t at)
 {
     Elf64_Ehdr header;
@@ -239,6 +268,90 @@ static void other_relocations_sections_and_symbols_are_refused_by_name(void **st
     code_objects_free(objects, count);
 }
 
+static void debug_information_changes_no_byte_of_code(void **state)
+{
+    (void)state;
+    size_t counts[2], text_size[2], at;
+    const uint8_t *text[2];
+    struct slab *slabs[2];
+    struct code_object *objects[2];
+    struct error error;
+    for (int placed = 0; placed < 2; placed++) {
+        objects[placed] = object_placed(&counts[placed], placed);
+        slabs[placed] = slab_new();
+        assert_int_equal(
+            slab_add(slabs[placed], objects[placed][0].bytes, objects[placed][0].size, &error),
+            STATUS_OK);
+        assert_int_equal(slab_link(slabs[placed], &error), STATUS_OK);
+        text[placed] = slab_text(slabs[placed], &text_size[placed]);
+    }
+    (void)section_named(objects[1][0].bytes, ".debug_line", &at);
+    assert_true(objects[1][0].size > objects[0][0].size);
+    assert_int_equal(slab_bytes(slabs[0]), slab_bytes(slabs[1]));
+    assert_int_equal(text_size[0], text_size[1]);
+    assert_memory_equal(text[0], text[1], text_size[0]);
+    for (int placed = 0; placed < 2; placed++) {
+        slab_free(slabs[placed]);
+        code_objects_free(objects[placed], counts[placed]);
+    }
+}
+
+/* The last symbol of a section; 0 when there is none. */
+static size_t symbol_of(const uint8_t *bytes, size_t section_index)
+{
+    size_t at, found = 0;
+    const Elf64_Shdr table = section(bytes, SHT_SYMTAB, 0, &at);
+    for (size_t i = 1; i < table.sh_size / sizeof(Elf64_Sym); i++) {
+        Elf64_Sym symbol;
+        memcpy(&symbol, bytes + table.sh_offset + i * sizeof symbol, sizeof symbol);
+        found = symbol.st_shndx == section_index ? i : found;
+    }
+    return found;
+}
+
+static void sections_beside_the_known_ones_are_refused(void **state)
+{
+    (void)state;
+    size_t count, at, line_at;
+    struct code_object *objects = object_new(&count);
+    const size_t size = objects[0].size;
+    uint8_t *bytes = malloc(size);
+    Elf64_Ehdr header;
+    Elf64_Shdr names, line = section_named(objects[0].bytes, ".debug_line", &line_at);
+    memcpy(&header, objects[0].bytes, sizeof header);
+    memcpy(&names, objects[0].bytes + header.e_shoff + header.e_shstrndx * sizeof names,
+           sizeof names);
+#define FRESH() memcpy(bytes, objects[0].bytes, size)
+    FRESH(); /* an unknown name */
+    bytes[names.sh_offset + line.sh_name + strlen(".debug_")] = 'L';
+    refused_with(bytes, size, "a section '.debug_Line' is not known");
+    FRESH(); /* a known one that would be mapped, or run */
+    line.sh_flags = SHF_ALLOC;
+    memcpy(bytes + line_at, &line, sizeof line);
+    refused_with(bytes, size, "a section '.debug_line' is not known");
+    line.sh_flags = SHF_EXECINSTR;
+    memcpy(bytes + line_at, &line, sizeof line);
+    refused_with(bytes, size, "a section '.debug_line' is not known");
+    FRESH(); /* code that would read it */
+    Elf64_Shdr rela = section_named(bytes, ".rela.text", &at);
+    Elf64_Rela entry;
+    size_t symbol = symbol_of(bytes, (line_at - header.e_shoff) / sizeof line);
+    assert_true(symbol > 0);
+    memcpy(&entry, bytes + rela.sh_offset, sizeof entry);
+    entry.r_info = ELF64_R_INFO(symbol, R_X86_64_PC32);
+    entry.r_addend = 0;
+    memcpy(bytes + rela.sh_offset, &entry, sizeof entry);
+    refused_with(bytes, size, "against something outside");
+    FRESH(); /* relocations of a section that is neither */
+    rela = section_named(bytes, ".rela.debug_line", &at);
+    rela.sh_info = header.e_shstrndx;
+    memcpy(bytes + at, &rela, sizeof rela);
+    refused_with(bytes, size, "relocations are malformed");
+#undef FRESH
+    free(bytes);
+    code_objects_free(objects, count);
+}
+
 static void the_same_kernel_twice_is_refused(void **state)
 {
     (void)state;
@@ -321,6 +434,8 @@ int main(void)
         cmocka_unit_test(every_flipped_bit_is_refused_or_harmless_to_the_linker),
         cmocka_unit_test(a_truncated_object_is_refused),
         cmocka_unit_test(other_relocations_sections_and_symbols_are_refused_by_name),
+        cmocka_unit_test(debug_information_changes_no_byte_of_code),
+        cmocka_unit_test(sections_beside_the_known_ones_are_refused),
         cmocka_unit_test(the_same_kernel_twice_is_refused),
         cmocka_unit_test(thousands_of_reloads_leave_nothing_behind),
         cmocka_unit_test(code_is_mapped_where_memory_may_never_gain_execution),

@@ -51,8 +51,8 @@ static void side_open(struct side *side, const struct kernel_window_info *info,
     side->state = heap_alloc(TILES * info->state_bytes);
     for (size_t t = 0; t < TILES; t++) {
         void *state = side->state + t * info->state_bytes;
-        if (info->best) {
-            ((struct window_best *)state)->rows = heap_alloc(ROWS * TILE_LANES * sizeof(int32_t));
+        if (info->rows) {
+            *kernel_window_rows(kind, state) = heap_alloc(ROWS * TILE_LANES * sizeof(int32_t));
         }
         for (size_t lane = 0; lane < TILE_LANES; lane++) {
             kernel_window_clear(kind, state, lane, tiles[t].put[lane]);
@@ -62,8 +62,9 @@ static void side_open(struct side *side, const struct kernel_window_info *info,
 
 static void side_close(struct side *side, const struct kernel_window_info *info)
 {
-    for (size_t t = 0; t < TILES && info->best; t++) {
-        free(((struct window_best *)(void *)(side->state + t * info->state_bytes))->rows);
+    const enum kernel_window_kind kind = (enum kernel_window_kind)(info - kernel_window_infos);
+    for (size_t t = 0; t < TILES && info->rows; t++) {
+        free(*kernel_window_rows(kind, side->state + t * info->state_bytes));
     }
     free(side->state);
 }
@@ -129,8 +130,13 @@ static struct slab *slab_of(const struct abi_plan *plan, enum code_cpu cpu, bool
     struct error error = {""};
     struct slab *slab = slab_new();
     const struct code_options options = {.cpu = cpu, .plain = plain};
-    if (code_compile_plan(plan, &options, &objects, &count, &error) != STATUS_OK ||
-        slab_add(slab, objects[0].bytes, objects[0].size, &error) != STATUS_OK ||
+    if (code_compile_plan(plan, &options, &objects, &count, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
+    if (count == 0) {
+        skip(); /* a healc that was built without clang-19 */
+    }
+    if (slab_add(slab, objects[0].bytes, objects[0].size, &error) != STATUS_OK ||
         slab_link(slab, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
@@ -259,6 +265,9 @@ static void windows_of_one_object_share_their_functions(void **state)
         assert_int_equal(code_compile_plan(plan, &(struct code_options){.cpu = CODE_V3}, &objects,
                                            &count, &error),
                          STATUS_OK);
+        if (count == 0) {
+            skip();
+        }
         assert_int_equal(count, 1);
         bytes[many] = objects[0].size;
         struct slab *slab = slab_new();

@@ -46,6 +46,7 @@ static void config_reports_each_mistake_with_its_place_and_a_suggestion(void **s
         {"[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]\n", "nested too deeply"},
         {"state: var/lib\n", "'var/lib' is not an absolute path without '..' in state"},
         {"state: \"/a\\nb\"\n", "control characters are not allowed in a value"},
+        {"policies: policies.healb\n", "is not an absolute path without '..' in policies"},
         {"tick:\n", "the value is empty"},
         {"default_mode: act\n", "mode act needs at least one guard file in 'guards'"},
         {"policies_mode:\n  leak: act\n",
@@ -144,6 +145,7 @@ static void add_scalar(struct text *text, const struct config_key *key)
     case KIND_WORD:
     case KIND_NAME: add(text, "n%u", n); break;
     case KIND_PATH: add(text, "\"/p/%u \\u2028\"", n); break;
+    case KIND_BUNDLE: add(text, "\"/p/%u \\u2028.healb\"", n); break;
     case KIND_URLS:
     case KIND_URL: add(text, "http://u:p@h%u:1/x?q=%u#f", n, n); break;
     case KIND_LISTEN: add(text, roll(2) ? "none" : "'[::1]:%u'", n % 65536); break;

@@ -19,6 +19,9 @@ BAD = [
     ("tick: 1s\n  bad: indent\n", 2, "not YAML"),
     ("policies_mode:\n  leak: kill\n", 2, "shadow|ask|act"),
     ("tick: 1s\nlisten: 127.0.0.1:99999\n", 2, "ADDRESS:PORT"),
+    ("tick: 1s\npolicies: /etc/heal/shop/\n", 2, "healc compile /etc/heal/shop/ -o /etc/heal/shop.healb && "
+                                                "healc sign --key team.key /etc/heal/shop.healb"),
+    ("policies: /etc/heal/MANIFEST\n", 1, "is no bundle of policies"),
 ]
 
 

@@ -47,12 +47,15 @@ class Server:
         return call(HEALCTL, "--socket", self.path, *argv, **more)
 
 
-STATUS = {"ok": True, "version": "0.1", "pid": 7, "epoch": 2, "stopped": False, "evaluator": "reference",
+STATUS = {"ok": True, "version": "0.1", "pid": 7, "epoch": 2, "stopped": False, "evaluator": "reference", "code": "making",
           "policies": [{"name": "leak", "mode": "act", "state": "quiet", "entities": 3, "open": 1}],
           "sources": [{"name": "a", "observed": True, "last_answer": "2026-01-01T00:00:01Z", "error": ""}],
           "tick_ms": 1000, "series": 9, "incidents_open": 1, "journal_records": 5, "sandbox": ["x: y"]}
 RECORD = {"sequence": 4, "time": "2026-01-01T10:00:00.5Z", "kind": "succeeded", "word": "done", "text": "restarted",
           "action": "restart", "target": "worker=a"}
+TOP = {"ok": True, "ticks": 3, "every": 64, "other_seconds": 0.5, "operators": [
+    {"kernel": "k_00", "operator": "and +4", "by": "code", "seconds": 1.5, "share": 0.75, "ns_per_slot": 2.25, "slots": 1000,
+     "policy": "leak", "place": "a.heal:7"}]}
 HOSTILE = "a\x1b[2J\x07\r\nb\u202e\u009b"
 
 
@@ -63,11 +66,13 @@ def claim_good_answers_are_shown_and_exit_0(folder):
                                                  "opened": "2026-01-01T00:00:00Z", "text": "grows", "action": "restart"}]},
         "explain": {"ok": True, "id": 3, "policy": "leak", "target": "worker=a", "state": "closed", "records": [RECORD]},
         "approve": {"ok": True}, "deny": {"ok": True}, "stop": {"ok": True}, "start": {"ok": True},
-        "reload": {"ok": True, "text": "3 policies"}, "records": {"ok": True, "records": [RECORD], "last": 4}})
-    for argv, expected in ((["status"], b"leak"), (["incidents"], b"worker=a"), (["explain", "3"], b"restarted"),
+        "reload": {"ok": True, "text": "3 policies"}, "records": {"ok": True, "records": [RECORD], "last": 4},
+        "top": TOP})
+    for argv, expected in ((["status"], b"leak"), (["status"], b"evaluator reference (code making)"), (["incidents"], b"worker=a"), (["explain", "3"], b"restarted"),
                            (["approve", "3"], b"approved"), (["deny", "3", "--why", "no"], b"denied"),
                            (["stop"], b"stopped"), (["start"], b"started"), (["reload"], b"3 policies"),
-                           (["tail"], b"done")):
+                           (["tail"], b"done"),
+                           (["top"], b"\n 75.0%        2.2      1000  code       and +4 ")):
         got = server.ctl(*argv)
         assert got.returncode == 0 and expected in got.stdout and got.stderr == b"", (argv, got)
         got = server.ctl("-o", "json", *argv)
@@ -122,8 +127,10 @@ def claim_hostile_text_cannot_drive_the_terminal(folder):
         "incidents": {"ok": True, "incidents": [{"id": HOSTILE, "text": HOSTILE, "opened": HOSTILE}]},
         "explain": {"ok": True, "policy": HOSTILE, "target": HOSTILE, "state": 3, "records": [record, 1, None]},
         "records": {"ok": True, "records": [record], "last": "x"},
+        "top": {**TOP, "operators": [{**TOP["operators"][0], "operator": HOSTILE, "place": HOSTILE, "policy": HOSTILE,
+                                      "by": HOSTILE, "share": "x", "slots": {}}, 5, None]},
         "approve": {"ok": False, "code": 1, "error": HOSTILE}})
-    for argv in (["status"], ["incidents"], ["explain", HOSTILE[:3]], ["tail"], ["approve", "1"],
+    for argv in (["top"], ["status"], ["incidents"], ["explain", HOSTILE[:3]], ["tail"], ["approve", "1"],
                  ["-o", "json", "tail"]):
         got = server.ctl(*argv)
         assert got.returncode in (0, 1), (argv, got)

@@ -162,44 +162,39 @@ def claim_a_reload_swaps_the_policies_whole(folder):
         acts(world)
 
 
-def claim_a_folder_that_is_not_right_is_refused_and_the_policies_before_go_on(folder):
+def claim_a_bundle_that_is_not_right_is_refused_and_the_policies_before_go_on(folder):
     with World(folder) as world:
         until(world.observed)
-        good = pathlib.Path(folder, "good")
-        shutil.copytree(world.policies, good)
+        first = world.kept()
 
         def refused(*words):
             code, _, err = world.healctl("reload")
             assert code == 1 and all(word in err for word in words), (words, err)
             assert [p["name"] for p in world.status()["policies"]] == ["app"]
-
-        def back():
-            shutil.rmtree(world.policies)
-            shutil.copytree(good, world.policies)
-        (world.policies / "app.heal").write_text(PREAMBLE + POLICY.replace("0.5", "0.4"))
-        refused("app.heal")
-        back()
-        (world.policies / "more.heal").write_text("edition 1\n")
-        refused("more.heal")
-        back()
-        (world.policies / "guards.heal").unlink()
-        refused("guards.heal")
-        back()
-        subprocess.run([program("healc"), "sign", "--key", f"{folder}/other.key", str(world.policies)],
+        world.write({"app.heal": PREAMBLE + POLICY.replace("0.5", "0.4")})
+        second = world.kept()
+        world.put((second[0], first[1]))
+        refused("not of these bytes")
+        world.put((second[0][:-1] + b"x", second[1]))
+        refused("not of these bytes")
+        world.signature.unlink()
+        refused("not signed")
+        world.put(second)
+        subprocess.run([program("healc"), "sign", "--key", f"{folder}/other.key", str(world.bundle)],
                        capture_output=True, check=True)
-        refused("sign")
-        back()
-        world.write({"app.heal": PREAMBLE + POLICY + "policy broken for each service in nowhere { }\n"}, sign=False)
-        signed = subprocess.run([program("healc"), "sign", "--key", f"{folder}/development.key", str(world.policies)],
-                                capture_output=True, text=True)
-        if signed.returncode == 0:
-            refused("app.heal:")
-        back()
+        refused("another key")
+        (world.policies / "guards.heal").rename(world.policies / "other.heal")
         world.sign()
+        refused("guards.heal")
+        world.bundle.unlink()
+        world.bundle.mkdir()
+        refused("not a regular file")
+        world.bundle.rmdir()
+        world.put(second)
         assert world.healctl("reload")[0] == 0
-        back()
+        world.put(first)
         refused("older")
-        until(lambda: world.metric("heald_reload_failures_total") >= 5)
+        until(lambda: world.metric("heald_reload_failures_total") >= 7)
         acts(world)
 
 
@@ -244,22 +239,39 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def claim_two_hundred_reloads_grow_nothing(folder):
+def mappings(pid):
+    return len(pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines())
+
+
+def claim_hundreds_of_reloads_grow_nothing_and_miss_no_tick(folder):
     if sanitized():
-        print("skipped: two hundred reloads (a sanitizer keeps what is freed)")
+        print("skipped: hundreds of reloads (a sanitizer keeps what is freed)")
         return
-    with World(folder) as world:
+    with World(folder, tick="100ms", interval="200ms", timeout="190ms") as world:
         until(world.observed)
+        world.serial_wanted = str(world.status()["serial"])
+        bundles = [world.kept()]
+        world.write({"app.heal": PREAMBLE + POLICY + POLICY.replace("policy app", "policy other").replace("0.5", "0.25")})
+        bundles.append(world.kept())
         pids = world.pids()
-        for _ in range(50):
-            assert world.ask("reload")["ok"]
-        before = {role: (resident(pid), descriptors(pid)) for role, pid in pids.items()}
-        for _ in range(150):
-            assert world.ask("reload")["ok"]
-        assert world.pids() == pids
+
+        def reload(times):
+            """How many ticks were missed meanwhile."""
+            late = world.metric("heald_ticks_late_total")
+            for number in range(times):
+                world.put(bundles[number % 2])
+                assert world.healctl("reload")[0] == 0
+            time.sleep(0.3)  # the page is published with the next tick
+            return world.metric("heald_ticks_late_total") - late
+        reload(100)
+        before = {role: (resident(pid), descriptors(pid), mappings(pid)) for role, pid in pids.items()}
+        # A machine that is busy with others may keep the engine from its ticks, but not three times over.
+        assert any(reload(200) == 0 for _ in range(3)), "ticks were missed"
+        assert world.pids() == pids and world.status()["code"] == "of the bundle"
         for role, pid in pids.items():
             assert resident(pid) < before[role][0] + 3000, (role, before[role], resident(pid))
             assert descriptors(pid) <= before[role][1] + 1, (role, before[role], descriptors(pid))
+            assert mappings(pid) <= before[role][2] + 2, (role, before[role], mappings(pid))
 
 
 # ---- modes and bounds ----
@@ -324,12 +336,16 @@ def claim_a_second_heald_on_the_same_folder_is_refused(folder):
 
 def claim_what_is_not_signed_does_not_start(folder):
     with World(folder, start=False) as world:
-        (world.policies / "app.heal").write_text(PREAMBLE + POLICY + "# one byte more\n")
-        not_started(world, "app.heal")
-        for name in os.listdir(world.policies):
-            if not name.endswith(".heal"):
-                (world.policies / name).unlink()
-        not_started(world, "MANIFEST")
+        world.bundle.write_bytes(world.bundle.read_bytes() + b" ")
+        not_started(world, "not of these bytes")
+        world.signature.unlink()
+        not_started(world, "the bundle is not signed")
+
+
+def claim_a_folder_of_policies_does_not_start_and_the_way_to_a_bundle_is_said(folder):
+    with World(folder, start=False) as world:
+        world.yaml.write_text(world.yaml.read_text().replace(f"policies: {world.bundle}", f"policies: {world.policies}"))
+        not_started(world, f"healc compile {world.policies} -o {world.policies}.healb", "healc sign --key team.key")
 
 
 def claim_a_guard_file_that_is_not_there_is_named(folder):

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -142,14 +143,28 @@ class Webhook:
         self.server.server_close()
 
 
+def healc_beside(folder, script=None, heald="heald"):
+    """A heald in a folder of its own, with that text in the place of healc, or none; its path."""
+    folder = pathlib.Path(folder, "bin")
+    folder.mkdir()
+    shutil.copy(program(heald), folder / "heald")
+    if script:
+        (folder / "healc").write_text(script)
+        (folder / "healc").chmod(0o755)
+    return str(folder / "heald")
+
+
 class World:
+    compile_more = ()  # options of healc compile
+
     def __init__(self, folder, policies=None, mode="act", extra="", grants=None, heald="heald", env=None,
                  run_ms=0, tick="50ms", interval="100ms", timeout="90ms", start=True, guards="[guards.heal]",
                  scrape_more="", argv_heald=(), state=None):
         self.folder = pathlib.Path(folder)
         self.state = pathlib.Path(state) if state else self.folder / "state"
         self.yaml = self.folder / "heald.yaml"
-        self.policies = self.folder / "policies"
+        self.policies, self.bundle = self.folder / "policies", self.folder / "app.healb"
+        self.serial_wanted = "auto"  # of the next bundle
         self.effects_path = self.folder / "effects.log"
         self.log_path = self.folder / "heald.log"
         self.heald_name, self.env, self.argv_heald = heald, env or {}, list(argv_heald)
@@ -186,7 +201,7 @@ class World:
         self.settings.update(changes)
         s = self.settings
         self.yaml.write_text(
-            f"state: {self.state}\npolicies: {self.policies}\ntrusted_key: {self.folder}/development.pub\n"
+            f"state: {self.state}\npolicies: {self.bundle}\ntrusted_key: {self.folder}/development.pub\n"
             f"listen: 127.0.0.1:{self.listen}\ntick: {s['tick']}\nblind_after: 60s\nhost: {{enabled: false}}\n"
             f"scrape:\n  - job: app\n    targets: [\"http://127.0.0.1:{self.exporter.port}/metrics\"]\n"
             f"    interval: {s['interval']}\n    timeout: {s['timeout']}\n    body_max: 64KiB\n    series_max: 200\n"
@@ -196,7 +211,7 @@ class World:
             + f"default_mode: {s['mode']}\n{s['extra']}")
 
     def write(self, files, sign=True):
-        """Replaces the policies and signs them."""
+        """Replaces the policies and makes a signed bundle of them."""
         for old in self.policies.iterdir():
             if old.suffix == ".heal":
                 old.unlink()
@@ -206,9 +221,23 @@ class World:
             self.sign()
 
     def sign(self):
-        got = subprocess.run([program("healc"), "sign", "--key", str(self.folder / "development.key"),
-                              str(self.policies)], capture_output=True, text=True)
-        assert got.returncode == 0, got.stderr + got.stdout
+        for arguments in (["compile", str(self.policies), "-o", str(self.bundle), "--serial", self.serial_wanted,
+                           *self.compile_more],
+                          ["sign", "--key", str(self.folder / "development.key"), str(self.bundle)]):
+            got = subprocess.run([program("healc"), *arguments], capture_output=True, text=True)
+            assert got.returncode == 0, got.stderr + got.stdout
+
+    @property
+    def signature(self):
+        return pathlib.Path(f"{self.bundle}.minisig")
+
+    def kept(self):
+        """The bundle as it is now, for put()."""
+        return self.bundle.read_bytes(), self.signature.read_bytes()
+
+    def put(self, kept):
+        self.bundle.write_bytes(kept[0])
+        self.signature.write_bytes(kept[1])
 
     # ---- heald ----
 
@@ -246,21 +275,25 @@ class World:
         until(lambda: not any(alive(pid) for pid in pids))
         self.process = None
 
-    def pids(self):
-        """Of the children that run: their roles are in their command lines."""
-        found = {}
+    def children(self):
+        """(pid, words of the command line) of each child."""
         try:
             children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         except (FileNotFoundError, AttributeError):
-            return found
+            return
         for pid in children.split():
             try:
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                yield int(pid), pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if b"--role" in words:
-                found[words[words.index(b"--role") + 1].decode()] = int(pid)
-        return found
+
+    def pids(self):
+        """Of the children that run: their roles are in their command lines."""
+        return {words[words.index(b"--role") + 1].decode(): pid for pid, words in self.children() if b"--role" in words}
+
+    def compilers(self):
+        """Pids of the compile children: one at most."""
+        return [pid for pid, words in self.children() if b"--compile-child" in words]
 
     def __enter__(self):
         if self.start_wanted:

@@ -267,6 +267,21 @@ static double noise(unsigned *seed)
     return (double)(*seed >> 8) / (1 << 24);
 }
 
+static void zscores_of_one_average_share_their_state(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    for (int i = 0; i < 10; i++) {
+        node(w.eval, tree_binary(&A, tree_zscore(&A, X, 0.1), ">", tree_number(&A, i)));
+    }
+    node(w.eval, tree_zscore(&A, X, 0.1));
+    /* x, its moments, ten thresholds, the score itself */
+    assert_int_equal(eval_stats(w.eval).nodes, 13);
+    node(w.eval, tree_zscore(&A, X, 0.2));
+    assert_int_equal(eval_stats(w.eval).nodes, 15);
+    world_free(&w);
+}
+
 static void zscore_compares_by_its_rewritten_form_and_is_unknown_when_young(void **state)
 {
     (void)state;
@@ -651,6 +666,7 @@ int main(void)
         cmocka_unit_test(a_silent_source_is_unknown_and_a_gone_series_is_absent),
         cmocka_unit_test(a_true_operand_of_or_decides_although_the_other_is_unknown),
         cmocka_unit_test(entities_keep_their_slot_until_gone_for_an_hour),
+        cmocka_unit_test(zscores_of_one_average_share_their_state),
         cmocka_unit_test(zscore_compares_by_its_rewritten_form_and_is_unknown_when_young),
         cmocka_unit_test(forecast_reaches_a_threshold_only_with_enough_history),
         cmocka_unit_test(a_rebuild_equals_a_fresh_evaluator),

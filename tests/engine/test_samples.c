@@ -149,7 +149,11 @@ static void tick_windows(struct run *r, double argument)
 
 static void run_new(struct run *r, unsigned seed)
 {
-    *r = (struct run){.seed = seed, .kind = (int)(seed % 6), .live = seed % 3 == 0 ? 1 + seed : seed % 2 ? 70 : LANES_MOST};
+    *r = (struct run){.seed = seed,
+                      .kind = (int)(seed % 6),
+                      .live = seed % 3 == 0 ? 1 + seed
+                              : seed % 2    ? 70
+                                            : LANES_MOST};
     r->range_ms[0] = 20000 + (int64_t)(noise(&r->seed) * 60000);
     r->range_ms[1] = 3000 + (int64_t)(noise(&r->seed) * 10000);
     r->now_ms = (int64_t)(noise(&r->seed) * 1e12);
@@ -192,7 +196,7 @@ static void every_window_is_its_definition_at_every_tick(void **state)
                 windows_begin(&r, 1); /* over samples that are already there */
             }
             tick_lanes(&r, step_ms > 45000 ? 1000 : step_ms);
-            double argument = noise(&r.seed) * 3600;
+            double argument = tick % 2 ? noise(&r.seed) * 3600 : noise(&r.seed);
             tick_windows(&r, argument);
             for (size_t i = (size_t)tick % 3; i < r.live; i += 3) {
                 for (int kind = 0; r.histories[i].live && kind < WINDOW_KINDS; kind++) {

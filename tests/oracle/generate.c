@@ -114,6 +114,38 @@ static struct expr *negated(struct arena *arena, struct expr *inner)
     return expr;
 }
 
+/* Many pods on one node: the right side has fewer slots, each wanted several times. */
+static struct expr *many_to_one(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const operators[] = {"+", "-", "*", "/", ">", "<="};
+    struct expr *expr = tree_on(arena,
+                                tree_binary(arena, vector(arena, dice, depth),
+                                            operators[below(dice, ARRAY_LEN(operators))],
+                                            tree_select(arena, "node")),
+                                true, "node");
+    expr->binary.matching.group = GROUP_LEFT;
+    return expr;
+}
+
+/* Several series of one pod: which of them is meant says who is there. */
+static struct expr *moved(struct arena *arena, struct dice *dice, int depth)
+{
+    static const char *const operators[] = {"+", "/", ">", "and", "unless"};
+    return tree_on(arena,
+                   tree_binary(arena, vector(arena, dice, depth),
+                               operators[below(dice, ARRAY_LEN(operators))],
+                               tree_select(arena, "moved")),
+                   true, "pod");
+}
+
+/* By one label, which is enough to tell pods apart. */
+static struct expr *by_pod(struct arena *arena, struct dice *dice, struct expr *binary)
+{
+    return one_in(dice, 4)   ? tree_on(arena, binary, true, "pod")
+           : one_in(dice, 4) ? tree_on(arena, binary, false, "node")
+                             : binary;
+}
+
 static struct expr *arithmetic(struct arena *arena, struct dice *dice, int depth)
 {
     static const char *const operators[] = {"+", "-", "*", "/", "+", "-", "*", "/", "%", "^"};
@@ -122,7 +154,9 @@ static struct expr *arithmetic(struct arena *arena, struct dice *dice, int depth
     case 0: return tree_binary(arena, vector(arena, dice, depth), operator, scalar(arena, dice, 2));
     case 1: return tree_binary(arena, scalar(arena, dice, 2), operator, vector(arena, dice, depth));
     default:
-        return tree_binary(arena, vector(arena, dice, depth), operator, vector(arena, dice, depth));
+        return by_pod(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), operator, vector(arena, dice, depth)));
     }
 }
 
@@ -176,10 +210,10 @@ static struct expr *windowed(struct arena *arena, struct dice *dice, int depth)
 static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
 {
     if (depth <= 0) {
-        return tree_select(arena, generate_metrics[one_in(dice, 24) ? 3 : below(dice, 3)]);
+        return tree_select(arena, generate_metrics[one_in(dice, 16) ? 3 : below(dice, 3)]);
     }
     depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 23)) {
+    switch (below(dice, 24)) {
     case 20:
     case 21:
     case 22: return windowed(arena, dice, depth);
@@ -200,9 +234,15 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
     case 18: return threshold(arena, dice);
     case 13: return percent(arena, dice, depth);
     case 15:
-        return tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth));
+        return by_pod(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), "and", vector(arena, dice, depth)));
     case 16:
-        return tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth));
+        return by_pod(
+            arena, dice,
+            tree_binary(arena, vector(arena, dice, depth), "unless", vector(arena, dice, depth)));
+    case 19: return many_to_one(arena, dice, depth);
+    case 23: return moved(arena, dice, depth);
     case 14: return negated(arena, vector(arena, dice, depth));
     default: return tree_signal(arena, "s", vector(arena, dice, depth));
     }

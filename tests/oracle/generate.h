@@ -17,6 +17,8 @@ bool one_in(struct dice *dice, unsigned count);
 
 enum { GENERATE_METRICS = 4 };
 extern const char *const generate_metrics[GENERATE_METRICS]; /* what expressions read, by `pod` */
+/* And, by generate_expression() alone: "node", one series a node with several pods; "moved",
+ * several of one pod. */
 
 /* NaN, infinities, the ends of the range, any bits, and mostly calm numbers. */
 double generate_sample(struct dice *dice);

@@ -6,9 +6,10 @@
 #include "tests/oracle/evaluate_part.h"
 #include "tests/oracle/window.h"
 
-#define LARGE      1e300L /* sums of such overflow on their way, or not */
-#define LINE_LARGE 1e280L
-#define LINE_SMALL 1e-290L
+#define LARGE        1e300L /* sums of such overflow on their way, or not */
+#define LINE_LARGE   1e280L
+#define SPREAD_LARGE 1e140L
+#define LINE_SMALL   1e-290L
 
 /* ---- collecting ---- */
 
@@ -130,6 +131,16 @@ static struct number odd(const struct past *past, double argument)
     return none && !large ? number_odd() : number_any();
 }
 
+/* Squares of values may overflow. */
+static struct number spread(const struct past *past, long double result, long double scale)
+{
+    bool large = false;
+    for (size_t i = 0; i < past->count; i++) {
+        large |= fabsl((long double)past->values[i]) > SPREAD_LARGE;
+    }
+    return large ? number_any() : number_near(result, 1e-12L * scale);
+}
+
 /* The slack of a line: it divides by how far the times are spread, and its products of values and
  * times must neither over- nor underflow. */
 static struct number line(const struct past *past, long double result, long double scale,
@@ -144,6 +155,12 @@ static struct number line(const struct past *past, long double result, long doub
                : number_near(result, 1e-10L * scale + LINE_SMALL * (1 + fabsl((long double)ahead)));
 }
 
+/* The newest sample is still the series'. */
+static bool keeps_name(const char *text)
+{
+    return strcmp(text, "last_over_time") == 0;
+}
+
 bool past_window(const struct pasts *pasts, const struct past *past, const char *text,
                  struct number argument, struct number *ret)
 {
@@ -153,19 +170,26 @@ bool past_window(const struct pasts *pasts, const struct past *past, const char 
                                     .start_ms = pasts->start_ms,
                                     .end_ms = pasts->end_ms,
                                     .argument = argument.value};
-    const bool best = strncmp(text + 1, "ax_", 3) == 0 || strncmp(text + 1, "in_", 3) == 0;
+    const bool best =
+        strncmp(text + 1, "ax_", 3) == 0 || strncmp(text + 1, "in_", 3) == 0 || keeps_name(text);
+    const bool counted =
+        strcmp(text, "count_over_time") == 0 || strcmp(text, "present_over_time") == 0;
     const bool lines = strcmp(text, "deriv") == 0 || strcmp(text, "predict_linear") == 0;
     long double result = 0, scale = 0, slack = argument.slack;
     const bool there = oracle_window(text, &w, &result, &scale);
     for (size_t i = 0; i < past->count; i++) {
         slack = past->slacks[i] > slack ? past->slacks[i] : slack;
     }
-    if (slack > 0 && !best && strcmp(text, "avg_over_time") != 0) {
+    if (counted) {
+        *ret = number_exact((double)result);
+    } else if (slack > 0 && !best && strcmp(text, "avg_over_time") != 0) {
         *ret = number_any();
     } else if (best) {
         *ret = (struct number){(double)result, slack};
     } else if (!isfinite((double)result)) {
         *ret = slack > 0 ? number_any() : odd(past, argument.value);
+    } else if (strncmp(text, "std", 3) == 0) {
+        *ret = spread(past, result, scale);
     } else if (lines) {
         *ret = line(past, result, scale, argument.value);
     } else {
@@ -174,7 +198,7 @@ bool past_window(const struct pasts *pasts, const struct past *past, const char 
     return there;
 }
 
-/* The scalar argument of predict_linear(). */
+/* The scalar argument of predict_linear() and quantile_over_time(). */
 static bool argument_of(struct oracle *oracle, const struct expr *call, size_t tick,
                         struct oracle_item *ret, bool *ret_blind)
 {
@@ -205,7 +229,7 @@ bool oracle_over(struct oracle *oracle, const struct expr *call, size_t tick,
     for (size_t i = 0; i < pasts.count; i++) {
         const struct past *past = &pasts.items[i];
         struct oracle_item item = past->item;
-        item.name = NULL;
+        item.name = keeps_name(call->call.name.text) ? item.name : NULL;
         item.present =
             past_window(&pasts, past, call->call.name.text, argument.number, &item.number);
         item.unknown |= argument.unknown;

@@ -12,7 +12,7 @@ struct oracle_window {
     const double *values;
     size_t count; /* all in (start_ms, end_ms] */
     int64_t start_ms, end_ms;
-    double argument; /* predict_linear: seconds ahead */
+    double argument; /* predict_linear: seconds ahead; quantile_over_time: which */
 };
 /* text: of PromQL. False when there are too few samples. ret_scale: what an error is to be measured
  * against, since a result may be the small difference of large things. */

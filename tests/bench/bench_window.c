@@ -1,0 +1,238 @@
+/* Windows in machine code, with a comparison behind, against C by hand (by_hand_window.h): a sample
+ * every 15 s, a tick at each, all lanes in step, windows full. CPU time, rounds interleaved,
+ * medians. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "compiler/code.h"
+#include "runtime/code/link.h"
+#include "runtime/engine/eval.h"
+#include "runtime/engine/samples.h"
+#include "tests/bench/by_hand_window.h"
+#include "tests/engine/tree.h"
+
+enum { ROUNDS = 41, STEP_MS = 15000, SIDES = 3 };
+
+static struct arena arena;
+static struct error error;
+
+static double cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int compare_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+_Noreturn static void fail(const char *what)
+{
+    fprintf(stderr, "bench_window: %s: %s\n", what, error.message);
+    exit(2);
+}
+
+static const struct window_bench {
+    const char *text;
+    enum kernel_window_kind kind;
+    int range_s;
+    double argument, bound;
+    hand_window_f *full, *bare;
+} benches[] = {
+    {"rate(c[5m]) > 10", WINDOW_RATE, 300, 0, 10, full_rate, bare_rate},
+    {"avg_over_time(m[10m]) > 0.8", WINDOW_AVG_OVER_TIME, 600, 0, 0.8, full_average, bare_average},
+    {"predict_linear(m[30m], 7200) > 1", WINDOW_PREDICT_LINEAR, 1800, 7200, 1, full_line,
+     bare_line},
+};
+
+/* ---- the machine code ---- */
+
+struct code {
+    struct abi_plan *plan;
+    struct slab *slab;
+    const struct abi_group *window, *compare;
+};
+
+static struct code code_new(const struct window_bench *bench)
+{
+    struct code code = {.slab = slab_new()};
+    struct store *store = store_new(NULL);
+    struct eval *eval = eval_new(store);
+    struct expr *range = tree_range(&arena, tree_select(&arena, "x"), bench->range_s);
+    struct expr *call = tree_call(&arena, kernel_window_infos[bench->kind].text, range);
+    if (kernel_window_infos[bench->kind].argument) {
+        tree_argument(&arena, call, NULL, tree_number(&arena, bench->argument));
+    }
+    struct expr *expr = tree_binary(&arena, call, ">", tree_number(&arena, bench->bound));
+    if (!eval_add(eval, expr, duration_seconds(15), &error)) {
+        fail("plan");
+    }
+    struct code_object *objects;
+    size_t count;
+    code.plan = eval_plan(eval);
+    if (code_compile_plan(code.plan, &(struct code_options){.cpu = CODE_NATIVE}, &objects, &count,
+                          &error) != STATUS_OK ||
+        slab_add(code.slab, objects[0].bytes, objects[0].size, &error) != STATUS_OK ||
+        slab_link(code.slab, &error) != STATUS_OK) {
+        fail("code");
+    }
+    code_objects_free(objects, count);
+    for (size_t i = 0; i < code.plan->group_count; i++) {
+        const struct abi_group *group = &code.plan->groups[i];
+        bool window = code.plan->nodes[group->members[0]].kind == ABI_WINDOW;
+        *(window ? &code.window : &code.compare) = group;
+    }
+    CHECK(count == 1 && code.window && code.compare);
+    eval_free(eval);
+    store_free(store);
+    return code;
+}
+
+/* ---- a size ---- */
+
+struct size {
+    const struct window_bench *bench;
+    size_t lanes;
+    struct samples *samples;
+    struct samples_window *windows[SIDES];
+    uint64_t *unknown, *present, *ret; /* of the comparison */
+    double *values;
+    int64_t now_ms;
+    unsigned seed;
+};
+
+static void size_feed(struct size *s)
+{
+    s->now_ms += STEP_MS;
+    for (uint32_t lane = 0; lane < s->lanes; lane++) {
+        s->seed = s->seed * 1664525u + 1013904223u;
+        double noise = (double)(s->seed >> 8) / (1 << 24);
+        double value = s->bench->kind == WINDOW_RATE ? (double)s->now_ms / 1e3 * 9.9 + noise * 15
+                                                     : noise * 0.4 + 0.5;
+        samples_append(s->samples, lane, s->now_ms, value);
+    }
+    samples_ticked(s->samples, s->now_ms);
+}
+
+static void run_code(struct size *s, const struct code *code)
+{
+    struct abi_columns columns;
+    struct samples_window *window = s->windows[0];
+    const int64_t hi = (int64_t)((s->lanes + 63) / 64 * 64);
+    columns.column[code->window->input_column[0]] = s->samples->tiles;
+    columns.column[code->window->state[0]] = window->states;
+    columns.column[code->window->root_column] = window->values;
+    columns.column[code->window->root_column + 1] = window->present;
+    slab_find(code->slab, code->window->hash)(&columns, 0, hi, s->now_ms);
+    for (uint32_t i = 0; i < code->compare->input_count; i++) {
+        if (code->compare->input_column[i] != ABI_NONE) {
+            void **at = &columns.column[code->compare->input_column[i]];
+            at[0] = window->values;
+            at[1] = window->present;
+            at[2] = s->unknown;
+        }
+    }
+    columns.column[code->compare->root_column] = s->values;
+    columns.column[code->compare->root_column + 1] = s->present;
+    columns.column[code->compare->root_column + 2] = s->unknown;
+    slab_find(code->slab, code->compare->hash)(&columns, 0, hi, s->now_ms);
+}
+
+static void run_hand(struct size *s, size_t side)
+{
+    const struct hand_window w = {.tiles = s->samples->tiles,
+                                  .states = s->windows[side]->states,
+                                  .tile_count = (s->lanes + 63) / 64,
+                                  .start_ms = s->now_ms - s->bench->range_s * 1000LL,
+                                  .end_ms = s->now_ms,
+                                  .argument = s->bench->argument,
+                                  .bound = s->bench->bound,
+                                  .ret = s->ret};
+    (side == 1 ? s->bench->full : s->bench->bare)(&w);
+}
+
+static void size_open(struct size *s, const struct window_bench *bench, size_t lanes)
+{
+    const size_t words = (lanes + 63) / 64;
+    *s = (struct size){.bench = bench, .lanes = lanes, .now_ms = 1000000000, .seed = 1};
+    s->samples = samples_new(bench->range_s * 1000LL, STEP_MS);
+    for (size_t i = 0; i < lanes; i++) {
+        CHECK(samples_lane_new(s->samples) == i);
+    }
+    for (size_t side = 0; side < SIDES; side++) {
+        s->windows[side] = samples_window(s->samples, side + 1, bench->kind);
+    }
+    s->unknown = heap_alloc(words * 8);
+    s->present = heap_alloc(words * 8);
+    s->ret = heap_alloc(words * 8);
+    s->values = heap_alloc(words * 64 * 8);
+}
+
+static void size_free(struct size *s)
+{
+    samples_free(s->samples);
+    free(s->unknown);
+    free(s->present);
+    free(s->ret);
+    free(s->values);
+}
+
+static void size_bench(const struct window_bench *bench, const struct code *code, size_t lanes)
+{
+    struct size s;
+    double ns[SIDES][ROUNDS];
+    size_open(&s, bench, lanes);
+    const int warm = bench->range_s / 15 + 5;
+    size_t differ = 0;
+    for (int round = -warm; round < ROUNDS; round++) {
+        size_feed(&s);
+        for (size_t turn = 0; turn < SIDES; turn++) {
+            const size_t side = (turn + (size_t)(round + warm)) % SIDES;
+            double begin = cpu_ns();
+            if (side == 0) {
+                run_code(&s, code);
+            } else if (round < 0) { /* what it takes for granted holds only in a full window */
+                samples_window_step(s.samples, s.windows[side], s.now_ms - bench->range_s * 1000LL,
+                                    s.now_ms, bench->argument);
+            } else {
+                run_hand(&s, side);
+            }
+            if (round >= 0) {
+                ns[side][round] = (cpu_ns() - begin) / (double)lanes;
+            }
+        }
+        for (size_t i = 0; round >= 0 && i < lanes / 64; i++) {
+            differ += (size_t)__builtin_popcountll(s.present[i] ^ s.ret[i]);
+        }
+    }
+    for (size_t side = 0; side < SIDES; side++) {
+        qsort(ns[side], ROUNDS, sizeof ns[side][0], compare_double);
+    }
+    const double kernel = ns[0][ROUNDS / 2], full = ns[1][ROUNDS / 2], bare = ns[2][ROUNDS / 2];
+    printf(
+        "%-32s %8zu entities: kernel %.2f ns, C %.2f (ratio %.2f), C without a look at lanes and "
+        "sums %.2f (ratio %.2f)%s\n",
+        bench->text, lanes, kernel, full, kernel / full, bare, kernel / bare,
+        differ * 1000000 > lanes * ROUNDS ? " RESULTS DIFFER" : "");
+    size_free(&s);
+}
+
+int main(void)
+{
+    static const size_t sizes[] = {1000, 100000, 1000000};
+    for (size_t b = 0; b < ARRAY_LEN(benches); b++) {
+        struct code code = code_new(&benches[b]);
+        for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+            size_bench(&benches[b], &code, sizes[i]);
+        }
+        slab_free(code.slab);
+        abi_plan_free(code.plan);
+    }
+    arena_release(&arena);
+    return 0;
+}
