@@ -595,6 +595,7 @@ static void a_forecast_with_an_offset_is_of_what_was_there_then(void **state)
     struct expr *signal_then = tree_offset(&A, tree_signal(&A, "s", X), 30);
     struct eval_node *a = node(w.eval, tree_reaches(&A, series_then, 60, 100, 5)->reaches.forecast);
     struct eval_node *b = node(w.eval, tree_reaches(&A, signal_then, 60, 100, 5)->reaches.forecast);
+    struct eval_node *c = node(w.eval, tree_offset(&A, tree_signal(&A, "s", X), 0));
     uint32_t x = series(w.store, w.s1, "x", "a");
     for (int t = 1; t <= 14; t++) {
         if (t <= 10) {
@@ -610,6 +611,7 @@ static void a_forecast_with_an_offset_is_of_what_was_there_then(void **state)
                                                : ""); /* it ended at 110 */
     }
     assert_string_equal(show(b), "a=17 "); /* what was sampled knows no end */
+    assert_string_equal(show(c), "");      /* an offset of nothing is none */
     world_free(&w);
 }
 

@@ -511,6 +511,9 @@ int main(int argc, char **argv)
         at++;
     }
     seed = argc > at ? strtoull(argv[at], NULL, 10) : seed;
-    only_world = argc > at + 1 ? (size_t)strtoull(argv[at + 1], NULL, 10) : SIZE_MAX;
+    if (argc > at + 1) {
+        only_world = (size_t)strtoull(argv[at + 1], NULL, 10);
+        world_count = only_world + 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
