@@ -329,7 +329,7 @@ static struct eval_node *add_selector(struct adding *a, const struct expr *expr)
     if (!selectable(a, expr)) {
         return NULL;
     }
-    if (!expr->has_offset) {
+    if (!expr->has_offset || expr->offset.ns == 0) {
         return expr->selector.signal ? add_signal(a, expr->selector.signal) : add_select(a, expr);
     }
     return add_past(a, expr);

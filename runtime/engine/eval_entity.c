@@ -378,10 +378,11 @@ static bool watch_operands(struct eval_watch *watch, const struct expr *expr, st
 
 static int64_t node_back_ms(const struct eval_node *node)
 {
+    const int64_t offset_ms = node->p.offset.ns > 0 ? node->p.offset.ns / NS_PER_MS : 0;
     switch (node->kind) {
     case NODE_WINDOW:
-    case NODE_FORECAST: return node->p.range.ns / NS_PER_MS;
-    case NODE_PAST: return node->p.offset.ns / NS_PER_MS;
+    case NODE_FORECAST: return node->p.range.ns / NS_PER_MS + offset_ms;
+    case NODE_PAST: return offset_ms;
     case NODE_NUMBER:
     case NODE_TIME:
     case NODE_SELECT:

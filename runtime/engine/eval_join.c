@@ -115,6 +115,9 @@ static bool descend(struct finding *f, struct place *place)
         return false;
     }
     f->contended |= has_contention(node);
+    if (node->kind == NODE_RENAME && node->count != node->in[0]->count) {
+        return false; /* several slots became one */
+    }
     if (node->kind == NODE_SET) {
         return descend_set(f, node, place->index);
     }

@@ -26,7 +26,8 @@ struct join {
 
 /* From anew, after slots have changed. False when the group has to run on the reference evaluator:
  * a member with state, or with slots that contend, is not in the order of the kernel; an input
- * is wanted in two orders; several slots of a right side match one of the left. */
+ * is wanted in two orders; several slots of a right side match one of the left; slots of equal
+ * labels become one. */
 bool join_find(struct join *join, struct eval_node **members, size_t member_count,
                struct eval_node **inputs, size_t input_count);
 void join_gather(struct join *join);

@@ -287,7 +287,8 @@ bool agree_set(struct agree *agree, uint64_t set)
              (unsigned long long)set);
     const enum taste about = generate_taste(&dice);
     for (size_t i = 0; i < AGREE_EXPRESSIONS; i++) {
-        exprs[i] = generate_expression(&arena, &dice, about);
+        exprs[i] = one_in(&dice, 4) ? generate_any(&arena, &dice, 3)
+                                    : generate_expression(&arena, &dice, about);
     }
     struct slab *slab = compile(agree, exprs, set, &error);
     bool good = slab != NULL;

@@ -48,8 +48,31 @@ static size_t use_all(struct rig *rig, bool use)
     return used;
 }
 
-/* ewma(x + on(pod) y), one kernel of three nodes: the sum, what is one label set, the mean. */
-static struct rig rig_new(void)
+/* ewma(x + on(pod) y), one kernel of three nodes: of the pairs of a pod one is the sum. */
+static struct expr *mean_of_sum(struct arena *arena)
+{
+    struct expr *sum = tree_binary(arena, tree_select(arena, "x"), "+", tree_select(arena, "y"));
+    tree_on(arena, sum, true, "pod");
+    return tree_argument(arena, tree_call(arena, "ewma", sum), "alpha", tree_number(arena, 0.5));
+}
+
+/* (x + on(pod) y) * 1: the pairs of a pod are slots of the kernel. */
+static struct expr *pairs(struct arena *arena)
+{
+    struct expr *sum = tree_binary(arena, tree_select(arena, "x"), "+", tree_select(arena, "y"));
+    tree_on(arena, sum, true, "pod");
+    return tree_binary(arena, sum, "*", tree_number(arena, 1));
+}
+
+/* ewma(x or y): the kernel reads a set of its slots twice as long. */
+static struct expr *mean_of_either(struct arena *arena)
+{
+    struct expr *either =
+        tree_binary(arena, tree_select(arena, "x"), "or", tree_select(arena, "y"));
+    return tree_argument(arena, tree_call(arena, "ewma", either), "alpha", tree_number(arena, 0.5));
+}
+
+static struct rig rig_new(struct expr *(*make)(struct arena *), size_t members)
 {
     struct rig rig = {.store = store_new(NULL), .now_s = 10};
     struct error error = {""};
@@ -63,16 +86,11 @@ static struct rig rig_new(void)
         rig.y[i] = series(&rig, "y", i);
     }
     rig.eval = eval_new(rig.store);
-    struct expr *sum =
-        tree_binary(&rig.arena, tree_select(&rig.arena, "x"), "+", tree_select(&rig.arena, "y"));
-    tree_on(&rig.arena, sum, true, "pod");
-    struct expr *mean = tree_argument(&rig.arena, tree_call(&rig.arena, "ewma", sum), "alpha",
-                                      tree_number(&rig.arena, 0.5));
-    rig.node = eval_add(rig.eval, mean, duration_seconds(10), &error);
+    rig.node = eval_add(rig.eval, make(&rig.arena), duration_seconds(10), &error);
     assert_non_null(rig.node);
     struct abi_plan *plan = eval_plan(rig.eval);
     assert_int_equal(plan->group_count, 1);
-    assert_int_equal(plan->groups[0].member_count, 3); /* sum, one slot a pod, mean */
+    assert_int_equal(plan->groups[0].member_count, members);
     assert_int_equal(code_compile_plan(plan, &(struct code_options){.cpu = CODE_NATIVE}, &objects,
                                        &count, &error),
                      STATUS_OK);
@@ -110,7 +128,7 @@ static double tick(struct rig *rig, double x, double y)
 static void code_and_reference_hand_the_state_to_each_other(void **state)
 {
     (void)state;
-    struct rig rig = rig_new();
+    struct rig rig = rig_new(mean_of_sum, 3);
     assert_true(tick(&rig, 1, 3) == 4);
     assert_int_equal(eval_code_nodes(rig.eval), 0);
     assert_int_equal(use_all(&rig, true), 1);
@@ -125,7 +143,7 @@ static void code_and_reference_hand_the_state_to_each_other(void **state)
 static void a_hash_that_no_group_has_is_refused(void **state)
 {
     (void)state;
-    struct rig rig = rig_new();
+    struct rig rig = rig_new(mean_of_sum, 3);
     assert_false(eval_use_code(rig.eval, 1, NULL));
     rig_free(&rig);
 }
@@ -133,7 +151,7 @@ static void a_hash_that_no_group_has_is_refused(void **state)
 static void a_join_is_brought_into_the_kernels_order(void **state)
 {
     (void)state;
-    struct rig rig = rig_new();
+    struct rig rig = rig_new(mean_of_sum, 3);
     struct error error;
     use_all(&rig, true);
     tick(&rig, 1, 1);
@@ -158,26 +176,42 @@ static void a_join_is_brought_into_the_kernels_order(void **state)
     rig_free(&rig);
 }
 
-static void two_ways_to_one_label_set_are_left_to_the_reference(void **state)
+static void several_candidates_at_once_are_left_to_the_reference(void **state)
 {
     (void)state;
-    struct rig rig = rig_new();
+    struct rig rig = rig_new(pairs, 2);
     struct error error;
     uint32_t id;
     const struct label labels[] = {{"pod", "pod-69"}, {"zone", "b"}};
     use_all(&rig, true);
     tick(&rig, 1, 1);
-    assert_int_equal(eval_code_nodes(rig.eval), 3);
+    assert_int_equal(eval_code_nodes(rig.eval), 2);
     assert_int_equal(store_series(rig.store, rig.source, "y", labels, 2, &id, &error), STATUS_OK);
-    /* The mean is of a label set: two slots of the sum may be it from now on. */
     assert_true(tick(&rig, 1, 1) == 2);
-    assert_int_equal(eval_code_nodes(rig.eval), 0);
+    assert_int_equal(eval_code_nodes(rig.eval), 2); /* it has no sample yet */
     store_append(rig.store, id, at(rig.now_s + 1), at(rig.now_s + 1), 1);
-    assert_true(tick(&rig, 3, 3) == 4);
-    /* Five minutes later it has no sample any more. */
+    assert_true(tick(&rig, 3, 3) == 6);
+    assert_int_equal(eval_code_nodes(rig.eval), 0);
+    /* Five minutes later it is gone. */
     rig.now_s += 300;
     assert_true(tick(&rig, 2, 2) == 4);
+    assert_int_equal(eval_code_nodes(rig.eval), 2);
+    rig_free(&rig);
+}
+
+static void slots_that_become_one_are_left_to_the_reference(void **state)
+{
+    (void)state;
+    struct rig rig = rig_new(mean_of_either, 2);
+    assert_int_equal(use_all(&rig, true), 1);
+    assert_true(tick(&rig, 4, 9) == 4);
     assert_int_equal(eval_code_nodes(rig.eval), 0);
+    for (size_t i = 0; i < PODS; i++) {
+        store_stale(rig.store, rig.x[i], at(rig.now_s));
+    }
+    rig.now_s += 10;
+    eval_tick(rig.eval, at(rig.now_s));
+    assert_true(eval_column(rig.node).count == PODS && eval_column(rig.node).values[0] == 6.5);
     rig_free(&rig);
 }
 
@@ -187,7 +221,8 @@ int main(void)
         cmocka_unit_test(code_and_reference_hand_the_state_to_each_other),
         cmocka_unit_test(a_hash_that_no_group_has_is_refused),
         cmocka_unit_test(a_join_is_brought_into_the_kernels_order),
-        cmocka_unit_test(two_ways_to_one_label_set_are_left_to_the_reference),
+        cmocka_unit_test(several_candidates_at_once_are_left_to_the_reference),
+        cmocka_unit_test(slots_that_become_one_are_left_to_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -509,6 +509,27 @@ static void what_is_remembered_is_remembered_of_a_label_set(void **state)
     world_free(&w);
 }
 
+static void a_window_with_an_offset_relies_on_samples_as_old_as_its_begin(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct eval_entities *all = eval_entities_new(w.eval, NULL, step(), NULL);
+    struct expr *range = tree_offset(&A, tree_range(&A, X, 20), 30);
+    struct expr *mean = tree_sum(&A, AGGREGATE_SUM, NULL, tree_call(&A, "avg_over_time", range));
+    struct expr *condition = tree_binary(&A, mean, ">", tree_number(&A, 0));
+    struct eval_watch *watch = eval_watch_new(w.eval, all, condition, step(), NULL);
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    for (int t = 1; t <= 10; t++) {
+        put(w.store, x, t * STEP_S, t);
+        answer(&w, t * STEP_S);
+        eval_tick(w.eval, at(t * STEP_S));
+    }
+    assert_true(bit(eval_watch_yes(watch), 0));
+    assert_int_equal(eval_watch_oldest_sample(watch, 0).ns,
+                     at(50).ns + NS_PER_MS); /* open on the left */
+    world_free(&w);
+}
+
 static void a_signal_keeps_its_samples_when_its_series_is_forgotten(void **state)
 {
     (void)state;
@@ -574,6 +595,7 @@ static void a_forecast_with_an_offset_is_of_what_was_there_then(void **state)
     struct expr *signal_then = tree_offset(&A, tree_signal(&A, "s", X), 30);
     struct eval_node *a = node(w.eval, tree_reaches(&A, series_then, 60, 100, 5)->reaches.forecast);
     struct eval_node *b = node(w.eval, tree_reaches(&A, signal_then, 60, 100, 5)->reaches.forecast);
+    struct eval_node *c = node(w.eval, tree_offset(&A, tree_signal(&A, "s", X), 0));
     uint32_t x = series(w.store, w.s1, "x", "a");
     for (int t = 1; t <= 14; t++) {
         if (t <= 10) {
@@ -589,6 +611,7 @@ static void a_forecast_with_an_offset_is_of_what_was_there_then(void **state)
                                                : ""); /* it ended at 110 */
     }
     assert_string_equal(show(b), "a=17 "); /* what was sampled knows no end */
+    assert_string_equal(show(c), "");      /* an offset of nothing is none */
     world_free(&w);
 }
 
@@ -654,6 +677,7 @@ int main(void)
         cmocka_unit_test(
             a_signal_is_sampled_when_its_policy_is_evaluated_whatever_there_is_to_sample),
         cmocka_unit_test(what_is_remembered_is_remembered_of_a_label_set),
+        cmocka_unit_test(a_window_with_an_offset_relies_on_samples_as_old_as_its_begin),
         cmocka_unit_test(a_signal_keeps_its_samples_when_its_series_is_forgotten),
         cmocka_unit_test(a_forecast_reaches_no_nan),
         cmocka_unit_test(an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown),

@@ -528,7 +528,7 @@ static bool selector(struct oracle *oracle, const struct expr *expr, size_t tick
         oracle_select(oracle, expr, tick, ret);
         return true;
     }
-    if (expr->has_offset) {
+    if (expr->has_offset && expr->offset.ns != 0) {
         return oracle_signal_past(oracle, expr, tick, ret);
     }
     const struct oracle_vector *from = oracle_at(oracle, expr->selector.signal->expr, tick);

@@ -9,6 +9,7 @@
 #define LARGE        1e300L /* sums of such overflow on their way, or not */
 #define LINE_LARGE   1e280L
 #define SPREAD_LARGE 1e140L
+#define SPREAD_SMALL 1e-150L
 #define LINE_SMALL   1e-290L
 
 /* ---- collecting ---- */
@@ -131,14 +132,14 @@ static struct number odd(const struct past *past, double argument)
     return none && !large ? number_odd() : number_any();
 }
 
-/* Squares of values may overflow. */
+/* Squares of values may over- or underflow: of those below SPREAD_SMALL nothing is left. */
 static struct number spread(const struct past *past, long double result, long double scale)
 {
     bool large = false;
     for (size_t i = 0; i < past->count; i++) {
         large |= fabsl((long double)past->values[i]) > SPREAD_LARGE;
     }
-    return large ? number_any() : number_near(result, 1e-12L * scale);
+    return large ? number_any() : number_near(result, 1e-12L * scale + SPREAD_SMALL);
 }
 
 /* The slack of a line: it divides by how far the times are spread, and its products of values and
