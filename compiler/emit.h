@@ -106,7 +106,7 @@ struct emit_lane emit_moments(struct emit *emit, const struct abi_node *node, ui
 struct emit_lane emit_zscore(struct emit *emit, const struct abi_node *node);
 LLVMValueRef emit_deviation(struct emit *emit, const struct emit_lane *moments); /* d */
 LLVMValueRef emit_score(struct emit *emit, const struct emit_lane *moments);
-/* Bits of what is present and NaN. */
+/* Bits of what is present, and NaN or infinite. */
 LLVMValueRef emit_nan(struct emit *emit, LLVMValueRef value, LLVMValueRef present);
 /* The whole body of a group of moments with several readers; what was present, as i64. */
 LLVMValueRef emit_fan(struct emit *emit);

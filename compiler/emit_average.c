@@ -119,7 +119,9 @@ static void fold_some(struct emit *emit, const struct moments *m, const struct s
 
 LLVMValueRef emit_nan(struct emit *emit, LLVMValueRef value, LLVMValueRef present)
 {
-    return LLVMBuildAnd(emit->builder, emit_test(emit, LLVMRealUNO, value, value), present, "");
+    LLVMValueRef none = LLVMBuildFSub(emit->builder, value, value, ""); /* NaN, else 0 */
+    LLVMValueRef odd = emit_test(emit, LLVMRealUNE, none, emit_real(emit, 0));
+    return LLVMBuildAnd(emit->builder, odd, present, "");
 }
 
 /* Mostly all eight slots are present, ripe and ordinary, and nothing has to be chosen. */

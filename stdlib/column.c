@@ -219,7 +219,7 @@ void kernel_zscore(const double *d, const double *variance, size_t n, double *re
 #define ZSCORE_LOOP(op)                                            \
     for (size_t i = 0; i < part; i++) {                            \
         is_true[i] = (uint8_t)(d[i] * fabs(d[i]) op bound * v[i]); \
-        is_nan[i] = (uint8_t)(d[i] != d[i]);                       \
+        is_nan[i] = (uint8_t)((d[i] - d[i]) != 0);                 \
     }                                                              \
     break
 

@@ -85,7 +85,7 @@ void kernel_moments(const double *x, const uint64_t *present, size_t n, double a
 /* z = d / sqrt(v) of all n. */
 void kernel_zscore(const double *d, const double *variance, size_t n, double *ret);
 /* z op k, by definition d |d| op k |k| v: neither root nor division. Of what is present; ret_nan: d
- * is NaN. values[i] is the z where ret_true, else unspecified. */
+ * is NaN or infinite. values[i] is the z where ret_true, else unspecified. */
 void kernel_zscore_compare(enum kernel_compare op, double k, const double *d,
                            const double *variance, const uint64_t *present, size_t n,
                            double *values, uint64_t *ret_true, uint64_t *ret_nan);

@@ -549,11 +549,11 @@ static bool add_zscore_compare(struct adding *a, const struct expr *expr, struct
     if (operator_infos[expr->binary.op].kind != OPERATOR_COMPARE) {
         return false;
     }
-    if (is_zscore(left) && expr_constant(right, &p.bound)) {
+    if (is_zscore(left) && expr_constant(right, &p.bound) && isfinite(p.bound)) {
         *ret = add_zscore(a, left, NODE_ZSCORE_COMPARE, &p);
         return true;
     }
-    if (is_zscore(right) && expr_constant(left, &p.bound)) {
+    if (is_zscore(right) && expr_constant(left, &p.bound) && isfinite(p.bound)) {
         p.op = mirrored(p.op);
         *ret = add_zscore(a, right, NODE_ZSCORE_COMPARE, &p);
         return true;

@@ -4,7 +4,7 @@ import json
 import re
 from bundled import Bundled, without_llvm
 from case import run, until
-from world import POLICY, PREAMBLE
+from world import POLICY, PREAMBLE, healc_beside
 
 LINE = 1 + PREAMBLE.count("\n") + POLICY[:POLICY.index("when bad")].count("\n")
 
@@ -46,7 +46,8 @@ def check(world, by):
 
 
 def claim_the_reference_evaluators_operators_have_their_time_and_place(folder):
-    with Bundled(folder, cpu="none") as world:
+    # No healc beside it: it would make kernels.
+    with Bundled(folder, cpu="none", heald=healc_beside(folder)) as world:
         rows = check(world, {"reference"})
         threshold = next(row for row in rows if row["operator"] == ">" and row["by"] == "reference")
         assert threshold["place"] == f"app.heal:{LINE}" and threshold["policy"] == "app", threshold

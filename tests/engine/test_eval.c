@@ -322,6 +322,33 @@ static void zscore_compares_by_its_rewritten_form_and_is_unknown_when_young(void
     world_free(&w);
 }
 
+/* x / y with y 0: nothing may act on it, whichever way the comparison is made. */
+static void an_infinite_zscore_is_unknown(void **state)
+{
+    (void)state;
+    static const double bounds[] = {3, -3, INFINITY, NAN};
+    static const char *const operators[] = {">", "<", "!="};
+    struct world w = world_new();
+    struct expr *share = tree_binary(&A, X, "/", Y);
+    struct eval_node *nodes[ARRAY_LEN(bounds) * ARRAY_LEN(operators)];
+    for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
+        nodes[i] = node(w.eval, tree_binary(&A, tree_zscore(&A, share, 0.1),
+                                            operators[i % ARRAY_LEN(operators)],
+                                            tree_number(&A, bounds[i / ARRAY_LEN(operators)])));
+    }
+    uint32_t x = series(w.store, w.s1, "x", "a"), y = series(w.store, w.s1, "y", "a");
+    for (int t = 1; t <= 20; t++) {
+        put(w.store, x, t * STEP_S, t % 3);
+        put(w.store, y, t * STEP_S, t < 20 ? 2 : 0);
+        answer(&w, t * STEP_S);
+        eval_tick(w.eval, at(t * STEP_S));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
+        assert_true(bit(eval_column(nodes[i]).unknown, 0));
+    }
+    world_free(&w);
+}
+
 static void forecast_reaches_a_threshold_only_with_enough_history(void **state)
 {
     (void)state;
@@ -670,6 +697,7 @@ int main(void)
         cmocka_unit_test(entities_keep_their_slot_until_gone_for_an_hour),
         cmocka_unit_test(zscores_of_one_average_share_their_state),
         cmocka_unit_test(zscore_compares_by_its_rewritten_form_and_is_unknown_when_young),
+        cmocka_unit_test(an_infinite_zscore_is_unknown),
         cmocka_unit_test(forecast_reaches_a_threshold_only_with_enough_history),
         cmocka_unit_test(a_rebuild_equals_a_fresh_evaluator),
         cmocka_unit_test(operator_state_survives_births_and_a_reload),

@@ -185,8 +185,8 @@ static bool ordinary(double k)
     return k == 0 || (fabs(k) < SURE && fabs(k) > 1 / SURE);
 }
 
-/* By definition d |d| op k |k| v. Of a score that is NaN nothing is known. SPEC.md does not say
- * what is known of one, or a k, that is infinite. */
+/* By definition d |d| op k |k| v. Of a score that is NaN or infinite nothing is known; a k that is
+ * so is compared as anything else is, and left to others here. */
 static struct oracle_item score_truth(const struct score *s, enum operator op, double k,
                                       bool return_bool)
 {
@@ -200,9 +200,9 @@ static struct oracle_item score_truth(const struct score *s, enum operator op, d
     if (!item.present) {
         return item;
     }
-    item.unknown |= isnan(s->d);
-    item.present = return_bool ? !isnan(s->d) : holds(op, left, right);
-    item.doubtful |= !isnan(s->d) && (!ordinary(s->d) || !ordinary(k));
+    item.unknown |= !isfinite(s->d);
+    item.present = return_bool ? isfinite(s->d) : holds(op, left, right);
+    item.doubtful |= (isfinite(s->d) && !ordinary(s->d)) || !ordinary(k);
     item.doubtful |= slack > 0 && !(fabsl(left - right) > slack);
     return item;
 }
