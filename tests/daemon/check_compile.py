@@ -1,5 +1,4 @@
-"""Machine code that heald has made: by a caged healc, kept, refused, and never missed.
-QUICK"""
+"""Machine code that heald has made: by a caged healc, kept, refused, and never missed."""
 import array
 import hashlib
 import os
