@@ -1,6 +1,6 @@
-/* Windows in machine code, with a comparison behind, against C by hand (by_hand_window.h): a sample
- * every 15 s, a tick at each, all lanes in step, windows full. CPU time, rounds interleaved,
- * medians. */
+/* Windows in machine code, with a comparison behind, against C by hand (by_hand_window.h) and
+ * against what the reference evaluator runs: a sample every 15 s, a tick at each, all lanes in
+ * step, windows full. CPU time, rounds interleaved, medians. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +10,11 @@
 #include "runtime/code/link.h"
 #include "runtime/engine/eval.h"
 #include "runtime/engine/samples.h"
+#include "stdlib/kernel.h"
 #include "tests/bench/by_hand_window.h"
 #include "tests/engine/tree.h"
 
-enum { ROUNDS = 41, STEP_MS = 15000, SIDES = 3 };
+enum { ROUNDS = 41, STEP_MS = 15000, SIDES = 4 };
 
 static struct arena arena;
 static struct error error;
@@ -106,7 +107,7 @@ struct size {
     size_t lanes;
     struct samples *samples;
     struct samples_window *windows[SIDES];
-    uint64_t *unknown, *present, *ret; /* of the comparison */
+    uint64_t *unknown, *present, *ret, *is_true, *is_nan; /* of the comparisons */
     double *values;
     int64_t now_ms;
     unsigned seed;
@@ -166,6 +167,19 @@ static void run_hand(struct size *s, size_t side)
     (side == 1 ? s->bench->full : s->bench->bare)(&w);
 }
 
+static void run_reference(struct size *s)
+{
+    struct samples_window *window = s->windows[3];
+    samples_window_step(s->samples, window, s->now_ms - s->bench->range_s * 1000LL, s->now_ms,
+                        s->bench->argument);
+    kernel_compare(COMPARE_GT, window->values, 1, &s->bench->bound, 0, s->lanes, s->is_true,
+                   s->is_nan);
+    for (size_t w = 0; w < (s->lanes + 63) / 64; w++) {
+        s->is_nan[w] &= window->present[w];
+        s->is_true[w] &= window->present[w];
+    }
+}
+
 static void size_open(struct size *s, const struct window_bench *bench, size_t lanes)
 {
     const size_t words = (lanes + 63) / 64;
@@ -180,6 +194,8 @@ static void size_open(struct size *s, const struct window_bench *bench, size_t l
     s->unknown = heap_alloc(words * 8);
     s->present = heap_alloc(words * 8);
     s->ret = heap_alloc(words * 8);
+    s->is_true = heap_alloc(words * 8);
+    s->is_nan = heap_alloc(words * 8);
     s->values = heap_alloc(words * 64 * 8);
 }
 
@@ -189,6 +205,8 @@ static void size_free(struct size *s)
     free(s->unknown);
     free(s->present);
     free(s->ret);
+    free(s->is_true);
+    free(s->is_nan);
     free(s->values);
 }
 
@@ -206,6 +224,8 @@ static void size_bench(const struct window_bench *bench, const struct code *code
             double begin = cpu_ns();
             if (side == 0) {
                 run_code(&s, code);
+            } else if (side == 3) {
+                run_reference(&s);
             } else if (round < 0) { /* what it takes for granted holds only in a full window */
                 samples_window_step(s.samples, s.windows[side], s.now_ms - bench->range_s * 1000LL,
                                     s.now_ms, bench->argument);
@@ -226,9 +246,9 @@ static void size_bench(const struct window_bench *bench, const struct code *code
     const double kernel = ns[0][ROUNDS / 2], full = ns[1][ROUNDS / 2], bare = ns[2][ROUNDS / 2];
     printf(
         "%-32s %8zu entities: kernel %.2f ns, C %.2f (ratio %.2f), C without a look at lanes and "
-        "sums %.2f (ratio %.2f)%s\n",
-        bench->text, lanes, kernel, full, kernel / full, bare, kernel / bare,
-        differ * 1000000 > lanes * ROUNDS ? " RESULTS DIFFER" : "");
+        "sums %.2f (ratio %.2f), reference %.2f (%.2f times as fast)%s\n",
+        bench->text, lanes, kernel, full, kernel / full, bare, kernel / bare, ns[3][ROUNDS / 2],
+        ns[3][ROUNDS / 2] / kernel, differ * 1000000 > lanes * ROUNDS ? " RESULTS DIFFER" : "");
     size_free(&s);
 }
 
