@@ -9,37 +9,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "compiler/code.h"
 #include "runtime/code/link.h"
 #include "runtime/engine/eval.h"
 #include "stdlib/window.h"
 #include "tests/bench/by_hand.h"
+#include "tests/bench/measure.h"
 #include "tests/engine/tree.h"
 
 enum { ROUNDS = 41, VARIANTS = 4, BATCH = 100 };
 
 static struct arena arena;
 static struct error error;
-
-static double cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int compare_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare_double);
-    return values[count / 2];
-}
 
 _Noreturn static void fail(const char *what)
 {

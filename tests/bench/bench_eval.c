@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "runtime/engine/engine.h"
+#include "tests/bench/measure.h"
 #include "tests/engine/tree.h"
 
 enum {
@@ -24,24 +24,6 @@ enum {
     VARIANTS = 8,
     WARM_UP = 20
 };
-
-static double cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int compare_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-static double median(double *values)
-{
-    qsort(values, ROUNDS, sizeof *values, compare_double);
-    return values[ROUNDS / 2];
-}
 
 /* Adds one to the counter of each slot whose bit is set, zero for the rest; bits of those at HOLD.
  */
@@ -231,7 +213,7 @@ int main(int argc, char **argv)
     for (int round = -WARM_UP; round < ROUNDS; round++) {
         differ += play(bench, round);
     }
-    double e = median(bench->ns_eval), h = median(bench->ns_hand);
+    double e = median(bench->ns_eval, ROUNDS), h = median(bench->ns_hand, ROUNDS);
     printf("{\"entities\": %d, \"eval_ns\": %.3f, \"hand_ns\": %.3f, \"ratio\": %.3f, "
            "\"words_that_differ\": %zu}\n",
            ENTITIES, e, h, e / h, differ);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "compiler/code.h"
 #include "runtime/code/link.h"
@@ -12,25 +11,13 @@
 #include "runtime/engine/samples.h"
 #include "stdlib/kernel.h"
 #include "tests/bench/by_hand_window.h"
+#include "tests/bench/measure.h"
 #include "tests/engine/tree.h"
 
 enum { ROUNDS = 41, STEP_MS = 15000, SIDES = 4 };
 
 static struct arena arena;
 static struct error error;
-
-static double cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int compare_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
 
 _Noreturn static void fail(const char *what)
 {

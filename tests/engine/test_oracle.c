@@ -83,7 +83,9 @@ static void series_add(struct world *w, const char *name, size_t source, size_t 
     struct series *s = &w->series[w->series_count++];
     *s = (struct series){
         .name = name, .label_count = count, .source = source, .pod = pod, .level = (double)pod};
-    memcpy(s->labels, labels, count * sizeof *labels);
+    if (count > 0) {
+        memcpy(s->labels, labels, count * sizeof *labels);
+    }
 }
 
 static void world_series(struct world *w)
