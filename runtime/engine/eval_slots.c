@@ -648,7 +648,7 @@ static struct samples *samples_for(const struct eval_node *node)
         const struct store *store = node->eval->store;
         interval = store->sources[store->series[node->in[0]->left[0]].source].interval;
     }
-    return samples_new(node->p.range.ns / NS_PER_MS, interval.ns / NS_PER_MS);
+    return samples_new(node->p.range.ns / NS_PER_MS, interval.ns / NS_PER_MS, node->count);
 }
 
 /* Every slot keeps its lane; those of slots that are gone are given to the new ones. */

@@ -6,12 +6,14 @@
 /* Where a tile's newest sample lies after its origin moved: windows of SAMPLES_RANGE_MS_MAX still
  * fit before it, and there are some days ahead. */
 enum { NEWEST_MS = 1400000000, LATEST_MS = 2100000000 };
+enum { LONG_ROW = 8 }; /* tiles */
 
-struct samples *samples_new(int64_t retention_ms, int64_t interval_ms)
+struct samples *samples_new(int64_t retention_ms, int64_t interval_ms, size_t expected)
 {
     struct samples *samples = heap_alloc(sizeof *samples);
     samples->retention_ms = retention_ms;
     samples->interval_ms = interval_ms;
+    samples->expected = expected;
     samples->ticked_ms = MS_NEVER;
     return samples;
 }
@@ -106,7 +108,7 @@ static int32_t samples_until(const struct samples *samples, uint32_t lane, int64
  * some room. */
 static void slab_room(struct samples *samples, struct samples_slab *slab, int32_t rows)
 {
-    const size_t stride = slab->width + (slab->width < TILE_LANES ? 0 : TILE_GROUP);
+    const size_t stride = slab->width + (slab->count < LONG_ROW ? 0 : TILE_GROUP);
     const size_t cells = (size_t)rows * stride + TILE_LANES;
     slab->values = heap_alloc(cells * (sizeof(double) + sizeof(int32_t)));
     for (size_t i = 0; i < slab->count; i++) {
@@ -118,19 +120,28 @@ static void slab_room(struct samples *samples, struct samples_slab *slab, int32_
     }
 }
 
-/* A first slab for few lanes is narrow, and gets wider with them. */
+/* Whole groups for so many lanes of one tile. */
+static size_t groups_for(size_t lanes)
+{
+    lanes = (lanes + TILE_GROUP - 1) / TILE_GROUP * TILE_GROUP;
+    return lanes < TILE_GROUP ? TILE_GROUP : lanes > TILE_LANES ? TILE_LANES : lanes;
+}
+
+/* A slab of one tile is as narrow as its lanes, and gets wider with them. */
 static void slab_widen(struct samples *samples, struct samples_slab *slab, size_t lanes)
 {
     CHECK(slab->count == 1 && slab->width < TILE_LANES);
     const struct kernel_tile old = samples->tiles[slab->first];
     const size_t width = slab->width;
     double *before = slab->values;
-    while (slab->width < lanes) {
-        slab->width *= 2;
-    }
+    slab->width = groups_for(lanes);
     slab_room(samples, slab, old.rows);
     const struct kernel_tile *tile = &samples->tiles[slab->first];
-    for (size_t row = 0; row < (size_t)old.rows; row++) {
+    bool some = false;
+    for (size_t lane = 0; lane < width; lane++) {
+        some |= samples->held[lane] > 0;
+    }
+    for (size_t row = 0; some && row < (size_t)old.rows; row++) { /* else no page is touched */
         memcpy(tile->values + row * tile->stride, old.values + row * old.stride,
                width * sizeof *old.values);
         memcpy(tile->times_ms + row * tile->stride, old.times_ms + row * old.stride,
@@ -288,10 +299,12 @@ static void slab_new(struct samples *samples)
     tiles_reserve(samples, samples->tile_count + count);
     ARRAY_RESERVE(samples->slabs, samples->slab_count, samples->slab_capacity);
     struct samples_slab *slab = &samples->slabs[samples->slab_count++];
+    const size_t lanes = samples->tile_count * TILE_LANES;
+    const size_t left = samples->expected > lanes ? samples->expected - lanes : 0;
     *slab = (struct samples_slab){
         .first = samples->tile_count,
         .count = count,
-        .width = samples->tile_count == 0 ? TILE_GROUP : count * TILE_LANES,
+        .width = count == 1 ? groups_for(left) : count * TILE_LANES,
     };
     slab_room(samples, slab, first_rows(samples));
     for (size_t i = 0; i < count; i++) {
@@ -335,8 +348,9 @@ uint32_t samples_lane_new(struct samples *samples)
         if (lane / TILE_LANES == samples->tile_count) {
             slab_new(samples);
         }
-        if (samples->slab_count == 1 && lane >= samples->slabs[0].width) {
-            slab_widen(samples, &samples->slabs[0], lane + 1);
+        struct samples_slab *last = &samples->slabs[samples->slab_count - 1];
+        if (lane - last->first * TILE_LANES >= last->width) {
+            slab_widen(samples, last, lane - last->first * TILE_LANES + 1);
         }
     }
     lane_clear(samples, lane, front_row(samples, lane / TILE_LANES));

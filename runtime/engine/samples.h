@@ -37,7 +37,7 @@ struct samples_window {
 /* Tiles whose rows lie side by side, so that a walk over many lanes reads long runs of memory. */
 struct samples_slab {
     size_t first, count; /* tiles */
-    size_t width;        /* lanes of a row: all of its tiles', fewer in a small first slab */
+    size_t width;        /* lanes of a row: all of its tiles', fewer where it is one tile */
     double *values;      /* the times behind them, in one block */
 };
 
@@ -49,6 +49,7 @@ struct samples {
     int64_t *newest_ms; /* [lanes] MS_NEVER without samples */
     int32_t *held;      /* [lanes] samples in the ring, less than its rows */
     size_t lane_count;  /* lanes ever given */
+    size_t expected;    /* lanes, at the start */
     uint32_t *free_lanes;
     size_t free_count, free_capacity;
     int64_t retention_ms; /* the longest window with its offset; may grow */
@@ -59,7 +60,8 @@ struct samples {
     uint64_t dropped; /* samples for which there was no room */
 };
 
-struct samples *samples_new(int64_t retention_ms, int64_t interval_ms);
+/* expected: about how many lanes there will be. */
+struct samples *samples_new(int64_t retention_ms, int64_t interval_ms, size_t expected);
 void samples_free(struct samples *samples);
 size_t samples_bytes(const struct samples *samples);
 

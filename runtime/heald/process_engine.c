@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@
 #include "runtime/act/message.h"
 #include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
+
+enum { ENGINE_MMAP_BYTES = 256 << 10 };
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
 #endif
@@ -583,6 +586,9 @@ static int timer_of(struct duration period)
 
 int process_engine_main(const struct process_start *start)
 {
+    /* Room for samples is large, and mostly untouched at first: each piece has pages of its own,
+     * which are given back, and none is zeroed that was used before. */
+    mallopt(M_MMAP_THRESHOLD, ENGINE_MMAP_BYTES);
     struct engine_process *process = heap_alloc(sizeof *process);
     struct error error;
     process->start = start;

@@ -3,7 +3,8 @@
  * The series of BODY (an answer of a scrape) are fed every INTERVAL_S seconds of a virtual clock,
  * with values that change; the engine steps every second, in shadow. Prints one JSON object: the
  * mean of a tick while the windows of the policies are young (seconds 6 to 36) and when they are
- * full, appending not counted, and what a series and a policy take of memory. */
+ * full, appending not counted, and what a series and a policy take of memory, and what the process
+ * has grown by in between. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,20 @@ static double cpu_s(void)
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Of this process, in memory. */
+static size_t resident_bytes(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%*u %zu", &pages) != 1) {
+        pages = 0;
+    }
+    if (file) {
+        fclose(file);
+    }
+    return pages * 4096;
 }
 
 static enum status load_policies(struct bench *bench, char *path, struct error *error)
@@ -170,17 +185,19 @@ int main(int argc, char **argv)
     (void)run(bench, 0, YOUNG_FROM_S, interval);
     size_t bare = store_stats(bench->store).bytes;
     double young = run(bench, YOUNG_FROM_S, YOUNG_UNTIL_S, interval);
+    const size_t resident = resident_bytes();
     (void)run(bench, YOUNG_UNTIL_S, FULL_FROM_S, interval);
     double full = run(bench, FULL_FROM_S, FULL_UNTIL_S, interval);
     struct store_stats store = store_stats(bench->store);
     struct eval_stats eval = eval_stats(engine_eval(bench->engine));
-    printf("{\"young_ms\": %.3f, \"tick_ms\": %.3f, \"append_ns\": %.1f, \"store_bytes\": %zu, "
-           "\"series_bytes\": %.1f, \"series_bytes_young\": %.1f, \"nodes\": %zu, "
-           "\"eval_bytes\": %zu, \"policy_bytes\": %.0f, \"incidents\": %zu}\n",
-           young, full, bench->append_s * 1e9 / (double)bench->appended, store.bytes,
-           (double)store.bytes / (double)bench->count, (double)bare / (double)bench->count,
-           eval.nodes, eval.bytes, (double)eval.bytes / (double)engine_policy_count(bench->engine),
-           engine_incident_count(bench->engine));
+    printf(
+        "{\"young_ms\": %.3f, \"tick_ms\": %.3f, \"append_ns\": %.1f, \"store_bytes\": %zu, "
+        "\"series_bytes\": %.1f, \"series_bytes_young\": %.1f, \"nodes\": %zu, "
+        "\"eval_bytes\": %zu, \"policy_bytes\": %.0f, \"incidents\": %zu, \"grown_bytes\": %zu}\n",
+        young, full, bench->append_s * 1e9 / (double)bench->appended, store.bytes,
+        (double)store.bytes / (double)bench->count, (double)bare / (double)bench->count, eval.nodes,
+        eval.bytes, (double)eval.bytes / (double)engine_policy_count(bench->engine),
+        engine_incident_count(bench->engine), resident_bytes() - resident);
     engine_free(bench->engine);
     effects_release(&bench->effects);
     store_free(bench->store);

@@ -171,7 +171,7 @@ static void size_open(struct size *s, const struct window_bench *bench, size_t l
 {
     const size_t words = (lanes + 63) / 64;
     *s = (struct size){.bench = bench, .lanes = lanes, .now_ms = 1000000000, .seed = 1};
-    s->samples = samples_new(bench->range_s * 1000LL, STEP_MS);
+    s->samples = samples_new(bench->range_s * 1000LL, STEP_MS, lanes);
     for (size_t i = 0; i < lanes; i++) {
         CHECK(samples_lane_new(s->samples) == i);
     }

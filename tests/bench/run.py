@@ -113,11 +113,11 @@ class Bench:
             f"{whole:.2f} % (tick {full['tick_ms']:.2f} ms; young {full['young_ms']:.2f})",
             whole < 2,
         )
-        more = (full["store_bytes"] - metrics["heald_store_bytes"]) / 2**20
+        more = full["grown_bytes"] / 2**20
         self.line(
             f"heald, {name}: PSS, windows full",
             "< 100 MiB",
-            f"{sum(pss.values()) + more:.1f} MiB (store {full['store_bytes'] / 2**20:.1f} MiB)",
+            f"{sum(pss.values()) + more:.1f} MiB ({more:.1f} MiB more)",
             sum(pss.values()) + more < 100,
         )
         self.line(

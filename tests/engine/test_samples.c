@@ -158,7 +158,7 @@ static void run_new(struct run *r, unsigned seed)
     r->range_ms[1] = 3000 + (int64_t)(noise(&r->seed) * 10000);
     r->now_ms = (int64_t)(noise(&r->seed) * 1e12);
     r->samples = samples_new(r->range_ms[0] > r->range_ms[1] ? r->range_ms[0] : r->range_ms[1],
-                             seed % 3 ? 1000 : 0);
+                             seed % 3 ? 1000 : 0, seed % 5 ? r->live : 0);
     r->histories = heap_alloc(LANES_MOST * sizeof *r->histories);
     for (size_t i = 0; i < r->live; i++) {
         lane_begin(r, &r->histories[i]);
@@ -252,7 +252,7 @@ static void what_is_copied_is_what_was_put_in(void **state)
 static void lanes_are_used_again_and_windows_go_when_nobody_claims_them(void **state)
 {
     (void)state;
-    struct samples *samples = samples_new(60000, 1000);
+    struct samples *samples = samples_new(60000, 1000, 0);
     (void)samples_window(samples, 1, WINDOW_RATE);
     (void)samples_window(samples, 2, WINDOW_MAX_OVER_TIME);
     uint32_t lanes[200];
@@ -281,7 +281,7 @@ static void what_was_small_is_there_again_when_what_was_huge_has_left(void **sta
     (void)state;
     static const double values[] = {1e80, 1e200, 3, 5, 4, 7};
     static const int64_t steps_ms[] = {10000, 10000, 10000, 20000, 10000, 10000}; /* both leave */
-    struct run r = {.samples = samples_new(30000, 10000), .range_ms = {30000}};
+    struct run r = {.samples = samples_new(30000, 10000, 0), .range_ms = {30000}};
     struct history *h = heap_alloc(sizeof *h);
     h->lane = samples_lane_new(r.samples);
     struct samples_window *average = samples_window(r.samples, 1, WINDOW_AVG_OVER_TIME);
@@ -302,7 +302,7 @@ static void what_was_small_is_there_again_when_what_was_huge_has_left(void **sta
 /* The last of `steps` windows of 60 samples, of values that rounding would make drift. */
 static void drift(long steps)
 {
-    struct samples *samples = samples_new(60000, 1000);
+    struct samples *samples = samples_new(60000, 1000, 0);
     struct samples_window *windows[WINDOW_KINDS];
     uint32_t lane = samples_lane_new(samples);
     struct history *h = heap_alloc(sizeof *h);
