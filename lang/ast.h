@@ -135,6 +135,8 @@ struct type {
     struct name_list *labels;
 };
 
+enum { WINDOW_DAYS_MAX = 40 }; /* how far back a range or a forecast looks, its offset included */
+
 struct expr {
     enum expr_kind kind;
     unsigned height; /* of the tree: 1 for a leaf; at most PARSE_HEIGHT_MAX */

@@ -280,6 +280,48 @@ static bool keeps_counter(enum builtin builtin)
            builtin == BUILTIN_AVG_OVER_TIME || builtin == BUILTIN_LAST_OVER_TIME;
 }
 
+/* Seconds that a range looks back, its offsets included. */
+static double range_back(const struct expr *range)
+{
+    const struct expr *inner = expr_strip(range->range.inner);
+    double offset = range->has_offset ? duration_to_seconds(range->offset) : 0;
+    offset += inner->has_offset ? duration_to_seconds(inner->offset) : 0;
+    return duration_to_seconds(range->range.range) + (offset > 0 ? offset : 0);
+}
+
+static bool has_argument(const struct expr *call, const char *name)
+{
+    for (const struct argument *a = call->call.arguments; a; a = a->next) {
+        if (same(a->name.text, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Windows keep their samples; how many days of them has a limit. */
+static void windows_fit(const struct scope *scope, const struct expr *call)
+{
+    for (const struct argument *a = call->call.arguments; a; a = a->next) {
+        const struct expr *value = expr_strip(a->value);
+        double back = 0;
+        if (value->kind == EXPR_RANGE) {
+            back = range_back(value);
+        } else if (call->call.builtin == BUILTIN_FORECAST && same(a->name.text, "lookback")) {
+            back = expr_constant(value, &back) ? back : 0;
+        } else if (call->call.builtin == BUILTIN_FORECAST && same(a->name.text, "in")) {
+            back = expr_constant(value, &back) ? 4 * back : 0; /* without a lookback */
+        }
+        bool written = !same(a->name.text, "in") || !has_argument(call, "lookback");
+        if (written && back > WINDOW_DAYS_MAX * 86400.0) {
+            struct diag *d = diag_add(scope->check->diags, DIAG_TOO_LARGE, a->value->span,
+                                      "a window reaches back at most %d days, this one %.4g",
+                                      WINDOW_DAYS_MAX, back / 86400);
+            diag_help(d, "write a shorter one, such as %dd", WINDOW_DAYS_MAX);
+        }
+    }
+}
+
 void type_call(const struct scope *scope, struct expr *expr)
 {
     enum builtin builtin = expr->call.builtin;
@@ -291,6 +333,7 @@ void type_call(const struct scope *scope, struct expr *expr)
     if (!arguments_fit(scope, expr, &signature)) {
         return;
     }
+    windows_fit(scope, expr);
     const struct expr *subject = subject_of(expr);
     if (subject) {
         rate_of_gauge(scope, expr, subject);

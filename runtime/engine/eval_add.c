@@ -277,8 +277,8 @@ static struct eval_node *add_sampled(struct adding *a, struct eval_node *inner, 
     inner = raw ? inner : add_unique(a, inner);
     struct eval_node *sampled = inner ? node_get(a, NODE_SAMPLED, &p, inner, NULL) : NULL;
     if (sampled && wanted.ns / NS_PER_MS > SAMPLES_RANGE_MS_MAX) {
-        error_set(a->error, STATUS_LIMIT, "a window reaches back more than %lldd",
-                  (long long)(SAMPLES_RANGE_MS_MAX / (24LL * 3600 * 1000)));
+        error_set(a->error, STATUS_LIMIT, "a window reaches back more than %d days",
+                  WINDOW_DAYS_MAX);
         return NULL;
     }
     if (sampled && sampled->p.range.ns < wanted.ns) {

@@ -15,6 +15,7 @@
 #ifndef HEAL_RUNTIME_ENGINE_SAMPLES_H
 #define HEAL_RUNTIME_ENGINE_SAMPLES_H
 
+#include "lang/ast.h"
 #include "runtime/engine/column.h"
 #include "stdlib/window.h"
 
@@ -23,7 +24,7 @@ enum {
     SAMPLES_ROWS_FIRST = 16,    /* where the pace is not known */
     SAMPLES_SLAB_TILES = 64     /* that share rows, at most */
 };
-#define SAMPLES_RANGE_MS_MAX (40LL * 24 * 3600 * 1000) /* of a window with its offset */
+#define SAMPLES_RANGE_MS_MAX (WINDOW_DAYS_MAX * 86400000LL) /* of a window with its offset */
 
 struct samples_window {
     uint64_t hash;

@@ -578,6 +578,35 @@ static void a_metric_known_from_a_list_needs_no_declaration(void **state)
     setting_close(&s);
 }
 
+static bool window_is_refused(const char *text)
+{
+    struct setting s;
+    struct error error;
+    bool refused = false;
+    setting_open(&s);
+    const struct source *source = sources_add(&s.sources, "window", text, strlen(text), &error);
+    struct expr *expr = parse_expression(&s.arena, source, &s.diags);
+    assert_non_null(expr);
+    check_expression(&s.arena, expr, &s.diags);
+    for (const struct diag *d = s.diags.first; d; d = d->next) {
+        refused |= d->code == DIAG_TOO_LARGE;
+    }
+    setting_close(&s);
+    return refused;
+}
+
+static void a_window_that_reaches_back_more_than_forty_days_is_refused(void **state)
+{
+    (void)state;
+    assert_false(window_is_refused("max_over_time(app_used_bytes[40d])"));
+    assert_true(window_is_refused("max_over_time(app_used_bytes[41d])"));
+    assert_true(window_is_refused("rate(app_jobs_total[30d] offset 11d)"));
+    assert_false(window_is_refused("rate(app_jobs_total[30d] offset -11d)"));
+    assert_false(window_is_refused("forecast(app_used_bytes, in: 30d, lookback: 40d)"));
+    assert_true(window_is_refused("forecast(app_used_bytes, in: 11d)"));
+    assert_true(window_is_refused("forecast(app_used_bytes, in: 1d, lookback: 41d)"));
+}
+
 /* ---- rules that people run ---- */
 
 struct corpus {
@@ -665,6 +694,7 @@ int main(void)
         cmocka_unit_test(a_longer_window_costs_more_memory_and_time),
         cmocka_unit_test(a_finding_that_rests_on_a_name_is_a_warning_where_a_policy_only_notifies),
         cmocka_unit_test(signals_that_double_forty_times_are_checked_in_no_time),
+        cmocka_unit_test(a_window_that_reaches_back_more_than_forty_days_is_refused),
         cmocka_unit_test(rules_that_prometheus_loads_are_refused_only_for_what_is_not_ready),
         cmocka_unit_test(one_edit_of_a_sound_policy_is_found),
         cmocka_unit_test(a_metric_known_from_a_list_needs_no_declaration),
