@@ -239,6 +239,46 @@ static void size_bench(const struct window_bench *bench, const struct code *code
     size_free(&s);
 }
 
+/* Every series is replaced every ten minutes: the lanes that are free are given anew. */
+static void size_churn(struct size *s, size_t *next)
+{
+    for (size_t i = 0; i < s->lanes * STEP_MS / 600000; i++) {
+        const uint32_t lane = (uint32_t)((*next)++ * 7919 % s->lanes); /* here and there */
+        samples_lane_free(s->samples, lane);
+        CHECK(samples_lane_new(s->samples) == lane);
+    }
+}
+
+static void churn_bench(const struct window_bench *bench, const struct code *code, size_t lanes)
+{
+    struct size sizes[2];
+    double ns[2][ROUNDS];
+    size_t next = 0;
+    const int warm = bench->range_s / 15 + 45;
+    for (size_t i = 0; i < 2; i++) {
+        size_open(&sizes[i], bench, lanes);
+    }
+    for (int round = -warm; round < ROUNDS; round++) {
+        size_churn(&sizes[1], &next);
+        for (size_t turn = 0; turn < 2; turn++) {
+            struct size *s = &sizes[(turn + (size_t)(round + warm)) % 2];
+            size_feed(s);
+            double begin = cpu_ns();
+            run_code(s, code);
+            if (round >= 0) {
+                ns[s - sizes][round] = (cpu_ns() - begin) / (double)lanes;
+            }
+        }
+    }
+    const double still = median(ns[0], ROUNDS), churn = median(ns[1], ROUNDS);
+    printf("%-32s %8zu entities: %.2f ns, with every series replaced every 10 minutes %.2f, ratio "
+           "%.2f "
+           "(at most 1.10)%s\n",
+           bench->text, lanes, still, churn, churn / still, churn / still > 1.1 ? " MISSED" : "");
+    size_free(&sizes[0]);
+    size_free(&sizes[1]);
+}
+
 int main(void)
 {
     static const size_t sizes[] = {1000, 100000, 1000000};
@@ -247,6 +287,8 @@ int main(void)
         for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
             size_bench(&benches[b], &code, sizes[i]);
         }
+        churn_bench(&benches[b], &code, 1000);
+        churn_bench(&benches[b], &code, 100000);
         slab_free(code.slab);
         abi_plan_free(code.plan);
     }
