@@ -165,7 +165,7 @@ LANE_INLINE int32_t next_of(const struct walk *w, int32_t row)
     return row + 1 == w->tile->rows ? 0 : row + 1;
 }
 
-/* False when lanes are out of step, or one is empty or becomes so: walk_step() knows what to do. */
+/* False when lanes are out of step, or one becomes empty: walk_step() knows what to do. */
 LANE_INLINE bool walk_quick(const struct walk *w, struct quick *q)
 {
     const whole put = whole_load(w->tile->put + w->lane);
@@ -183,7 +183,8 @@ LANE_INLINE bool walk_quick(const struct walk *w, struct quick *q)
         q->came = whole_load(w->tile->times_ms + walk_at(w, q->past));
         mask late = whole_greater(q->came, whole_of(w->end));
         mask empty = whole_equal(w->leaves, whole_of(INT32_MAX));
-        q->in = !mask_any(w->live & (late | empty)) && q->next == last;
+        mask gone = empty & whole_at_most(q->came, whole_of(w->start));
+        q->in = !mask_any(w->live & (late | gone)) && q->next == last;
         if (!q->in && (q->next != last || mask_any(w->live & ~late))) {
             return false;
         }
@@ -210,6 +211,7 @@ LANE_INLINE void walk_quickly(struct walk *w, const struct quick *q, walk_enter_
         w->past = whole_of(q->past);
         enter(state, w, whole_of(-1), q->came);
         w->past = whole_of(q->next);
+        w->leaves = whole_pick(whole_equal(w->leaves, whole_of(INT32_MAX)), q->came, w->leaves);
         w->moved = true;
     }
     if (q->some_out) {
