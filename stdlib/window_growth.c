@@ -64,14 +64,18 @@ static __attribute__((noinline)) void growth_anew(const struct kernel_tile *tile
     }
 }
 
-/* Milliseconds between the window's ends and its samples, and between the first and last. */
-struct gaps {
+/* How far the samples are stretched, in milliseconds. A gap of 1.1 average intervals or more is
+ * stretched by half an interval only: such gaps are 0 here and counted as halves, so that one
+ * division does for all. */
+struct stretch {
     real start, end, sampled;
+    real intervals; /* between the samples */
+    mask half_start, half_end;
 };
 
-/* A gap of 1.1 average intervals or more is stretched by half an interval only. Which side of that
- * a gap is on takes no division unless it is very near. */
-LANE_INLINE real gap_limit(mask some, real gap, real sampled, real intervals)
+/* Gaps that are too wide. Which side of 1.1 intervals a gap is on takes no division unless it is
+ * very near. */
+LANE_INLINE mask gap_over(mask some, real gap, real sampled, real intervals)
 {
     real wide = gap * intervals, bound = sampled * real_of(1.1);
     mask over = some & real_at_least(wide, bound);
@@ -81,20 +85,39 @@ LANE_INLINE real gap_limit(mask some, real gap, real sampled, real intervals)
         mask exact = real_at_least(gap / real_of(1e3), average * real_of(1.1));
         over = (near & exact) | (over & ~near);
     }
-    return mask_any(over) ? real_pick(over, sampled / intervals / real_of(2), gap) : gap;
+    return over;
 }
 
 /* No counter was below zero: the stretch to the start ends where the line meets it. */
-LANE_INLINE real gap_to_zero(mask some, const struct gaps *gaps, real first, real growth)
+LANE_INLINE void stretch_to_zero(struct stretch *s, mask some, real first, real growth)
 {
     mask up = some & real_greater(growth, real_of(0)) & real_at_least(first, real_of(0));
-    real zero = first * gaps->sampled;
-    mask far = real_at_least(zero, gaps->start * growth) & real_finite(zero);
+    real twice = real_of(2) * s->intervals, zero = first * s->sampled * twice;
+    real start = real_pick(s->half_start, s->sampled, s->start * twice);
+    mask far = real_at_least(zero, start * growth) & real_finite(zero);
     if (!mask_any(up & ~far)) {
-        return gaps->start;
+        return;
     }
-    real to_zero = gaps->sampled * (first / growth);
-    return real_pick(up & real_less(to_zero, gaps->start), to_zero, gaps->start);
+    real to_zero = s->sampled * (first / growth);
+    start = real_pick(s->half_start, s->sampled / s->intervals / real_of(2), s->start);
+    mask nearer = up & real_less(to_zero, start);
+    s->start = real_pick(nearer, to_zero, s->start);
+    s->half_start = s->half_start & ~nearer;
+}
+
+/* By what the growth is to be multiplied; range: the window's seconds, or 1. */
+LANE_INLINE real stretch_factor(const struct stretch *s, real range)
+{
+    real stretched = s->sampled + s->start + s->end, over = s->sampled * range;
+    const mask halves = s->half_start | s->half_end;
+    if (mask_any(halves)) {
+        real scale = real_pick(halves, real_of(2) * s->intervals, real_of(1));
+        real more = real_pick(s->half_start, s->sampled, real_of(0)) +
+                    real_pick(s->half_end, s->sampled, real_of(0));
+        stretched = stretched * scale + more;
+        over = over * scale;
+    }
+    return stretched / over;
 }
 
 /* Stores what the lanes lost, summed anew where it is doubtful or may be gone. */
@@ -189,16 +212,20 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
             g = growth_load(state, lane, counter);
         }
         const mask some = whole_greater(w.count, whole_of(1));
-        const real intervals = real_whole(w.count - 1), first_ms = real_whole(w.leaves);
-        const real last_ms = real_whole(g.last_ms);
+        const real first_ms = real_whole(w.leaves), last_ms = real_whole(g.last_ms);
         const real growth = g.last - g.first + sum_total(&g.lost);
-        struct gaps gaps = {first_ms - start, end - last_ms, last_ms - first_ms};
-        gaps.start = gap_limit(some, gaps.start, gaps.sampled, intervals);
-        gaps.end = gap_limit(some, gaps.end, gaps.sampled, intervals);
-        gaps.start = counter ? gap_to_zero(some, &gaps, g.first, growth) : gaps.start;
-        real stretched = gaps.sampled + gaps.start + gaps.end;
-        real over = per_second ? gaps.sampled * range : gaps.sampled;
-        real_store(ret + lane, growth * (stretched / over));
+        struct stretch s = {.start = first_ms - start,
+                            .end = end - last_ms,
+                            .sampled = last_ms - first_ms,
+                            .intervals = real_whole(w.count - 1)};
+        s.half_start = gap_over(some, s.start, s.sampled, s.intervals);
+        s.half_end = gap_over(some, s.end, s.sampled, s.intervals);
+        s.start = real_pick(s.half_start, real_of(0), s.start);
+        s.end = real_pick(s.half_end, real_of(0), s.end);
+        if (counter) {
+            stretch_to_zero(&s, some, g.first, growth);
+        }
+        real_store(ret + lane, growth * stretch_factor(&s, per_second ? range : real_of(1)));
         present |= group_bits(some, lane);
     }
     return present;
