@@ -313,7 +313,7 @@ static void windows_fit(const struct scope *scope, const struct expr *call)
             back = expr_constant(value, &back) ? 4 * back : 0; /* without a lookback */
         }
         bool written = !same(a->name.text, "in") || !has_argument(call, "lookback");
-        if (written && back > WINDOW_DAYS_MAX * 86400.0) {
+        if (written && back > (double)WINDOW_DAYS_MAX * 86400) {
             struct diag *d = diag_add(scope->check->diags, DIAG_TOO_LARGE, a->value->span,
                                       "a window reaches back at most %d days, this one %.4g",
                                       WINDOW_DAYS_MAX, back / 86400);
