@@ -1,6 +1,6 @@
 /* Lanes: C that is written once and computes LANES slots at a time. Eight under clang, where it
- * becomes vectors (natively, and in the object of windows inside healc); one under gcc. Each lane does the same IEEE
- * operations in the same order, so both give the same bits.
+ * becomes vectors (natively, and in the object of windows inside healc); one under gcc. Each lane
+ * does the same IEEE operations in the same order, so both give the same bits.
  *
  *     real x = real_load(values + slot);
  *     mask high = real_greater(x, real_of(0.9));
