@@ -139,7 +139,7 @@ static void slab_widen(struct samples *samples, struct samples_slab *slab, size_
     const struct kernel_tile *tile = &samples->tiles[slab->first];
     bool some = false;
     for (size_t lane = 0; lane < width; lane++) {
-        some |= samples->held[lane] > 0;
+        some |= samples->held[slab->first * TILE_LANES + lane] > 0;
     }
     for (size_t row = 0; some && row < (size_t)old.rows; row++) { /* else no page is touched */
         memcpy(tile->values + row * tile->stride, old.values + row * old.stride,

@@ -249,6 +249,24 @@ static void what_is_copied_is_what_was_put_in(void **state)
     run_free(&r);
 }
 
+/* The lanes of the first tile wait for their first sample while a later tile gets wider. */
+static void a_tile_keeps_its_samples_when_it_gets_wider(void **state)
+{
+    (void)state;
+    struct samples *samples = samples_new(60000, 1000, 0);
+    for (size_t lane = 0; lane < (size_t)4 * TILE_LANES; lane++) {
+        const uint32_t is = samples_lane_new(samples);
+        assert_int_equal(is, lane);
+        assert_true(lane < TILE_LANES || samples_append(samples, is, 1000, (double)lane));
+        for (size_t before = TILE_LANES; before <= lane; before++) {
+            double value = 0;
+            assert_true(samples_instant(samples, (uint32_t)before, 1000, 3000, &value));
+            assert_true(value == (double)before);
+        }
+    }
+    samples_free(samples);
+}
+
 static void lanes_are_used_again_and_windows_go_when_nobody_claims_them(void **state)
 {
     (void)state;
@@ -362,6 +380,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_window_is_its_definition_at_every_tick),
         cmocka_unit_test(what_was_small_is_there_again_when_what_was_huge_has_left),
         cmocka_unit_test(what_is_copied_is_what_was_put_in),
+        cmocka_unit_test(a_tile_keeps_its_samples_when_it_gets_wider),
         cmocka_unit_test(lanes_are_used_again_and_windows_go_when_nobody_claims_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
