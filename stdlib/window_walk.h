@@ -160,9 +160,9 @@ struct quick {
     whole came, then; /* times of what comes, and of what is first then */
 };
 
-LANE_INLINE int32_t next_of(const struct walk *w, int32_t row)
+LANE_INLINE int32_t row_next(const struct kernel_tile *tile, int32_t row)
 {
-    return row + 1 == w->tile->rows ? 0 : row + 1;
+    return row + 1 == tile->rows ? 0 : row + 1;
 }
 
 /* False when lanes are out of step, or one becomes empty: walk_step() knows what to do. */
@@ -179,7 +179,7 @@ LANE_INLINE bool walk_quick(const struct walk *w, struct quick *q)
     }
     q->in = false;
     if (q->past != last) {
-        q->next = next_of(w, q->past);
+        q->next = row_next(w->tile, q->past);
         q->came = whole_load(w->tile->times_ms + walk_at(w, q->past));
         mask late = whole_greater(q->came, whole_of(w->end));
         mask empty = whole_equal(w->leaves, whole_of(INT32_MAX));
@@ -196,7 +196,7 @@ LANE_INLINE bool walk_quick(const struct walk *w, struct quick *q)
         if (row < 0) {
             return false;
         }
-        q->second = next_of(w, row);
+        q->second = row_next(w->tile, row);
         q->then = whole_load(w->tile->times_ms + walk_at(w, q->second));
         mask soon = whole_at_most(q->then, whole_of(w->start));
         return q->second != (q->in ? q->next : q->past) && !mask_any(q->out & soon);
@@ -320,11 +320,6 @@ LANE_INLINE int32_t cursor_count(const struct kernel_tile *tile, const struct wi
     }
     int32_t rows = cursor->past[in] - cursor->first[in];
     return rows <= 0 ? rows + tile->rows : rows;
-}
-
-LANE_INLINE int32_t row_next(const struct kernel_tile *tile, int32_t row)
-{
-    return row + 1 == tile->rows ? 0 : row + 1;
 }
 
 LANE_INLINE double row_value(const struct kernel_tile *tile, int32_t row, size_t lane)

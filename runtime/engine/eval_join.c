@@ -27,15 +27,6 @@ static struct place *place_of(const struct finding *f, const struct eval_node *n
     return NULL;
 }
 
-static bool is_same(const uint32_t *index, size_t count, size_t child_count)
-{
-    bool same = count == child_count;
-    for (size_t i = 0; i < count && same; i++) {
-        same = index[i] == i;
-    }
-    return same;
-}
-
 /* index, then via: where a slot of the kernel is in the child of a node. */
 static uint32_t *composed(const struct finding *f, const uint32_t *index, const uint32_t *via)
 {
@@ -63,7 +54,7 @@ static bool settle(struct finding *f, const struct eval_node *child, const uint3
     }
     struct place *place = place_of(f, child);
     uint32_t *to = composed(f, index, via);
-    if (is_same(to, f->count, child->count)) {
+    if (index_is_same(to, f->count, child->count)) {
         free(to);
         to = NULL;
     }

@@ -167,6 +167,8 @@ void node_release(struct eval_node *node);
 bool node_has_state(const struct eval_node *node);
 /* Takes slots and state of another node as if they had always been this one's. */
 void node_take(struct eval_node *node, struct eval_node *from);
+/* Whether an index vector of count slots leads each to the child's slot of the same number. */
+bool index_is_same(const uint32_t *index, size_t count, size_t child_count);
 /* eval_run.c */
 void node_run(struct eval_node *node);
 void node_run_reference(struct eval_node *node); /* whoever should run it */

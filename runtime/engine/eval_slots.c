@@ -445,7 +445,7 @@ static void join_vectors(struct eval_node *node)
     keys_release(&results);
 }
 
-static bool is_same(const uint32_t *index, size_t count, size_t child_count)
+bool index_is_same(const uint32_t *index, size_t count, size_t child_count)
 {
     bool same = count == child_count;
     for (size_t i = 0; i < count && same; i++) {
@@ -462,8 +462,8 @@ static void binary_slots(struct eval_node *node)
     } else {
         join_vectors(node);
     }
-    node->left_same = is_same(node->left, node->count, node->in[0]->count);
-    node->right_same = is_same(node->right, node->count, node->in[1]->count);
+    node->left_same = index_is_same(node->left, node->count, node->in[0]->count);
+    node->right_same = index_is_same(node->right, node->count, node->in[1]->count);
 }
 
 static void set_slots(struct eval_node *node)
