@@ -118,3 +118,34 @@ unsigned edit_distance(const char *a, const char *b)
     }
     return last[nb];
 }
+
+size_t utf8_length(const unsigned char *text, size_t left)
+{
+    unsigned char c = text[0];
+    size_t n = c < 0x80                ? 1
+               : c >= 0xC2 && c < 0xE0 ? 2
+               : c >= 0xE0 && c < 0xF0 ? 3
+               : c >= 0xF0 && c < 0xF5 ? 4
+                                       : 0;
+    if (n == 0 || n > left) {
+        return 0;
+    }
+    for (size_t i = 1; i < n; i++) {
+        if ((text[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    bool bad = (c == 0xE0 && text[1] < 0xA0) || (c == 0xED && text[1] >= 0xA0) ||
+               (c == 0xF0 && text[1] < 0x90) || (c == 0xF4 && text[1] >= 0x90);
+    return bad ? 0 : n;
+}
+
+bool utf8_is_valid(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t left = strlen(text), n = 1;
+    for (; left > 0 && n > 0; at += n, left -= n) {
+        n = utf8_length(at, left);
+    }
+    return n > 0;
+}

@@ -102,6 +102,10 @@ char *heap_strdup(const char *text);
 #define HASH_INIT 0xcbf29ce484222325ULL
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size);
 
+/* Bytes of the well-formed UTF-8 sequence at text; 0 when there is none. */
+size_t utf8_length(const unsigned char *text, size_t left);
+bool utf8_is_valid(const char *text);
+
 /* Edit distance with adjacent swaps (Damerau 1964, restricted), at most 255; for suggestions. */
 unsigned edit_distance(const char *a, const char *b);
 

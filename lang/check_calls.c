@@ -289,6 +289,17 @@ static double range_back(const struct expr *range)
     return duration_to_seconds(range->range.range) + (offset > 0 ? offset : 0);
 }
 
+/* A forecast is from now on. */
+static void forecast_at(const struct scope *scope, const struct expr *call)
+{
+    const struct expr *x = call->call.arguments ? expr_strip(call->call.arguments->value) : NULL;
+    if (call->call.builtin == BUILTIN_FORECAST && x && x->at_kind != AT_NONE) {
+        struct diag *d = diag_add(scope->check->diags, DIAG_FORM_NOT_READY, x->span,
+                                  "a forecast of another time than now is not in this version");
+        diag_help(d, "remove '@', or use offset, such as x offset 1h");
+    }
+}
+
 static bool has_argument(const struct expr *call, const char *name)
 {
     for (const struct argument *a = call->call.arguments; a; a = a->next) {
@@ -305,7 +316,7 @@ static void windows_fit(const struct scope *scope, const struct expr *call)
     for (const struct argument *a = call->call.arguments; a; a = a->next) {
         const struct expr *value = expr_strip(a->value);
         double back = 0;
-        if (value->kind == EXPR_RANGE) {
+        if (value->kind == EXPR_RANGE || value->kind == EXPR_SUBQUERY) {
             back = range_back(value);
         } else if (call->call.builtin == BUILTIN_FORECAST && same(a->name.text, "lookback")) {
             back = expr_constant(value, &back) ? back : 0;
@@ -334,6 +345,7 @@ void type_call(const struct scope *scope, struct expr *expr)
         return;
     }
     windows_fit(scope, expr);
+    forecast_at(scope, expr);
     const struct expr *subject = subject_of(expr);
     if (subject) {
         rate_of_gauge(scope, expr, subject);

@@ -176,15 +176,21 @@ static void label_call(const struct scope *scope, struct expr *expr)
         shape_of(expr, true, NULL);
         return;
     }
+    const enum builtin builtin = expr->call.builtin;
     const struct argument *a = expr->call.arguments;
     while (a && (a->name.text ||
                  (a->value->type.kind != VALUE_VECTOR && a->value->type.kind != VALUE_RANGE))) {
         a = a->next;
     }
-    if (expr->call.builtin == BUILTIN_ABSENT || expr->call.builtin == BUILTIN_ABSENT_OVER_TIME) {
+    if (builtin == BUILTIN_ABSENT || builtin == BUILTIN_ABSENT_OVER_TIME) {
         shape_of(expr, true, a ? pinned_labels(scope->check->arena, a->value) : NULL);
-    } else if (expr->call.builtin != BUILTIN_LABEL_REPLACE &&
-               expr->call.builtin != BUILTIN_LABEL_JOIN && a) {
+    } else if (!a) {
+        shape_of(expr, true, NULL); /* vector(1), hour() */
+    } else if (builtin == BUILTIN_HISTOGRAM_QUANTILE || builtin == BUILTIN_HISTOGRAM_FRACTION) {
+        static struct name_list bucket = {.name.text = "le"};
+        shape_of(expr, a->value->type.labels_exact,
+                 names_filter(scope->check->arena, a->value->type.labels, &bucket, false));
+    } else if (builtin != BUILTIN_LABEL_REPLACE && builtin != BUILTIN_LABEL_JOIN) {
         shape_of(expr, a->value->type.labels_exact, a->value->type.labels);
     }
 }
@@ -193,6 +199,12 @@ static void label_aggregate(const struct scope *scope, struct expr *expr)
 {
     const struct type *inner = &expr->aggregate.inner->type;
     struct name_list *labels = expr->aggregate.labels;
+    const enum aggregate op = expr->aggregate.op;
+    const bool picks = op == AGGREGATE_TOPK || op == AGGREGATE_BOTTOMK;
+    if (picks || op == AGGREGATE_COUNT_VALUES) { /* which label that adds is a string's matter */
+        shape_of(expr, picks && inner->labels_exact, inner->labels);
+        return;
+    }
     if (!expr->aggregate.grouped) {
         shape_of(expr, true, NULL);
         return;

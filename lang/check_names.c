@@ -177,30 +177,6 @@ static void names_of_call(const struct scope *scope, struct expr *expr)
     }
 }
 
-static void names_of_aggregate(const struct scope *scope, struct expr *expr)
-{
-    enum aggregate op = expr->aggregate.op;
-    if (op != AGGREGATE_NONE && !aggregate_infos[op].ready) {
-        struct diag *d = diag_add(scope->check->diags, DIAG_FUNCTION_NOT_READY, expr->span,
-                                  "%s is not in this version", aggregate_infos[op].text);
-        diag_help(d, "the aggregations of this version are sum, min, max, avg and count");
-    }
-}
-
-static void names_of_forms(const struct scope *scope, const struct expr *expr)
-{
-    if (expr->kind == EXPR_SUBQUERY) {
-        struct diag *d = diag_add(scope->check->diags, DIAG_FORM_NOT_READY, expr->span,
-                                  "subqueries are not in this version");
-        diag_help(d, "give the expression a name with signal, and take the range of that");
-    }
-    if (expr->at_kind != AT_NONE) {
-        struct diag *d = diag_add(scope->check->diags, DIAG_FORM_NOT_READY, expr->span,
-                                  "the modifier @ is not in this version");
-        diag_help(d, "use offset, such as x offset 1h");
-    }
-}
-
 static void visit_names(struct expr *child, void *context)
 {
     names_of_expr(context, child);
@@ -208,11 +184,10 @@ static void visit_names(struct expr *child, void *context)
 
 void names_of_expr(const struct scope *scope, struct expr *expr)
 {
-    names_of_forms(scope, expr);
     switch (expr->kind) {
     case EXPR_SELECTOR: names_of_selector(scope, expr); return;
     case EXPR_CALL: names_of_call(scope, expr); break;
-    case EXPR_AGGREGATE: names_of_aggregate(scope, expr); break;
+    case EXPR_AGGREGATE:
     case EXPR_NUMBER:
     case EXPR_STRING:
     case EXPR_RANGE:

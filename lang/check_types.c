@@ -106,6 +106,21 @@ static void type_range(const struct scope *scope, struct expr *expr)
 
 /* ---- aggregations ---- */
 
+static bool parameter_kind(const struct scope *scope, const struct aggregate_info *info,
+                           enum aggregate op, const struct expr *parameter)
+{
+    const enum value_kind want = op == AGGREGATE_COUNT_VALUES ? VALUE_STRING : VALUE_SCALAR;
+    if (parameter->type.kind == want) {
+        return true;
+    }
+    struct diag *d = diag_add(scope->check->diags, DIAG_VALUE_KIND, parameter->span,
+                              "%s takes %s before its vector, this is %s", info->text,
+                              kind_text(want), kind_text(parameter->type.kind));
+    diag_help(d, want == VALUE_STRING ? "write the name of the new label, as count_values(\"v\", x)"
+                                      : "write a number here");
+    return false;
+}
+
 static void type_aggregate(const struct scope *scope, struct expr *expr)
 {
     struct expr *inner = expr->aggregate.inner, *parameter = expr->aggregate.parameter;
@@ -134,15 +149,20 @@ static void type_aggregate(const struct scope *scope, struct expr *expr)
                          : "aggregate a signal or a metric");
         return;
     }
+    if (parameter && !parameter_kind(scope, info, op, parameter)) {
+        return;
+    }
     expr->type = inner->type;
     expr->type.labels = NULL;
     expr->type.labels_exact = false;
-    if (op == AGGREGATE_COUNT) {
+    if (op == AGGREGATE_COUNT || op == AGGREGATE_COUNT_VALUES || op == AGGREGATE_GROUP) {
         expr->type = (struct type){.kind = VALUE_VECTOR,
                                    .role = ROLE_COUNT,
                                    .dimension = dimension_of_unit(UNIT_COUNT, UNIT_NONE)};
     } else if (op == AGGREGATE_SUM) {
         expr->type.dimension.ratio = false; /* shares of different wholes do not add up to one */
+    } else if (op == AGGREGATE_STDVAR) {
+        expr->type.dimension = (struct dimension){0}; /* of the square */
     }
 }
 

@@ -6,27 +6,6 @@
 #include "lang/parse/token.h"
 
 /* Every stretch of bytes that is not UTF-8 is one report; the lexer then sees bytes only. */
-static size_t utf8_length(const unsigned char *text, size_t left)
-{
-    unsigned char c = text[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xC2 && c < 0xE0 ? 2
-               : c >= 0xE0 && c < 0xF0 ? 3
-               : c >= 0xF0 && c < 0xF5 ? 4
-                                       : 0;
-    if (n == 0 || n > left) {
-        return 0;
-    }
-    for (size_t i = 1; i < n; i++) {
-        if ((text[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = (c == 0xE0 && text[1] < 0xA0) || (c == 0xED && text[1] >= 0xA0) ||
-               (c == 0xF0 && text[1] < 0x90) || (c == 0xF4 && text[1] >= 0x90);
-    return bad ? 0 : n;
-}
-
 static bool parse_bytes(const struct source *source, struct diag_list *diags)
 {
     const unsigned char *text = (const unsigned char *)source->text;

@@ -87,7 +87,7 @@ enum { ABI_TEXT_BYTES = 120 };
 struct abi_node {
     enum abi_kind kind;
     uint64_t hash; /* operator, parameters and inputs */
-    uint32_t input[2], input_count;
+    uint32_t input[3], input_count;
     enum abi_compare compare;
     bool return_bool;
     bool scalar;     /* one value, without labels */

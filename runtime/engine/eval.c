@@ -7,6 +7,7 @@ struct eval *eval_new(struct store *store)
 {
     struct eval *eval = heap_alloc(sizeof *eval);
     eval->store = store;
+    eval->root = eval;
     return eval;
 }
 
@@ -20,6 +21,7 @@ void eval_free(struct eval *eval)
     }
     code_free(eval);
     time_free(eval);
+    subs_free(eval);
     for (size_t i = 0; i < eval->entities_count; i++) {
         entities_free(eval->entities[i]);
     }
@@ -68,14 +70,18 @@ void eval_tick(struct eval *eval, struct instant now)
     eval->now = now;
     eval->now_ms = instant_to_ms(now);
     observe(eval);
+    subs_tick(eval);
     for (size_t i = 0; i < eval->node_count; i++) {
         node_slots(eval->nodes[i]);
+        if (i < eval->early) {
+            node_run_reference(eval->nodes[i]);
+        }
     }
     code_decide(eval);
     if (time_due(eval)) {
         time_tick(eval);
     } else {
-        for (size_t i = 0; i < eval->node_count; i++) {
+        for (size_t i = eval->early; i < eval->node_count; i++) {
             node_run(eval->nodes[i]);
         }
     }
@@ -87,6 +93,19 @@ void eval_tick(struct eval *eval, struct instant now)
     }
 }
 
+/* The order survives the end of the expression. */
+static enum eval_order order_of(const struct eval_node *node)
+{
+    node = node->kind == NODE_END ? node->in[0] : node;
+    if (node->kind == NODE_SORT) {
+        return node->p.descending ? EVAL_DOWNWARDS : EVAL_UPWARDS;
+    }
+    if (node->kind == NODE_PICK) {
+        return node->p.aggregate == AGGREGATE_TOPK ? EVAL_DOWNWARDS : EVAL_UPWARDS;
+    }
+    return EVAL_UNORDERED;
+}
+
 struct eval_column eval_column(const struct eval_node *node)
 {
     return (struct eval_column){.count = node->count,
@@ -96,7 +115,8 @@ struct eval_column eval_column(const struct eval_node *node)
                                 .present = node->present,
                                 .unknown = node->unknown,
                                 .blind = node->blind,
-                                .scalar = node->scalar};
+                                .scalar = node->scalar,
+                                .order = order_of(node)};
 }
 
 uint64_t eval_node_hash(const struct eval_node *node)
@@ -132,6 +152,7 @@ void eval_adopt(struct eval *now, struct eval *before)
             }
         }
     }
+    subs_adopt(now, before);
     windows_adopt(now);
     for (size_t i = 0; i < now->entities_count; i++) {
         for (size_t j = 0; j < before->entities_count; j++) {
@@ -153,5 +174,20 @@ struct eval_stats eval_stats(const struct eval *eval)
         stats.bytes += sizeof *node + node->capacity * SLOT_BYTES;
         stats.bytes += node->state.samples ? samples_bytes(node->state.samples) : 0;
     }
+    for (size_t i = 0; i < eval->sub_count; i++) {
+        struct eval_stats below = eval_stats(sub_eval(eval->subs[i]));
+        stats.nodes += below.nodes;
+        stats.slots += below.slots;
+        stats.bytes += below.bytes;
+        stats.many_to_many += below.many_to_many;
+    }
     return stats;
+}
+
+void eval_bounds(struct eval *eval, struct instant start, struct instant end)
+{
+    CHECK(eval->node_count == 0);
+    eval->has_bounds = true;
+    eval->start_ms = instant_to_ms(start);
+    eval->end_ms = instant_to_ms(end);
 }

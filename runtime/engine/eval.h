@@ -31,9 +31,20 @@ void eval_free(struct eval *eval);
 struct eval_node *eval_add(struct eval *eval, const struct expr *expr, struct duration every,
                            struct error *error);
 
+/* The same for a reader that does not ask for the names of metrics. */
+struct eval_node *eval_add_unnamed(struct eval *eval, const struct expr *expr,
+                                   struct duration every, struct error *error);
+
+/* What `@ start()` and `@ end()` mean in expressions added afterwards; without it both are the
+ * tick's own time, as in rules. */
+void eval_bounds(struct eval *eval, struct instant start, struct instant end);
+
 /* Evaluates every node at now. */
 void eval_tick(struct eval *eval, struct instant now);
 
+/* How an instant query lists the slots: sort(), sort_desc(), and topk() and bottomk() where they
+ * stand alone. */
+enum eval_order { EVAL_UNORDERED, EVAL_UPWARDS, EVAL_DOWNWARDS };
 struct eval_column {
     size_t count;                    /* slots */
     const struct label_set **labels; /* [count] */
@@ -44,6 +55,7 @@ struct eval_column {
     bool blind; /* nothing this node reads was ever observed: no slot can be relied on, nor an
                    absence */
     bool scalar;
+    enum eval_order order;
 };
 /* Valid until the next tick; values may already be newer ones after samples were appended. */
 struct eval_column eval_column(const struct eval_node *node);
@@ -140,7 +152,8 @@ const struct eval_costs *eval_costs(const struct eval *eval);
 
 struct eval_stats {
     size_t nodes, slots, bytes;
-    uint64_t many_to_many; /* groups found ambiguous in the data, summed over ticks */
+    uint64_t many_to_many; /* groups found ambiguous in the data, and counts to choose that are no
+                              number, summed over ticks */
 };
 struct eval_stats eval_stats(const struct eval *eval);
 

@@ -1,30 +1,19 @@
 /* From expressions to nodes. What this version cannot evaluate is refused here, by name. */
+#include "runtime/engine/eval_add.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
-#include "runtime/engine/eval_node.h"
+#define CHANCE_DEFAULT 0.8
 
-#define LOOKBACK_HORIZONS 4.0 /* of a forecast, when no lookback is written */
-#define CHANCE_DEFAULT    0.8
-
-struct adding {
-    struct eval *eval;
-    struct duration every;
-    struct error *error;
-    struct span span; /* of the expression whose nodes are made */
-    int depth;
-};
-
-static struct eval_node *add(struct adding *a, const struct expr *expr);
-
-static struct eval_node *refuse(struct adding *a, const char *what, const char *text)
+struct eval_node *refuse(struct adding *a, const char *what, const char *text)
 {
     error_set(a->error, STATUS_DENIED, "%s%s is not in this version", what, text);
     return NULL;
 }
 
-static struct eval_node *wrong(struct adding *a, const char *what, const char *text)
+struct eval_node *wrong(struct adding *a, const char *what, const char *text)
 {
     error_set(a->error, STATUS_PROTOCOL, "%s%s", what, text);
     return NULL;
@@ -59,12 +48,19 @@ static uint64_t hash_double(uint64_t hash, double value)
 /* Operator, parameters and inputs, by content: the same in every process. The range of SAMPLED is
  * how much it keeps, not what it is. */
 static uint64_t node_hash(enum node_kind kind, const struct node_parameters *p,
-                          struct eval_node *const in[2])
+                          struct eval_node *const in[EVAL_INPUTS_MAX],
+                          const struct eval_node *foreign)
 {
     uint64_t h = hash_number(1, (uint64_t)kind);
     h = hash_double(hash_double(h, p->number), p->bound);
     h = hash_number(h, (uint64_t)p->op << 32 | (uint64_t)p->aggregate);
     h = hash_number(h, (uint64_t)p->window << 1 | (uint64_t)p->raw);
+    h = hash_number(h, (uint64_t)p->math << 3 | (uint64_t)p->fraction << 2 |
+                           (uint64_t)p->join << 1 | (uint64_t)p->descending);
+    h = hash_number(h, (uint64_t)p->sub_ms);
+    for (size_t i = 0; i < ARRAY_LEN(p->text); i++) {
+        h = hash_text(h, p->text[i]);
+    }
     h = hash_number(h, kind == NODE_SAMPLED ? 0 : (uint64_t)p->range.ns);
     h = hash_number(hash_number(h, (uint64_t)p->offset.ns), (uint64_t)p->every.ns);
     h = hash_number(h, (uint64_t)p->minus | (uint64_t)p->return_bool << 1 | (uint64_t)p->on << 2 |
@@ -82,53 +78,85 @@ static uint64_t node_hash(enum node_kind kind, const struct node_parameters *p,
         h = hash_text(hash_text(h, p->matchers[i].label), p->matchers[i].value);
         h = hash_number(h, (uint64_t)p->matchers[i].op);
     }
-    h = hash_number(h, in[0] ? in[0]->hash : 0);
-    return hash_number(h, in[1] ? in[1]->hash : 0);
+    for (size_t i = 0; i < EVAL_INPUTS_MAX; i++) {
+        h = hash_number(h, in[i] ? in[i]->hash : 0);
+    }
+    return hash_number(h, foreign ? foreign->hash : 0);
 }
 
-static void matchers_free(struct node_parameters *p)
+static void parameters_free(struct node_parameters *p)
 {
     for (size_t i = 0; i < p->matcher_count; i++) {
         regex_free(p->matchers[i].regex);
     }
     free(p->matchers);
+    regex_free(p->regex);
 }
 
-/* Finds the equal node or makes it; takes p's matchers. */
-static struct eval_node *node_get(struct adding *a, enum node_kind kind, struct node_parameters *p,
-                                  struct eval_node *in0, struct eval_node *in1)
+/* One value without labels, whatever the series are. */
+static bool is_scalar(const struct eval_node *node)
 {
-    struct eval *eval = a->eval;
-    struct eval_node *const in[2] = {in0, in1};
-    uint64_t hash = node_hash(kind, p, in);
+    switch ((int)node->kind) {
+    case NODE_NUMBER:
+    case NODE_TIME:
+    case NODE_SCALAR: return true;
+    case NODE_END:
+    case NODE_RENAME: return node->in[0]->scalar;
+    case NODE_BINARY:
+    case NODE_REACHES: return node->in[0]->scalar && node->in[1]->scalar;
+    default: return false;
+    }
+}
+
+static struct eval_node *node_find(const struct eval *eval, uint64_t hash)
+{
     for (size_t i = 0; i < eval->node_count; i++) {
         if (eval->nodes[i]->hash == hash) {
-            matchers_free(p);
             return eval->nodes[i];
         }
     }
-    if (eval->node_count >= EVAL_NODES_MAX) {
-        matchers_free(p);
-        error_set(a->error, STATUS_LIMIT, "more than %d distinct operators", EVAL_NODES_MAX);
-        return NULL;
+    return NULL;
+}
+
+/* Finds the equal node or makes it; takes p's matchers and regex. */
+struct eval_node *node_make(struct adding *a, enum node_kind kind, struct node_parameters *p,
+                            struct eval_node *const in[EVAL_INPUTS_MAX], struct eval_node *foreign)
+{
+    struct eval *eval = a->eval;
+    uint64_t hash = node_hash(kind, p, in, foreign);
+    struct eval_node *node = node_find(eval, hash);
+    if (node || eval->node_count >= EVAL_NODES_MAX) {
+        parameters_free(p);
+        if (!node) {
+            error_set(a->error, STATUS_LIMIT, "more than %d distinct operators", EVAL_NODES_MAX);
+        }
+        return node;
     }
-    struct eval_node *node = heap_alloc(sizeof *node);
+    node = heap_alloc(sizeof *node);
     *node = (struct eval_node){.eval = eval,
                                .index = eval->node_count,
                                .kind = kind,
                                .hash = hash,
                                .span = a->span,
                                .p = *p,
-                               .in = {in0, in1},
-                               .in_count = in1   ? 2
-                                           : in0 ? 1
-                                                 : 0};
+                               .foreign = foreign};
+    while (node->in_count < EVAL_INPUTS_MAX && in[node->in_count]) {
+        node->in[node->in_count] = in[node->in_count];
+        node->in_count++;
+    }
+    node->scalar = is_scalar(node);
     ARRAY_RESERVE(eval->nodes, eval->node_count, eval->node_capacity);
     eval->nodes[eval->node_count++] = node;
     return node;
 }
 
-static struct eval_node *number(struct adding *a, double value)
+struct eval_node *node_get(struct adding *a, enum node_kind kind, struct node_parameters *p,
+                           struct eval_node *in0, struct eval_node *in1)
+{
+    return node_make(a, kind, p, (struct eval_node *[EVAL_INPUTS_MAX]){in0, in1}, NULL);
+}
+
+struct eval_node *number_node(struct adding *a, double value)
 {
     struct node_parameters p = {.number = value};
     return node_get(a, NODE_NUMBER, &p, NULL, NULL);
@@ -149,6 +177,12 @@ static bool names_copy(struct adding *a, const struct name_list *list, const cha
 
 /* ---- selectors ---- */
 
+struct duration with_reach(const struct adding *a, struct duration wanted)
+{
+    const int64_t reach_ms = a->eval->reach_ms;
+    return (struct duration){wanted.ns + reach_ms * NS_PER_MS};
+}
+
 static bool matcher_copy(struct adding *a, const struct matcher *from, struct node_matcher *ret)
 {
     char reason[200];
@@ -166,8 +200,16 @@ static bool matcher_copy(struct adding *a, const struct matcher *from, struct no
     return true;
 }
 
+/* As with_reach(); a daemon evaluates what is below a subquery soon after its time. */
+static struct duration with_live_reach(const struct adding *a, struct duration wanted)
+{
+    const bool live = a->eval->store->limits.live;
+    return live && a->eval->reach_ms > 0 ? (struct duration){wanted.ns + STORE_LIVE_MS * NS_PER_MS}
+                                         : with_reach(a, wanted);
+}
+
 /* The selector without its modifiers. */
-static struct eval_node *add_select(struct adding *a, const struct expr *expr)
+struct eval_node *add_select(struct adding *a, const struct expr *expr)
 {
     struct node_parameters p = {0};
     size_t capacity = 0;
@@ -175,7 +217,7 @@ static struct eval_node *add_select(struct adding *a, const struct expr *expr)
     for (const struct matcher *m = expr->selector.matchers; m; m = m->next) {
         ARRAY_RESERVE(p.matchers, p.matcher_count, capacity);
         if (!matcher_copy(a, m, &p.matchers[p.matcher_count])) {
-            matchers_free(&p);
+            parameters_free(&p);
             return NULL;
         }
         p.matcher_count++;
@@ -187,6 +229,9 @@ static struct eval_node *add_select(struct adding *a, const struct expr *expr)
         p.metric = store_string(a->eval->store, p.metric);
         p.metric_id = store_metric(a->eval->store, p.metric);
     }
+    if (a->eval->reach_ms > 0) { /* evaluated behind the newest sample */
+        store_window(a->eval->store, p.metric, with_reach(a, a->eval->store->limits.lookback));
+    }
     return node_get(a, NODE_SELECT, &p, NULL, NULL);
 }
 
@@ -194,6 +239,16 @@ static struct eval_node *add_rename(struct adding *a, struct eval_node *inner, b
 {
     struct node_parameters p = {.minus = minus};
     return inner ? node_get(a, NODE_RENAME, &p, inner, NULL) : NULL;
+}
+
+/* Groups by the name of the metric. */
+static bool has_names(const struct eval_node *node)
+{
+    bool named = node->kind == NODE_HISTOGRAM;
+    for (size_t i = 0; i < node->p.name_count; i++) {
+        named |= !node->p.without && strcmp(node->p.names[i], LABEL_NAME_KEY) == 0;
+    }
+    return named;
 }
 
 /* Several slots of the node may have the same labels, were it not for the metric's name: at most
@@ -204,18 +259,29 @@ static bool may_repeat(const struct eval_node *node)
     case NODE_NUMBER:
     case NODE_TIME:
     case NODE_ABSENT:
-    case NODE_AGGREGATE:
-    case NODE_RENAME: return false;
+    case NODE_SCALAR:
+    case NODE_VECTOR:
+    case NODE_RENAME: return node->p.minus && may_repeat(node->in[0]);
     case NODE_SELECT: return node->p.metric == NULL;
+    case NODE_AGGREGATE:
+    case NODE_HISTOGRAM: return node->in[0] && has_names(node);
     case NODE_SET: return node->p.op == OPERATOR_OR || may_repeat(node->in[0]);
     case NODE_BINARY:
     case NODE_REACHES:
         return node->p.group != GROUP_NONE || node->p.on || node->p.name_count > 0 ||
                may_repeat(node->in[0]) || may_repeat(node->in[1]);
-    case NODE_SAMPLED:
+    case NODE_LABELS:
+    case NODE_COUNT_VALUES: return true;
+    case NODE_AT: return may_repeat(node->foreign);
+    case NODE_SAMPLED: return may_repeat(node->sub ? node->foreign : node->in[0]);
     case NODE_PAST:
     case NODE_WINDOW:
     case NODE_FORECAST:
+    case NODE_PICK:
+    case NODE_END:
+    case NODE_MATH:
+    case NODE_TIMESTAMP:
+    case NODE_SORT:
     case NODE_EWMA:
     case NODE_MOMENTS:
     case NODE_ZSCORE:
@@ -224,8 +290,89 @@ static bool may_repeat(const struct eval_node *node)
     return true;
 }
 
+/* Some slot may have the name of a metric. */
+static bool may_name(const struct eval_node *node)
+{
+    switch (node->kind) {
+    case NODE_SELECT:
+    case NODE_LABELS: return true;
+    case NODE_NUMBER:
+    case NODE_TIME:
+    case NODE_FORECAST:
+    case NODE_REACHES:
+    case NODE_ABSENT:
+    case NODE_SCALAR:
+    case NODE_VECTOR:
+    case NODE_EWMA:
+    case NODE_MOMENTS:
+    case NODE_ZSCORE:
+    case NODE_ZSCORE_COMPARE: return false;
+    case NODE_RENAME: return node->p.minus && may_name(node->in[0]);
+    case NODE_AGGREGATE:
+    case NODE_COUNT_VALUES: return has_names(node) && may_name(node->in[0]);
+    case NODE_BINARY: {
+        const bool vectors = !node->in[0]->scalar && !node->in[1]->scalar;
+        const bool compares = operator_infos[node->p.op].kind == OPERATOR_COMPARE;
+        return (compares || !vectors) && (may_name(node->in[0]) || may_name(node->in[1]));
+    }
+    case NODE_SET: return may_name(node->in[0]) || may_name(node->in[1]);
+    case NODE_AT:
+    case NODE_SAMPLED: return may_name(node->sub ? node->foreign : node->in[0]);
+    case NODE_WINDOW:
+    case NODE_PAST:
+    case NODE_HISTOGRAM:
+    case NODE_PICK:
+    case NODE_END:
+    case NODE_MATH:
+    case NODE_TIMESTAMP:
+    case NODE_SORT: return may_name(node->in[0]);
+    }
+    return true;
+}
+
+/* Some slot may have a name that goes at the end of the expression. */
+static bool may_drop(const struct eval_node *node)
+{
+    if (!may_name(node)) {
+        return false;
+    }
+    switch (node->kind) {
+    case NODE_RENAME:
+    case NODE_MATH:
+    case NODE_TIMESTAMP:
+    case NODE_HISTOGRAM: return true;
+    case NODE_WINDOW: return node->p.window != WINDOW_LAST_OVER_TIME || may_drop(node->in[0]);
+    case NODE_BINARY:
+        return operator_infos[node->p.op].kind != OPERATOR_COMPARE || node->p.return_bool ||
+               may_drop(node->in[0]) || may_drop(node->in[1]);
+    case NODE_SET: return may_drop(node->in[0]) || may_drop(node->in[1]);
+    case NODE_AT:
+    case NODE_SAMPLED: return may_drop(node->sub ? node->foreign : node->in[0]);
+    case NODE_AGGREGATE:
+    case NODE_COUNT_VALUES:
+    case NODE_LABELS:
+    case NODE_PICK:
+    case NODE_SORT:
+    case NODE_PAST: return may_drop(node->in[0]);
+    case NODE_NUMBER:
+    case NODE_TIME:
+    case NODE_SELECT:
+    case NODE_FORECAST:
+    case NODE_REACHES:
+    case NODE_END:
+    case NODE_ABSENT:
+    case NODE_SCALAR:
+    case NODE_VECTOR:
+    case NODE_EWMA:
+    case NODE_MOMENTS:
+    case NODE_ZSCORE:
+    case NODE_ZSCORE_COMPARE: return false;
+    }
+    return true;
+}
+
 /* What is remembered is remembered of a label set, whichever way led to it. */
-static struct eval_node *add_unique(struct adding *a, struct eval_node *inner)
+struct eval_node *add_unique(struct adding *a, struct eval_node *inner)
 {
     return inner && may_repeat(inner) ? add_rename(a, inner, false) : inner;
 }
@@ -233,33 +380,28 @@ static struct eval_node *add_unique(struct adding *a, struct eval_node *inner)
 /* The column of a signal: its expression, or the metric that stands in for it. */
 static struct eval_node *add_signal(struct adding *a, const struct signal *signal)
 {
-    for (size_t i = 0; i < a->eval->override_count; i++) {
-        if (a->eval->overrides[i].signal == signal) {
+    const struct eval *root = a->eval->root;
+    for (size_t i = 0; i < root->override_count; i++) {
+        if (root->overrides[i].signal == signal) {
             struct node_parameters p = {
-                .metric = store_string(a->eval->store, a->eval->overrides[i].metric)};
+                .metric = store_string(a->eval->store, root->overrides[i].metric)};
             p.metric_id = store_metric(a->eval->store, p.metric);
             return add_rename(a, node_get(a, NODE_SELECT, &p, NULL, NULL), false);
         }
     }
-    return add_rename(a, add(a, signal->expr), false);
-}
-
-static bool selectable(struct adding *a, const struct expr *expr)
-{
-    if (expr->at_kind != AT_NONE) {
-        refuse(a, "the modifier @", "");
-        return false;
-    }
-    return true;
+    return add_rename(a, expr_node(a, signal->expr), false);
 }
 
 /* The series below stay known while what was made of them is wanted, however long they are gone. */
-static void remember_below(struct eval *eval, const struct eval_node *node, struct duration wanted)
+void remember_below(struct eval *eval, const struct eval_node *node, struct duration wanted)
 {
     if (node->kind == NODE_SELECT) {
         wanted.ns += eval->store->limits.lookback.ns;
         store_window(eval->store, node->p.metric, wanted);
         return;
+    }
+    if (node->sub) {
+        remember_below(eval, node->foreign, wanted);
     }
     if (node->kind != NODE_SAMPLED) {
         wanted.ns += node->p.range.ns + (node->p.offset.ns > 0 ? node->p.offset.ns : 0);
@@ -291,18 +433,17 @@ static struct eval_node *add_sampled(struct adding *a, struct eval_node *inner, 
 }
 
 /* What a window reads. */
-static struct eval_node *add_source(struct adding *a, const struct expr *expr,
-                                    struct duration wanted)
+struct eval_node *add_source(struct adding *a, const struct expr *expr, struct duration wanted)
 {
     if (expr->kind != EXPR_SELECTOR) {
-        return add_sampled(a, add(a, expr), false, wanted);
+        return add_sampled(a, expr_node(a, expr), false, wanted);
     }
     if (expr->selector.signal) {
         return add_sampled(a, add_signal(a, expr->selector.signal), false, wanted);
     }
     struct eval_node *select = add_select(a, expr);
     if (select) {
-        store_window(a->eval->store, select->p.metric, wanted);
+        store_window(a->eval->store, select->p.metric, with_reach(a, wanted));
     }
     return add_sampled(a, select, true, wanted);
 }
@@ -318,7 +459,7 @@ static struct eval_node *add_past(struct adding *a, const struct expr *expr)
     } else {
         source = add_select(a, expr);
         if (source) {
-            store_keep(a->eval->store, source->p.metric, wanted);
+            store_keep(a->eval->store, source->p.metric, with_live_reach(a, wanted));
         }
     }
     return source ? node_get(a, NODE_PAST, &p, source, NULL) : NULL;
@@ -326,8 +467,10 @@ static struct eval_node *add_past(struct adding *a, const struct expr *expr)
 
 static struct eval_node *add_selector(struct adding *a, const struct expr *expr)
 {
-    if (!selectable(a, expr)) {
-        return NULL;
+    if (has_at(a, expr) && !a->at_this_time) {
+        struct adding at;
+        struct eval_sub *sub;
+        return at_begin(a, expr, &at, &sub) ? at_end(a, sub, add_selector(&at, expr), NULL) : NULL;
     }
     if (!expr->has_offset || expr->offset.ns == 0) {
         return expr->selector.signal ? add_signal(a, expr->selector.signal) : add_select(a, expr);
@@ -335,182 +478,58 @@ static struct eval_node *add_selector(struct adding *a, const struct expr *expr)
     return add_past(a, expr);
 }
 
-/* ---- calls ---- */
-
-static const struct expr *argument_at(const struct expr *call, size_t index)
-{
-    for (const struct argument *arg = call->call.arguments; arg; arg = arg->next) {
-        if (!arg->name.text && index-- == 0) {
-            return arg->value;
-        }
-    }
-    return NULL;
-}
-
-static const struct expr *argument_named(const struct expr *call, const char *name)
-{
-    for (const struct argument *arg = call->call.arguments; arg; arg = arg->next) {
-        if (arg->name.text && strcmp(arg->name.text, name) == 0) {
-            return arg->value;
-        }
-    }
-    return NULL;
-}
-
-/* WINDOW_KINDS when it is none. */
-static enum kernel_window_kind window_of(enum builtin builtin)
-{
-    switch ((int)builtin) {
-#define WINDOW(name, text, state, argument) \
-    case BUILTIN_##name: return WINDOW_##name;
-#include "stdlib/window.def"
-#undef WINDOW
-    default: return WINDOW_KINDS;
-    }
-}
-
-/* The place of the range among the arguments; a function's scalar is at the other one. */
-static size_t range_place(const struct expr *call)
-{
-    const struct expr *first = strip_parens(argument_at(call, 0));
-    return first && first->kind != EXPR_RANGE && first->kind != EXPR_SUBQUERY;
-}
-
-static struct eval_node *add_window(struct adding *a, const struct expr *call,
-                                    enum kernel_window_kind window)
-{
-    const size_t place = kernel_window_infos[window].argument ? range_place(call) : 0;
-    const struct expr *range = strip_parens(argument_at(call, place));
-    struct eval_node *argument = NULL;
-    if (range && range->kind == EXPR_SUBQUERY) {
-        return refuse(a, "a subquery", "");
-    }
-    if (!range || range->kind != EXPR_RANGE) {
-        return wrong(a, call->call.name.text, "() needs a range such as x[5m]");
-    }
-    const struct expr *inner = strip_parens(range->range.inner);
-    if (!selectable(a, range) || !selectable(a, inner)) {
-        return NULL;
-    }
-    if (inner->kind != EXPR_SELECTOR) {
-        return wrong(a, "a range needs a selector or a signal", "");
-    }
-    struct node_parameters p = {.window = window, .range = range->range.range};
-    p.offset.ns =
-        (range->has_offset ? range->offset.ns : 0) + (inner->has_offset ? inner->offset.ns : 0);
-    struct duration wanted = {p.range.ns + (p.offset.ns > 0 ? p.offset.ns : 0)};
-    struct eval_node *source = add_source(a, inner, wanted);
-    if (source && kernel_window_infos[window].argument) {
-        const struct expr *other = argument_at(call, !place);
-        argument = other ? add(a, other) : NULL;
-        if (!argument) {
-            return other ? NULL : wrong(a, call->call.name.text, "() needs two arguments");
-        }
-    }
-    return source ? node_get(a, NODE_WINDOW, &p, source, argument) : NULL;
-}
-
-/* The state below ewma and zscore: of the vector and alpha. */
-static struct eval_node *add_average(struct adding *a, const struct expr *call, enum node_kind kind)
-{
-    struct node_parameters p = {0};
-    const struct expr *x = argument_at(call, 0), *alpha = argument_named(call, "alpha");
-    alpha = alpha ? alpha : argument_at(call, 1);
-    if (!x || !alpha || !expr_constant(alpha, &p.number) || !(p.number > 0 && p.number <= 1)) {
-        return wrong(a, call->call.name.text, "() needs alpha: a constant in (0, 1]");
-    }
-    struct eval_node *inner = add_unique(a, add(a, x));
-    return inner ? node_get(a, kind, &p, inner, NULL) : NULL;
-}
-
-/* What reads the moments of a zscore: equal x and alpha are one state. */
-static struct eval_node *add_zscore(struct adding *a, const struct expr *call, enum node_kind kind,
-                                    struct node_parameters *p)
-{
-    struct eval_node *moments = add_average(a, call, NODE_MOMENTS);
-    return moments ? node_get(a, kind, p, moments, NULL) : NULL;
-}
-
-static struct eval_node *add_forecast(struct adding *a, const struct expr *call)
-{
-    const struct expr *x = strip_parens(argument_at(call, 0)), *in = argument_named(call, "in");
-    const struct expr *lookback = argument_named(call, "lookback");
-    struct node_parameters p = {0};
-    double back;
-    if (argument_named(call, "season")) {
-        return refuse(a, "season: of forecast()", "");
-    }
-    if (!x || !in || !expr_constant(in, &p.number) || !(p.number > 0)) {
-        return wrong(a, "forecast() needs in: a constant duration above 0", "");
-    }
-    back = LOOKBACK_HORIZONS * p.number;
-    if (lookback && (!expr_constant(lookback, &back) || !(back > 0))) {
-        return wrong(a, "lookback: of forecast() is a constant duration above 0", "");
-    }
-    p.range = duration_seconds(back);
-    if (x->kind == EXPR_SELECTOR && !selectable(a, x)) {
-        return NULL;
-    }
-    p.offset.ns = x->kind == EXPR_SELECTOR && x->has_offset ? x->offset.ns : 0;
-    struct duration wanted = {p.range.ns + (p.offset.ns > 0 ? p.offset.ns : 0)};
-    struct eval_node *source = add_source(a, x, wanted);
-    if (source && source->p.raw && p.offset.ns != 0) { /* whether it was there then */
-        struct duration there = {p.offset.ns + a->eval->store->limits.lookback.ns};
-        store_keep(a->eval->store, source->in[0]->p.metric, there);
-    }
-    return source ? node_get(a, NODE_FORECAST, &p, source, NULL) : NULL;
-}
-
-static enum builtin call_builtin(const struct expr *expr)
-{
-    return expr->call.name.text ? builtin_find(expr->call.name.text) : BUILTIN_NONE;
-}
-
-static struct eval_node *add_call(struct adding *a, const struct expr *expr)
-{
-    enum builtin builtin = call_builtin(expr);
-    if (builtin == BUILTIN_NONE) {
-        return wrong(a, "no such function: ", expr->call.name.text);
-    }
-    if (!builtin_infos[builtin].ready) {
-        return refuse(a, expr->call.name.text, "()");
-    }
-    struct node_parameters p = {0};
-    enum kernel_window_kind window = window_of(builtin);
-    if (window != WINDOW_KINDS) {
-        return add_window(a, expr, window);
-    }
-    switch ((int)builtin) {
-    case BUILTIN_TIME: return node_get(a, NODE_TIME, &p, NULL, NULL);
-    case BUILTIN_EWMA: return add_average(a, expr, NODE_EWMA);
-    case BUILTIN_ZSCORE: return add_zscore(a, expr, NODE_ZSCORE, &p);
-    case BUILTIN_FORECAST: return add_forecast(a, expr);
-    case BUILTIN_ABSENT: {
-        const struct expr *x = argument_at(expr, 0);
-        struct eval_node *inner = x ? add(a, x) : NULL;
-        p.raw = x && strip_parens(x)->kind == EXPR_SELECTOR; /* its matchers say labels */
-        return inner ? node_get(a, NODE_ABSENT, &p, inner, NULL)
-                     : (x ? NULL : wrong(a, "absent() needs a vector", ""));
-    }
-    default: return refuse(a, expr->call.name.text, "()");
-    }
-}
-
 /* ---- operators ---- */
+
+/* The scalar of an aggregation: how many of topk, the share of quantile. */
+static struct eval_node *add_parameter(struct adding *a, const struct expr *expr)
+{
+    if (!expr->aggregate.parameter) {
+        return wrong(a, aggregate_infos[expr->aggregate.op].text, "() needs its number first");
+    }
+    return expr_node(a, expr->aggregate.parameter);
+}
+
+static bool count_label(struct adding *a, const struct expr *expr, struct node_parameters *p)
+{
+    const struct expr *label = strip_parens(expr->aggregate.parameter);
+    if (!label || label->kind != EXPR_STRING || !label->string.value[0]) {
+        wrong(a, "count_values() needs the name of a label first", "");
+        return false;
+    }
+    p->text[0] = store_string(a->eval->store, label->string.value);
+    return true;
+}
+
+static enum node_kind aggregate_kind(enum aggregate aggregate)
+{
+    return aggregate == AGGREGATE_TOPK || aggregate == AGGREGATE_BOTTOMK ? NODE_PICK
+           : aggregate == AGGREGATE_COUNT_VALUES                         ? NODE_COUNT_VALUES
+                                                                         : NODE_AGGREGATE;
+}
 
 static struct eval_node *add_aggregate(struct adding *a, const struct expr *expr)
 {
     const struct aggregate_info *info = &aggregate_infos[expr->aggregate.op];
+    const enum node_kind kind = aggregate_kind(expr->aggregate.op);
     struct node_parameters p = {.aggregate = expr->aggregate.op,
                                 .without = expr->aggregate.grouped && expr->aggregate.without};
     if (!info->ready) {
         return refuse(a, info->text, "()");
     }
-    if (!names_copy(a, expr->aggregate.labels, p.names, &p.name_count)) {
+    if (!names_copy(a, expr->aggregate.labels, p.names, &p.name_count) ||
+        (kind == NODE_COUNT_VALUES && !count_label(a, expr, &p))) {
         return NULL;
     }
-    struct eval_node *inner = add(a, expr->aggregate.inner);
-    return inner ? node_get(a, NODE_AGGREGATE, &p, inner, NULL) : NULL;
+    struct eval_node *inner = expr_node(a, expr->aggregate.inner), *number = NULL;
+    if (inner && info->parameter && kind != NODE_COUNT_VALUES) {
+        number = add_parameter(a, expr);
+        inner = number ? inner : NULL;
+    }
+    struct eval_node *node = inner ? node_get(a, kind, &p, inner, number) : NULL;
+    if (node && kind == NODE_COUNT_VALUES && a->eval->early <= node->index) {
+        a->eval->early = node->index + 1;
+    }
+    return node;
 }
 
 static bool matching_copy(struct adding *a, const struct matching *matching,
@@ -571,8 +590,8 @@ static struct eval_node *add_binary(struct adding *a, const struct expr *expr)
     if (!matching_copy(a, &expr->binary.matching, &p)) {
         return NULL;
     }
-    struct eval_node *left = add(a, expr->binary.left);
-    struct eval_node *right = left ? add(a, expr->binary.right) : NULL;
+    struct eval_node *left = expr_node(a, expr->binary.left);
+    struct eval_node *right = left ? expr_node(a, expr->binary.right) : NULL;
     if (!right) {
         return NULL;
     }
@@ -583,8 +602,8 @@ static struct eval_node *add_binary(struct adding *a, const struct expr *expr)
 static struct eval_node *add_percent_of(struct adding *a, const struct expr *expr)
 {
     struct node_parameters p = {.op = OPERATOR_MUL};
-    struct eval_node *inner = add(a, expr->percent_of.inner);
-    struct eval_node *ratio = inner ? number(a, expr->percent_of.ratio) : NULL;
+    struct eval_node *inner = expr_node(a, expr->percent_of.inner);
+    struct eval_node *ratio = inner ? number_node(a, expr->percent_of.ratio) : NULL;
     return ratio ? node_get(a, NODE_BINARY, &p, ratio, inner) : NULL;
 }
 
@@ -616,26 +635,26 @@ static struct eval_node *add_reaches(struct adding *a, const struct expr *expr)
     if (!chance_condition(a, expr, &p)) {
         return NULL;
     }
-    struct eval_node *left = add(a, forecast);
-    struct eval_node *right = left ? add(a, expr->reaches.threshold) : NULL;
+    struct eval_node *left = expr_node(a, forecast);
+    struct eval_node *right = left ? expr_node(a, expr->reaches.threshold) : NULL;
     return right ? node_get(a, NODE_REACHES, &p, left, right) : NULL;
 }
 
 static struct eval_node *add_kind(struct adding *a, const struct expr *expr)
 {
     switch (expr->kind) {
-    case EXPR_NUMBER: return number(a, expr->number.value);
+    case EXPR_NUMBER: return number_node(a, expr->number.value);
     case EXPR_STRING: return refuse(a, "a string as a value", "");
     case EXPR_SELECTOR: return add_selector(a, expr);
     case EXPR_RANGE: return wrong(a, "a range needs a function around it, such as rate()", "");
-    case EXPR_SUBQUERY: return refuse(a, "a subquery", "");
+    case EXPR_SUBQUERY: return wrong(a, "a subquery needs a function around it", "");
     case EXPR_CALL: return add_call(a, expr);
     case EXPR_AGGREGATE: return add_aggregate(a, expr);
     case EXPR_BINARY: return add_binary(a, expr);
     case EXPR_UNARY:
-        return expr->unary.minus ? add_rename(a, add(a, expr->unary.inner), true)
-                                 : add(a, expr->unary.inner);
-    case EXPR_PAREN: return add(a, expr->inner);
+        return expr->unary.minus ? add_rename(a, expr_node(a, expr->unary.inner), true)
+                                 : expr_node(a, expr->unary.inner);
+    case EXPR_PAREN: return expr_node(a, expr->inner);
     case EXPR_PERCENT_OF: return add_percent_of(a, expr);
     case EXPR_REACHES: return add_reaches(a, expr);
     case EXPR_LIST: return wrong(a, "a list is not a value", "");
@@ -643,7 +662,7 @@ static struct eval_node *add_kind(struct adding *a, const struct expr *expr)
     return NULL;
 }
 
-static struct eval_node *add(struct adding *a, const struct expr *expr)
+struct eval_node *expr_node(struct adding *a, const struct expr *expr)
 {
     CHECK(expr != NULL);
     if (++a->depth > EVAL_DEPTH_MAX) {
@@ -658,14 +677,31 @@ static struct eval_node *add(struct adding *a, const struct expr *expr)
     return node;
 }
 
-struct eval_node *eval_add(struct eval *eval, const struct expr *expr, struct duration every,
-                           struct error *error)
+/* named: whoever reads it asks for the names of metrics. */
+static struct eval_node *add_outside(struct eval *eval, const struct expr *expr,
+                                     struct duration every, bool named, struct error *error)
 {
-    struct adding a = {.eval = eval, .every = every, .error = error};
+    struct adding a = {.eval = eval, .every = every, .error = error, .span = expr->span};
     code_free(eval); /* the plan is another one now */
-    struct eval_node *node = add(&a, expr);
+    struct eval_node *node = expr_node(&a, expr);
+    if (node && may_drop(node) && (named || may_repeat(node))) {
+        struct node_parameters p = {0};
+        node = node_get(&a, NODE_END, &p, node, NULL);
+    }
     if (node) {
         node->outside = true;
     }
     return node;
+}
+
+struct eval_node *eval_add(struct eval *eval, const struct expr *expr, struct duration every,
+                           struct error *error)
+{
+    return add_outside(eval, expr, every, true, error);
+}
+
+struct eval_node *eval_add_unnamed(struct eval *eval, const struct expr *expr,
+                                   struct duration every, struct error *error)
+{
+    return add_outside(eval, expr, every, false, error);
 }

@@ -193,10 +193,15 @@ static void decide(struct node_code *code)
     }
     code->decided = true;
     code->generation = generation;
+    bool late = true; /* nodes that run early run on the reference evaluator */
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        late &= code->members[i]->index >= code->members[i]->eval->early;
+    }
     /* Windows have lanes. */
-    code->same = code->kernel && (code->members[0]->kind == NODE_WINDOW ||
-                                  join_find(&code->join, code->members, group->member_count,
-                                            code->inputs, group->input_count));
+    code->same = code->kernel && late &&
+                 (code->members[0]->kind == NODE_WINDOW ||
+                  join_find(&code->join, code->members, group->member_count, code->inputs,
+                            group->input_count));
     for (uint32_t i = 0; i < group->member_count; i++) {
         code->members[i]->run = !code->same          ? RUN_REFERENCE
                                 : i == group->run_at ? RUN_KERNEL

@@ -3,7 +3,8 @@
 
 #include "runtime/engine/eval_node.h"
 
-#define GONE_NS (3600 * NS_PER_S)
+#define GONE_NS      (3600 * NS_PER_S)
+#define BACK_FOREVER (INT64_MAX / 8) /* milliseconds; @ is of another time altogether */
 enum { ENTITIES_MAX = 2000000, LARGEST_MINUTES = 61, MINUTE_MS = 60000 };
 
 struct eval_entities {
@@ -39,7 +40,7 @@ struct eval_watch {
     struct operand operands[EVAL_OPERANDS_MAX];
     size_t operand_count;
     struct reach { /* a selector below the watch, and how far back its samples are relied on */
-        struct eval_node *selector;
+        struct eval_node *selector; /* NULL: all below a subquery or @ */
         int64_t back_ms;
     } *reaches;
     size_t reach_count, reach_capacity;
@@ -253,7 +254,7 @@ struct eval_entities *eval_entities_new(struct eval *eval, const struct pool *po
     e->generation = 1;
     memset(e->minutes, 0xff, sizeof e->minutes);
     if (pool) {
-        e->node = eval_add(eval, pool->expr, every, error);
+        e->node = eval_add_unnamed(eval, pool->expr, every, error);
         if (!e->node || !keys_copy(e, pool->keys, error)) {
             entities_free(e);
             return NULL;
@@ -370,10 +371,23 @@ static bool watch_operands(struct eval_watch *watch, const struct expr *expr, st
         error_set(error, STATUS_LIMIT, "more than %d operands of 'or'", EVAL_OPERANDS_MAX);
         return false;
     }
-    struct eval_node *node = eval_add(watch->eval, expr, every, error);
+    struct eval_node *node = eval_add_unnamed(watch->eval, expr, every, error);
     watch->operands[watch->operand_count] = (struct operand){.node = node};
     watch->operand_count += node != NULL;
     return node != NULL;
+}
+
+static int64_t node_back_ms(const struct eval_node *node);
+
+/* Of all that is evaluated below a subquery or @, at most. */
+static int64_t sub_back_ms(const struct eval *sub)
+{
+    int64_t back = sub->store->lookback_ms;
+    for (size_t i = 0; i < sub->node_count && back < BACK_FOREVER; i++) {
+        const struct eval_node *node = sub->nodes[i];
+        back += node_back_ms(node) + (node->sub ? sub_back_ms(sub_eval(node->sub)) : 0);
+    }
+    return back < BACK_FOREVER ? back : BACK_FOREVER;
 }
 
 static int64_t node_back_ms(const struct eval_node *node)
@@ -383,6 +397,7 @@ static int64_t node_back_ms(const struct eval_node *node)
     case NODE_WINDOW:
     case NODE_FORECAST: return node->p.range.ns / NS_PER_MS + offset_ms;
     case NODE_PAST: return offset_ms;
+    case NODE_AT: return BACK_FOREVER;
     case NODE_NUMBER:
     case NODE_TIME:
     case NODE_SELECT:
@@ -391,7 +406,17 @@ static int64_t node_back_ms(const struct eval_node *node)
     case NODE_BINARY:
     case NODE_SET:
     case NODE_AGGREGATE:
+    case NODE_PICK:
+    case NODE_COUNT_VALUES:
+    case NODE_HISTOGRAM:
     case NODE_RENAME:
+    case NODE_END:
+    case NODE_MATH:
+    case NODE_SCALAR:
+    case NODE_VECTOR:
+    case NODE_TIMESTAMP:
+    case NODE_SORT:
+    case NODE_LABELS:
     case NODE_ABSENT:
     case NODE_EWMA:
     case NODE_MOMENTS:
@@ -413,13 +438,16 @@ static void watch_reaches(struct eval_watch *watch)
     for (size_t i = eval->node_count; i-- > 0;) {
         struct eval_node *node = eval->nodes[i];
         int64_t back = below[i] + node_back_ms(node);
+        back = back < BACK_FOREVER ? back : BACK_FOREVER;
         for (size_t j = 0; below[i] && j < node->in_count; j++) {
             int64_t *child = &below[node->in[j]->index];
             *child = back > *child ? back : *child;
         }
-        if (below[i] && node->kind == NODE_SELECT) {
+        if (below[i] && (node->kind == NODE_SELECT || node->sub)) {
+            back = node->sub ? back + sub_back_ms(sub_eval(node->sub)) : back;
             ARRAY_RESERVE(watch->reaches, watch->reach_count, watch->reach_capacity);
-            watch->reaches[watch->reach_count++] = (struct reach){node, below[i] - 1};
+            watch->reaches[watch->reach_count++] = (struct reach){
+                node->sub ? NULL : node, back < BACK_FOREVER ? back - 1 : BACK_FOREVER};
         }
     }
     free(below);
@@ -638,7 +666,7 @@ struct instant eval_watch_oldest_sample(const struct eval_watch *watch, size_t s
     int64_t now = watch->eval->now_ms, oldest = now;
     for (size_t i = 0; i < watch->reach_count; i++) {
         const struct eval_node *node = watch->reaches[i].selector;
-        for (size_t j = 0; j < node->count; j++) {
+        for (size_t j = 0; node && j < node->count; j++) {
             int64_t t = store->time_ms[node->left[j]];
             if (bit_get(node->present, j) && t < oldest &&
                 series_concerns(watch->entities, slot, node->labels[j])) {

@@ -106,7 +106,8 @@ static bool descend(struct finding *f, struct place *place)
         return false;
     }
     f->contended |= has_contention(node);
-    if (node->kind == NODE_RENAME && node->count != node->in[0]->count) {
+    const bool renames = node->kind == NODE_RENAME || node->kind == NODE_END;
+    if (renames && node->count != node->in[0]->count) {
         return false; /* several slots became one */
     }
     if (node->kind == NODE_SET) {

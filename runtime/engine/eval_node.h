@@ -11,13 +11,15 @@
 #include "runtime/engine/regex.h"
 #include "runtime/engine/samples.h"
 #include "stdlib/kernel.h"
+#include "stdlib/math.h"
 
 enum {
     EVAL_DEPTH_MAX = 200,     /* of an expression with its signals */
     EVAL_NODES_MAX = 100000,  /* of one evaluator */
     EVAL_SLOTS_MAX = 4000000, /* of one node; more: all of it is unknown */
-    EVAL_NAMES_MAX = 64,      /* labels of by, without, on, ignoring, group_left */
-    EVAL_OPERANDS_MAX = 64    /* of a top-level or */
+    EVAL_INPUTS_MAX = 3,
+    EVAL_NAMES_MAX = 64,   /* labels of by, without, on, ignoring, group_left, label_join */
+    EVAL_OPERANDS_MAX = 64 /* of a top-level or */
 };
 
 enum node_kind {
@@ -31,9 +33,20 @@ enum node_kind {
     NODE_REACHES,  /* in[0] FORECAST, in[1] threshold */
     NODE_BINARY,
     NODE_SET,
-    NODE_AGGREGATE,
-    NODE_RENAME, /* without the metric name; minus: negated */
+    NODE_AGGREGATE,    /* of in[0]; in[1] the parameter of quantile */
+    NODE_PICK,         /* topk, bottomk: the best in[1] of in[0] in each group */
+    NODE_COUNT_VALUES, /* its slots change with the values of in[0] */
+    NODE_RENAME,       /* without the metric name; minus: negated, and the name goes at the end */
+    NODE_END,          /* in[0] without the names that go at the end of an expression */
     NODE_ABSENT,
+    NODE_MATH,      /* a function of one value at a time; in[1], in[2] its scalars */
+    NODE_SCALAR,    /* scalar(in[0]) */
+    NODE_VECTOR,    /* vector(in[0]) */
+    NODE_TIMESTAMP, /* of the newest samples of in[0] (SELECT or PAST), else the tick's */
+    NODE_SORT,      /* in[0]; eval_order() has its order */
+    NODE_LABELS,    /* label_replace, label_join */
+    NODE_HISTOGRAM, /* quantile or fraction of classic buckets in[0]; in[1], in[2] its scalars */
+    NODE_AT,        /* sub->node, at one time */
     NODE_EWMA,
     NODE_MOMENTS, /* deviation of in[0] from its mean; the variance beside it */
     NODE_ZSCORE,  /* in[0] MOMENTS */
@@ -52,7 +65,13 @@ struct node_parameters {
     double bound;  /* the k of ZSCORE_COMPARE, the chance of REACHES */
     enum operator op;
     enum aggregate aggregate;
-    enum kernel_window_kind window; /* WINDOW */
+    enum kernel_window_kind window;  /* WINDOW */
+    enum kernel_math math;           /* MATH */
+    bool fraction, join, descending; /* HISTOGRAM; LABELS: label_join; SORT */
+    const char *text[3]; /* LABELS: destination, replacement or separator, source; COUNT_VALUES:
+                            label */
+    struct regex *regex; /* LABELS */
+    int64_t sub_ms;      /* SAMPLED: step of a subquery's grid, 0: none; AT: the time */
     struct duration range, offset, every;
     bool raw;                                     /* SAMPLED; ABSENT: of a selector */
     bool minus, return_bool, on, without, strict; /* strict: chance > bound */
@@ -69,6 +88,12 @@ struct node_parameters {
 struct contention {
     uint32_t *slots, *starts;
     size_t group_count, slot_capacity, start_capacity;
+};
+
+/* Slots of a child by group: CSR over all groups. */
+struct membership {
+    uint32_t *slots, *starts;
+    size_t slot_capacity, start_capacity;
 };
 
 /* Who computes a node at this tick: its own loop, its group's kernel, or the kernel of the group
@@ -92,17 +117,20 @@ struct eval_node {
     uint64_t hash;
     struct span span; /* of the first expression that it came from; not in the hash */
     struct node_parameters p;
-    struct eval_node *in[2];
+    struct eval_node *in[EVAL_INPUTS_MAX];
     size_t in_count;
+    struct eval_sub *sub; /* SAMPLED of a subquery, AT: where `foreign` is evaluated */
+    struct eval_node *foreign;
 
     size_t count, capacity;
     const struct label_set **labels;
     const char **names;
-    bool any_name, blind, scalar, overflow;
+    uint8_t *drops; /* the name goes at the end of the expression */
+    bool any_name, any_drop, blind, scalar, overflow;
     const double *values; /* own, or of the child or the store */
     double *own;
     uint64_t *present, *unknown;
-    uint64_t generation, seen[2];
+    uint64_t generation, seen[EVAL_INPUTS_MAX];
     bool built;
 
     uint32_t *left,
@@ -122,7 +150,11 @@ struct eval_node {
     bool lanes_same;               /* SAMPLED: slot i is lane i */
     struct kernel_sum *sums;       /* AGGREGATE */
     double *counts;
-    struct instant sampled; /* SAMPLED */
+    struct membership members; /* AGGREGATE quantile, PICK, HISTOGRAM, COUNT_VALUES: of in[0] */
+    double *bounds;            /* HISTOGRAM: of each of the members */
+    struct counting *counting; /* COUNT_VALUES */
+    double *order;             /* scratch for the members of the largest group, twice */
+    struct instant sampled;    /* SAMPLED */
     bool has_sampled;
     bool outside; /* eval_add() has given it away: its column is read by others than nodes */
     enum node_run run;
@@ -153,7 +185,13 @@ struct eval {
     double *samples;
     size_t scratch_capacity;
     uint64_t many_to_many;
-    bool at_fault; /* this tick */
+    struct eval *root; /* itself, or the evaluator it is a subquery's of */
+    struct eval_sub **subs;
+    size_t sub_count, sub_capacity;
+    int64_t reach_ms; /* of what reads this evaluator: kept besides by the store */
+    size_t early;     /* nodes before this one run before the slots of the others */
+    bool has_bounds;  /* of @ start() and @ end(); else both are the tick */
+    int64_t start_ms, end_ms;
     struct eval_code *code;
     struct eval_timing *timing; /* NULL: nothing is timed */
 };
@@ -162,18 +200,68 @@ struct eval {
 const struct expr *strip_parens(const struct expr *expr);
 
 /* eval_slots.c */
+/* A slot more; false when there are too many. drop: the name goes at the end. */
+bool node_add(struct eval_node *node, const struct label_set *labels, const char *name, bool drop);
+/* The child's slots, with its names or without; drop: all names go at the end. */
+void copy_slots(struct eval_node *node, const struct eval_node *child, bool names, bool drop);
 void node_slots(struct eval_node *node); /* brings the slots up to date */
 void node_release(struct eval_node *node);
 bool node_has_state(const struct eval_node *node);
 /* Takes slots and state of another node as if they had always been this one's. */
 void node_take(struct eval_node *node, struct eval_node *from);
+void state_carry(struct eval_node *node, const struct label_set **labels, const char **names,
+                 size_t count, struct node_state *old);
+void lanes_carry(struct eval_node *node, const struct label_set **labels, const char **names,
+                 size_t count, struct node_state *old);
 /* Whether an index vector of count slots leads each to the child's slot of the same number. */
 bool index_is_same(const uint32_t *index, size_t count, size_t child_count);
 /* eval_run.c */
+void bits_fill(uint64_t *bits, size_t count, bool one);
+void bits_gather(const uint64_t *from, const uint32_t *index, size_t count, uint64_t *ret);
+void copy_bits(uint64_t *to, const uint64_t *from, size_t count);
+bool any_bit(const uint64_t *bits, size_t count);
+/* At most one slot of each group may be present; else none is, and all are unknown. */
+void contend(struct eval_node *node, const struct contention *contention);
+/* A slot is unknown when its source does not answer although it gave the series not long ago. */
+void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t *ret);
 void node_run(struct eval_node *node);
 void node_run_reference(struct eval_node *node); /* whoever should run it */
+/* eval_past.c */
+void run_sampled(struct eval_node *node);
+void run_past(struct eval_node *node);
+void run_window(struct eval_node *node);
+void run_forecast(struct eval_node *node);
 /* The window of a WINDOW node in the samples below it; NULL when they have no lane yet. */
 struct samples_window *node_window(struct eval_node *node);
+/* eval_group.c */
+void aggregate_slots(struct eval_node *node);
+void pick_slots(struct eval_node *node);
+void histogram_slots(struct eval_node *node);
+void run_aggregate(struct eval_node *node);
+void run_pick(struct eval_node *node);
+void run_histogram(struct eval_node *node);
+/* eval_count.c */
+void count_values_slots(struct eval_node *node);
+void run_count_values(struct eval_node *node);
+void count_values_release(struct eval_node *node);
+/* eval_labels.c */
+void labels_slots(struct eval_node *node);
+/* eval_value.c */
+void run_math(struct eval_node *node);
+void run_scalar(struct eval_node *node);
+void run_vector(struct eval_node *node);
+void run_timestamp(struct eval_node *node);
+/* eval_sub.c */
+/* The evaluator of a subquery's grid (step_ms above 0), or of one time. */
+struct eval_sub *sub_get(struct eval *eval, int64_t step_ms, int64_t at_ms);
+struct eval *sub_eval(struct eval_sub *sub);
+int64_t sub_time(const struct eval_sub *sub); /* that it is of, in milliseconds; 0 of a grid */
+/* node reads sub; samples of a grid are wanted so long before and after the tick's time. */
+void sub_read(struct eval_sub *sub, struct eval_node *node, int64_t before_ms, int64_t after_ms);
+void subs_tick(struct eval *eval); /* before the slots */
+void run_at(struct eval_node *node);
+void subs_adopt(struct eval *now, struct eval *before);
+void subs_free(struct eval *eval);
 /* eval_code.c */
 void code_decide(struct eval *eval); /* after the slots, before the nodes run */
 /* Steps the window of a WINDOW node that runs on its kernel; it has lanes. */

@@ -25,8 +25,19 @@ static const char *kind_text(const struct eval_node *node)
     case NODE_BINARY:
     case NODE_SET: return operator_infos[node->p.op].text;
     case NODE_AGGREGATE: return aggregate_infos[node->p.aggregate].text;
+    case NODE_PICK: return aggregate_infos[node->p.aggregate].text;
+    case NODE_COUNT_VALUES: return "count_values";
     case NODE_RENAME: return node->p.minus ? "negate" : "rename";
+    case NODE_END: return "rename";
     case NODE_ABSENT: return "absent";
+    case NODE_MATH: return kernel_math_infos[node->p.math].text;
+    case NODE_SCALAR: return "scalar";
+    case NODE_VECTOR: return "vector";
+    case NODE_TIMESTAMP: return "timestamp";
+    case NODE_SORT: return node->p.descending ? "sort_desc" : "sort";
+    case NODE_LABELS: return node->p.join ? "label_join" : "label_replace";
+    case NODE_HISTOGRAM: return node->p.fraction ? "histogram_fraction" : "histogram_quantile";
+    case NODE_AT: return "@";
     case NODE_EWMA: return "ewma";
     case NODE_MOMENTS: return "moments";
     case NODE_ZSCORE: return "zscore";
@@ -81,6 +92,7 @@ static enum abi_kind kind_of(const struct eval_node *node)
     case NODE_BINARY:
     case NODE_SET: return binary_kind(node->p.op);
     case NODE_RENAME: return node->p.minus ? ABI_NEGATE : ABI_RENAME;
+    case NODE_END: return ABI_RENAME;
     case NODE_WINDOW: return ABI_WINDOW;
     case NODE_EWMA: return ABI_EWMA;
     case NODE_MOMENTS: return ABI_MOMENTS;
@@ -99,20 +111,6 @@ static enum abi_compare compare_of(enum operator op)
     case OPERATOR_LT: return ABI_LT;
     case OPERATOR_GE: return ABI_GE;
     default: return ABI_GT;
-    }
-}
-
-/* As the slots will say: see scalar_slots(), binary_slots() and function_slots(). */
-static bool is_scalar(const struct abi_plan *plan, const struct eval_node *node)
-{
-    const struct abi_node *nodes = plan->nodes;
-    switch ((int)node->kind) {
-    case NODE_NUMBER:
-    case NODE_TIME: return true;
-    case NODE_RENAME: return nodes[node->in[0]->index].scalar;
-    case NODE_BINARY:
-    case NODE_REACHES: return nodes[node->in[0]->index].scalar && nodes[node->in[1]->index].scalar;
-    default: return false;
     }
 }
 
@@ -138,6 +136,10 @@ static uint32_t node_ns(const struct eval_node *node)
     case NODE_REACHES: return 100;
     case NODE_SET:
     case NODE_AGGREGATE: return 20;
+    case NODE_PICK:
+    case NODE_HISTOGRAM:
+    case NODE_COUNT_VALUES: return 60;
+    case NODE_MATH: return 30;
     case NODE_EWMA:
     case NODE_MOMENTS:
     case NODE_ZSCORE: return 12;
@@ -147,7 +149,7 @@ static uint32_t node_ns(const struct eval_node *node)
 
 static uint32_t node_bytes(const struct eval_node *node)
 {
-    enum { COLUMN_BYTES = 25 }; /* labels, name, value, two bits */
+    enum { COLUMN_BYTES = 26 }; /* labels, name, whether it goes, value, two bits */
     switch ((int)node->kind) {
     case NODE_SELECT: return COLUMN_BYTES + 12;
     case NODE_SAMPLED: return COLUMN_BYTES + 16; /* newest, held, lane */
@@ -158,6 +160,9 @@ static uint32_t node_bytes(const struct eval_node *node)
     case NODE_MOMENTS: return COLUMN_BYTES + 26;
     case NODE_FORECAST: return COLUMN_BYTES + (uint32_t)sizeof(struct kernel_forecast);
     case NODE_AGGREGATE: return COLUMN_BYTES + 28;
+    case NODE_PICK:
+    case NODE_HISTOGRAM:
+    case NODE_COUNT_VALUES: return COLUMN_BYTES + 40;
     default: return COLUMN_BYTES;
     }
 }
@@ -170,7 +175,7 @@ static void view_node(struct abi_plan *plan, const struct eval_node *node)
                               .input_count = (uint32_t)node->in_count,
                               .compare = compare_of(node->p.op),
                               .return_bool = node->p.return_bool,
-                              .scalar = is_scalar(plan, node),
+                              .scalar = node->scalar,
                               .outside = node->outside,
                               .number = node->p.number,
                               .bound = node->p.bound,

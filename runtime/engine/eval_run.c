@@ -7,7 +7,7 @@
 
 /* ---- bits ---- */
 
-static void bits_fill(uint64_t *bits, size_t count, bool one)
+void bits_fill(uint64_t *bits, size_t count, bool one)
 {
     memset(bits, one ? 0xff : 0, BIT_WORDS(count) * sizeof *bits);
     if (one && count % 64 != 0) {
@@ -15,7 +15,7 @@ static void bits_fill(uint64_t *bits, size_t count, bool one)
     }
 }
 
-static void bits_gather(const uint64_t *from, const uint32_t *index, size_t count, uint64_t *ret)
+void bits_gather(const uint64_t *from, const uint32_t *index, size_t count, uint64_t *ret)
 {
     for (size_t base = 0; base < count; base += 64) {
         size_t part = count - base < 64 ? count - base : 64;
@@ -27,7 +27,7 @@ static void bits_gather(const uint64_t *from, const uint32_t *index, size_t coun
     }
 }
 
-static void copy_bits(uint64_t *to, const uint64_t *from, size_t count)
+void copy_bits(uint64_t *to, const uint64_t *from, size_t count)
 {
     if (count > 0) {
         memcpy(to, from, BIT_WORDS(count) * sizeof *to);
@@ -35,7 +35,7 @@ static void copy_bits(uint64_t *to, const uint64_t *from, size_t count)
 }
 
 /* At most one slot of each group may be present; else none is, and all are unknown. */
-static void contend(struct eval_node *node, const struct contention *contention)
+void contend(struct eval_node *node, const struct contention *contention)
 {
     for (size_t g = 0; g < contention->group_count; g++) {
         const uint32_t *slot = contention->slots + contention->starts[g];
@@ -54,7 +54,7 @@ static void contend(struct eval_node *node, const struct contention *contention)
 /* ---- selectors ---- */
 
 /* A slot is unknown when its source does not answer although it gave the series not long ago. */
-static void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t *ret)
+void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t *ret)
 {
     const struct eval *eval = select->eval;
     const struct store *store = eval->store;
@@ -114,242 +114,6 @@ static void run_select(struct eval_node *node)
                        node->present)) {
         select_future(node, newest);
     }
-}
-
-/* ---- windows ---- */
-
-/* The selector of raw samples, for what it knows of sources. */
-static const struct eval_node *raw_select(const struct eval_node *source)
-{
-    return source->kind == NODE_SELECT                     ? source
-           : source->kind == NODE_SAMPLED && source->p.raw ? source->in[0]
-                                                           : NULL;
-}
-
-static void source_unknown(const struct eval_node *node, int64_t horizon_ms)
-{
-    const struct eval_node *source = node->in[0], *select = raw_select(source);
-    if (select) {
-        select_unknown(select, horizon_ms, node->unknown);
-    } else {
-        copy_bits(node->unknown, source->unknown, node->count);
-    }
-}
-
-/* All samples of the series that its lane does not have yet. */
-static void sample_all(struct samples *samples, const struct ring *ring, uint32_t lane,
-                       int64_t after_ms)
-{
-    after_ms = samples->newest_ms[lane] > after_ms ? samples->newest_ms[lane] : after_ms;
-    for (uint32_t i = ring_until(ring, after_ms); i < ring->count; i++) {
-        double value = ring_values(ring)[ring_at(ring, i)];
-        if (!is_stale(value)) {
-            samples_append(samples, lane, ring_time(ring, i), value);
-        }
-    }
-}
-
-/* Mostly one sample came since the last tick, and the store has it at hand. */
-static void sample_series(struct eval_node *node)
-{
-    const struct store *store = node->eval->store;
-    const uint32_t *series = node->in[0]->left, *lanes = node->state.lane;
-    struct samples *samples = node->state.samples;
-    const int64_t after_ms = node->eval->now_ms - samples->retention_ms;
-    for (size_t i = 0; i < node->count; i++) {
-        const uint32_t id = series[i], lane = lanes[i];
-        const int64_t time_ms = store->time_ms[id], newest_ms = samples->newest_ms[lane];
-        if (time_ms == newest_ms && time_ms != MS_NEVER) {
-            continue;
-        }
-        if (time_ms > newest_ms && newest_ms != MS_NEVER && store->before_ms[id] <= newest_ms) {
-            samples_append(samples, lane, time_ms, store->value[id]);
-        } else {
-            sample_all(samples, &store->series[id].ring, lane, after_ms);
-        }
-    }
-}
-
-/* True when the policy is evaluated at this tick, whether or not there is anything to sample. */
-static bool sample_due(struct eval_node *node)
-{
-    const struct eval *eval = node->eval;
-    if (node->has_sampled && eval->now.ns - node->sampled.ns < node->p.every.ns) {
-        return false;
-    }
-    node->has_sampled = true;
-    node->sampled = eval->now;
-    return true;
-}
-
-static void sample_values(struct eval_node *node)
-{
-    const struct eval *eval = node->eval;
-    for (size_t i = 0; i < node->count; i++) {
-        if (bit_get(node->present, i) &&
-            eval->now_ms > node->state.samples->newest_ms[node->state.lane[i]]) {
-            samples_append(node->state.samples, node->state.lane[i], eval->now_ms, node->values[i]);
-        }
-    }
-}
-
-static void run_sampled(struct eval_node *node)
-{
-    const struct eval_node *child = node->in[0];
-    node->values = child->values;
-    copy_bits(node->present, child->present, node->count);
-    copy_bits(node->unknown, child->unknown, node->count);
-    contend(node, &node->contention[1]);
-    const bool due = !node->p.raw && sample_due(node);
-    if (!node->state.samples) {
-        return;
-    }
-    struct samples *samples = node->state.samples;
-    uint64_t dropped = samples->dropped;
-    samples->retention_ms = node->p.range.ns / NS_PER_MS;
-    if (node->p.raw) {
-        sample_series(node);
-    } else if (due) {
-        sample_values(node);
-    }
-    samples_ticked(samples, node->eval->now_ms);
-    node->overflow |= samples->dropped > dropped;
-}
-
-static void run_past(struct eval_node *node)
-{
-    const struct store *store = node->eval->store;
-    const struct eval_node *source = node->in[0];
-    int64_t at = node->eval->now_ms - node->p.offset.ns / NS_PER_MS, time_ms;
-    bits_fill(node->present, node->count, false);
-    source_unknown(node, store->lookback_ms + node->p.offset.ns / NS_PER_MS);
-    for (size_t i = 0; i < node->count; i++) {
-        bool there = source->kind == NODE_SELECT
-                         ? ring_instant(&store->series[source->left[i]].ring, at,
-                                        store->lookback_ms, &node->own[i], &time_ms)
-                         : samples_instant(source->state.samples, source->state.lane[i], at,
-                                           store->lookback_ms, &node->own[i]);
-        if (there) {
-            bit_set(node->present, i);
-        }
-    }
-}
-
-/* The window (ret, ret + range] of this tick. */
-static int64_t window_start(const struct eval_node *node, int64_t *ret_end_ms)
-{
-    *ret_end_ms = node->eval->now_ms - node->p.offset.ns / NS_PER_MS;
-    return *ret_end_ms - node->p.range.ns / NS_PER_MS;
-}
-
-static int64_t window_horizon(const struct eval_node *node)
-{
-    int64_t range = node->p.range.ns / NS_PER_MS, lookback = node->eval->store->lookback_ms;
-    return (range > lookback ? range : lookback) + node->p.offset.ns / NS_PER_MS;
-}
-
-struct samples_window *node_window(struct eval_node *node)
-{
-    struct samples *samples = node->in[0]->state.samples;
-    if (!node->window && samples) {
-        node->window = samples_window(samples, node->hash, node->p.window);
-    }
-    return node->window;
-}
-
-/* Values by lane become values by slot. */
-static void lanes_to_slots(struct eval_node *node)
-{
-    const struct samples_window *window = node->window;
-    const uint32_t *lane = node->in[0]->state.lane;
-    if (node->in[0]->lanes_same) {
-        node->values = window->values;
-        copy_bits(node->present, window->present, node->count);
-        return;
-    }
-    node->values = node->own;
-    bits_gather(window->present, lane, node->count, node->present);
-    for (size_t i = 0; i < node->count; i++) {
-        node->own[i] = window->values[lane[i]];
-    }
-}
-
-static void run_window(struct eval_node *node)
-{
-    int64_t end_ms, start_ms = window_start(node, &end_ms);
-    source_unknown(node, window_horizon(node));
-    struct samples_window *window = node_window(node);
-    if (window && node->run == RUN_KERNEL) {
-        code_window(node);
-    } else if (window) {
-        samples_window_step(node->in[0]->state.samples, window, start_ms, end_ms,
-                            node->in_count > 1 ? node->in[1]->values[0] : 0);
-    }
-    if (window) {
-        lanes_to_slots(node);
-    }
-    if (node->in_count > 1 && bit_get(node->in[1]->unknown, 0)) {
-        bits_fill(node->unknown, node->count, true);
-    }
-    contend(node, &node->contention[1]);
-}
-
-/* Samples of one slot's window, in the evaluator's scratch. */
-static struct kernel_window window_read(struct eval_node *node, size_t slot)
-{
-    struct eval *eval = node->eval;
-    const struct samples *samples = node->in[0]->state.samples;
-    const uint32_t lane = node->in[0]->state.lane[slot];
-    struct kernel_window window = {.argument = node->p.number};
-    if ((size_t)samples->held[lane] > eval->scratch_capacity) {
-        eval->scratch_capacity = (size_t)samples->held[lane] * 2;
-        free(eval->times_ms);
-        free(eval->samples);
-        eval->times_ms = heap_alloc(eval->scratch_capacity * sizeof *eval->times_ms);
-        eval->samples = heap_alloc(eval->scratch_capacity * sizeof *eval->samples);
-    }
-    window.start_ms = window_start(node, &window.end_ms);
-    window.count =
-        samples_copy(samples, lane, window.start_ms, window.end_ms, eval->times_ms, eval->samples);
-    window.times_ms = eval->times_ms;
-    window.values = eval->samples;
-    return window;
-}
-
-/* What is forecast was there at the end of the window. */
-static bool forecast_from(const struct eval_node *node, size_t slot)
-{
-    const struct store *store = node->eval->store;
-    const struct eval_node *source = node->in[0];
-    int64_t time_ms, end_ms = node->eval->now_ms - node->p.offset.ns / NS_PER_MS;
-    double value;
-    if (node->p.offset.ns == 0) {
-        return bit_get(source->present, slot);
-    }
-    return source->p.raw ? ring_instant(&store->series[source->in[0]->left[slot]].ring, end_ms,
-                                        store->lookback_ms, &value, &time_ms)
-                         : samples_instant(source->state.samples, source->state.lane[slot], end_ms,
-                                           store->lookback_ms, &value);
-}
-
-static void run_forecast(struct eval_node *node)
-{
-    bits_fill(node->present, node->count, false);
-    source_unknown(node, window_horizon(node));
-    for (size_t i = 0; i < node->count; i++) {
-        node->fits[i].freedom = 0;
-        if (!forecast_from(node, i)) {
-            continue;
-        }
-        struct kernel_window window = window_read(node, i);
-        if (kernel_forecast(&window, &node->fits[i])) {
-            node->own[i] = node->fits[i].value;
-            bit_set(node->present, i);
-        } else {
-            bit_set(node->unknown, i);
-        }
-    }
-    contend(node, &node->contention[1]);
 }
 
 /* ---- two operands ---- */
@@ -554,86 +318,6 @@ static void run_set(struct eval_node *node)
 
 /* ---- one operand ---- */
 
-static void sum_add(struct eval_node *node, uint32_t g, double value)
-{
-    kernel_sum_add(&node->sums[g], value);
-}
-
-/* Mean of a group: a plain sum until it overflows, then incremental (count goes negative). */
-static void mean_add(struct eval_node *node, uint32_t g, double value)
-{
-    struct kernel_sum *sum = &node->sums[g];
-    double count = fabs(node->counts[g]);
-    if (node->counts[g] > 0) {
-        struct kernel_sum next = *sum;
-        kernel_sum_add(&next, value);
-        if (!isinf(next.sum)) {
-            *sum = next;
-            return;
-        }
-        *sum = (struct kernel_sum){sum->sum / (count - 1), sum->error / (count - 1)};
-        node->counts[g] = -count;
-    }
-    double keep = (count - 1) / count;
-    *sum = (struct kernel_sum){keep * sum->sum, keep * sum->error};
-    kernel_sum_add(sum, value / count);
-}
-
-static void aggregate_add(struct eval_node *node, uint32_t g, double value)
-{
-    double *best = &node->sums[g].sum;
-    if (node->counts[g] == 0) {
-        node->counts[g] = 1;
-        node->sums[g] = (struct kernel_sum){value, 0};
-        return;
-    }
-    node->counts[g] += node->counts[g] > 0 ? 1 : -1;
-    switch ((int)node->p.aggregate) {
-    case AGGREGATE_SUM: sum_add(node, g, value); break;
-    case AGGREGATE_AVG: mean_add(node, g, value); break;
-    case AGGREGATE_MAX: *best = *best < value || isnan(*best) ? value : *best; break;
-    case AGGREGATE_MIN: *best = *best > value || isnan(*best) ? value : *best; break;
-    default: break; /* count */
-    }
-}
-
-static double aggregate_result(const struct eval_node *node, size_t g)
-{
-    const struct kernel_sum *sum = &node->sums[g];
-    double count = node->counts[g];
-    switch ((int)node->p.aggregate) {
-    case AGGREGATE_SUM: return sum->sum + sum->error;
-    case AGGREGATE_AVG:
-        return count < 0 ? sum->sum + sum->error : sum->sum / count + sum->error / count;
-    case AGGREGATE_COUNT: return count;
-    default: return sum->sum;
-    }
-}
-
-static void run_aggregate(struct eval_node *node)
-{
-    const struct eval_node *child = node->in[0];
-    bits_fill(node->present, node->count, false);
-    bits_fill(node->unknown, node->count, false);
-    for (size_t g = 0; g < node->count; g++) {
-        node->counts[g] = 0;
-    }
-    for (size_t i = 0; i < child->count; i++) {
-        if (bit_get(child->present, i)) {
-            aggregate_add(node, node->left[i], child->values[i]);
-        }
-        if (bit_get(child->unknown, i)) {
-            bit_set(node->unknown, node->left[i]);
-        }
-    }
-    for (size_t g = 0; g < node->count; g++) {
-        if (node->counts[g] != 0) {
-            node->own[g] = aggregate_result(node, g);
-            bit_set(node->present, g);
-        }
-    }
-}
-
 /* Several slots of the child lead to one: the present one is its value. */
 static void rename_together(struct eval_node *node)
 {
@@ -650,7 +334,7 @@ static void rename_together(struct eval_node *node)
         }
         if (bit_get(child->present, i)) {
             bit_set(bit_get(node->present, to) ? twice : node->present, to);
-            node->own[to] = node->p.minus ? -child->values[i] : child->values[i];
+            node->own[to] = child->values[i];
         }
     }
     for (size_t w = 0; w < BIT_WORDS(node->count); w++) {
@@ -663,7 +347,7 @@ static void rename_together(struct eval_node *node)
 static void run_rename(struct eval_node *node)
 {
     const struct eval_node *child = node->in[0];
-    if (node->count != child->count) {
+    if (node->count != child->count) { /* never where it negates */
         rename_together(node);
         return;
     }
@@ -678,7 +362,7 @@ static void run_rename(struct eval_node *node)
     }
 }
 
-static bool any_bit(const uint64_t *bits, size_t count)
+bool any_bit(const uint64_t *bits, size_t count)
 {
     uint64_t any = 0;
     for (size_t w = 0; w < BIT_WORDS(count); w++) {
@@ -751,14 +435,31 @@ static void run_zscore_compare(struct eval_node *node)
     }
 }
 
+static void run_sort(struct eval_node *node)
+{
+    const struct eval_node *child = node->in[0];
+    node->values = child->values;
+    copy_bits(node->present, child->present, node->count);
+    copy_bits(node->unknown, child->unknown, node->count);
+}
+
+static void run_labels(struct eval_node *node)
+{
+    run_sort(node);
+    contend(node, &node->contention[1]);
+}
+
+static void run_time(struct eval_node *node)
+{
+    node->own[0] = node->kind == NODE_TIME ? (double)node->eval->now_ms / 1e3 : node->p.number;
+    node->present[0] = 1;
+}
+
 static void run_kind(struct eval_node *node)
 {
     switch (node->kind) {
     case NODE_NUMBER:
-    case NODE_TIME:
-        node->own[0] = node->kind == NODE_TIME ? (double)node->eval->now_ms / 1e3 : node->p.number;
-        node->present[0] = 1;
-        break;
+    case NODE_TIME: run_time(node); break;
     case NODE_SELECT: run_select(node); break;
     case NODE_SAMPLED: run_sampled(node); break;
     case NODE_PAST: run_past(node); break;
@@ -768,8 +469,19 @@ static void run_kind(struct eval_node *node)
     case NODE_BINARY: run_binary(node); break;
     case NODE_SET: run_set(node); break;
     case NODE_AGGREGATE: run_aggregate(node); break;
-    case NODE_RENAME: run_rename(node); break;
+    case NODE_PICK: run_pick(node); break;
+    case NODE_COUNT_VALUES: run_count_values(node); break;
+    case NODE_HISTOGRAM: run_histogram(node); break;
+    case NODE_RENAME:
+    case NODE_END: run_rename(node); break;
     case NODE_ABSENT: run_absent(node); break;
+    case NODE_MATH: run_math(node); break;
+    case NODE_SCALAR: run_scalar(node); break;
+    case NODE_VECTOR: run_vector(node); break;
+    case NODE_TIMESTAMP: run_timestamp(node); break;
+    case NODE_SORT: run_sort(node); break;
+    case NODE_LABELS: run_labels(node); break;
+    case NODE_AT: run_at(node); break;
     case NODE_EWMA: run_ewma(node); break;
     case NODE_MOMENTS: run_moments(node); break;
     case NODE_ZSCORE: run_zscore(node); break;

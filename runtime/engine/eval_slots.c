@@ -2,7 +2,7 @@
  * when a series was born or died below. */
 #include <stdlib.h>
 
-#include "runtime/engine/eval_node.h"
+#include "runtime/engine/eval_keys.h"
 
 /* ---- room ---- */
 
@@ -54,6 +54,7 @@ static void node_reserve(struct eval_node *node, size_t wanted)
     }
     GROW(node->labels);
     GROW(node->names);
+    GROW(node->drops);
     GROW(node->own);
     GROW_BITS(node->present);
     GROW_BITS(node->unknown);
@@ -69,7 +70,7 @@ static void node_reserve(struct eval_node *node, size_t wanted)
         GROW_BITS(node->scratch_bits[0]);
         GROW_BITS(node->scratch_bits[1]);
     }
-    if (node->kind == NODE_RENAME) {
+    if (node->kind == NODE_RENAME || node->kind == NODE_END) {
         GROW_BITS(node->scratch_bits[0]);
     }
     if (node->kind == NODE_REACHES) {
@@ -89,7 +90,7 @@ static void node_reserve(struct eval_node *node, size_t wanted)
     node->capacity = capacity;
 }
 
-static bool node_add(struct eval_node *node, const struct label_set *labels, const char *name)
+bool node_add(struct eval_node *node, const struct label_set *labels, const char *name, bool drop)
 {
     if (node->count >= EVAL_SLOTS_MAX) {
         node->overflow = true;
@@ -97,8 +98,10 @@ static bool node_add(struct eval_node *node, const struct label_set *labels, con
     }
     node_reserve(node, node->count + 1);
     node->labels[node->count] = labels;
+    node->drops[node->count] = name && drop;
     node->names[node->count++] = name;
     node->any_name |= name != NULL;
+    node->any_drop |= name && drop;
     return true;
 }
 
@@ -119,6 +122,7 @@ void node_release(struct eval_node *node)
     state_release(&node->state);
     free(node->labels);
     free(node->names);
+    free(node->drops);
     free(node->own);
     free(node->present);
     free(node->unknown);
@@ -136,151 +140,17 @@ void node_release(struct eval_node *node)
     free(node->variance);
     free(node->sums);
     free(node->counts);
+    free(node->members.slots);
+    free(node->members.starts);
+    free(node->bounds);
+    free(node->order);
+    count_values_release(node);
+    regex_free(node->p.regex);
     for (size_t i = 0; i < node->p.matcher_count; i++) {
         regex_free(node->p.matchers[i].regex);
     }
     free(node->p.matchers);
     free(node);
-}
-
-/* ---- keys ---- */
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    uint64_t x = (a ^ (b * 0x9e3779b97f4a7c15ULL)) * 0xff51afd7ed558ccdULL;
-    return x ^ x >> 32;
-}
-
-static uint64_t key_hash(const struct label_set *labels, const char *name)
-{
-    return mix((uint64_t)(uintptr_t)labels, (uint64_t)(uintptr_t)name);
-}
-
-/* A set of (labels, name) pairs numbered in order of arrival. */
-struct keys {
-    struct table table;
-    const struct label_set **labels;
-    const char **names;
-    size_t count, capacity, name_capacity;
-};
-
-static uint32_t keys_find(const struct keys *keys, const struct label_set *labels, const char *name)
-{
-    size_t cursor = SIZE_MAX;
-    uint32_t at;
-    while ((at = table_next(&keys->table, key_hash(labels, name), &cursor)) != SLOT_NONE) {
-        if (keys->labels[at] == labels && keys->names[at] == name) {
-            return at;
-        }
-    }
-    return SLOT_NONE;
-}
-
-static uint32_t keys_add(struct keys *keys, const struct label_set *labels, const char *name)
-{
-    uint32_t at = keys_find(keys, labels, name);
-    if (at != SLOT_NONE) {
-        return at;
-    }
-    ARRAY_RESERVE(keys->labels, keys->count, keys->capacity);
-    ARRAY_RESERVE(keys->names, keys->count, keys->name_capacity);
-    keys->labels[keys->count] = labels;
-    keys->names[keys->count] = name;
-    table_add(&keys->table, key_hash(labels, name), (uint32_t)keys->count);
-    return (uint32_t)keys->count++;
-}
-
-static void keys_release(struct keys *keys)
-{
-    table_release(&keys->table);
-    free(keys->labels);
-    free(keys->names);
-}
-
-static bool names_have(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The match or group key of a child's slot: labels in *ret_labels, and its metric name when the key
- * asks for it. */
-static const char *slot_key(const struct eval_node *node, const struct eval_node *child,
-                            size_t slot, bool keep, const struct label_set **ret_labels)
-{
-    const struct node_parameters *p = &node->p;
-    *ret_labels =
-        store_project(node->eval->store, child->labels[slot], p->names, p->name_count, keep);
-    return keep && names_have(p->names, p->name_count, LABEL_NAME_KEY) ? child->names[slot] : NULL;
-}
-
-/* ---- contention ---- */
-
-struct grouped {
-    uint32_t group, slot;
-};
-static int compare_grouped(const void *a, const void *b)
-{
-    const struct grouped *x = a, *y = b;
-    if (x->group != y->group) {
-        return x->group < y->group ? -1 : 1;
-    }
-    return x->slot < y->slot ? -1 : x->slot > y->slot;
-}
-
-/* group[i] is the group of slot i, below group_count. */
-static void contention_build(struct contention *contention, const uint32_t *group, size_t count,
-                             size_t group_count)
-{
-    uint64_t *seen = heap_alloc((BIT_WORDS(group_count) + 1) * sizeof *seen);
-    bool alone = true;
-    contention->group_count = 0;
-    for (size_t i = 0; i < count && alone; i++) {
-        alone = !bit_get(seen, group[i]);
-        bit_set(seen, group[i]);
-    }
-    free(seen);
-    if (alone) {
-        return;
-    }
-    struct grouped *sorted = heap_alloc(count * sizeof *sorted);
-    for (size_t i = 0; i < count; i++) {
-        sorted[i] = (struct grouped){group[i], (uint32_t)i};
-    }
-    qsort(sorted, count, sizeof *sorted, compare_grouped);
-    size_t used = 0;
-    for (size_t i = 0, end; i < count; i = end) {
-        for (end = i + 1; end < count && sorted[end].group == sorted[i].group; end++) {
-        }
-        if (end - i < 2) {
-            continue;
-        }
-        ARRAY_RESERVE(contention->starts, contention->group_count + 1, contention->start_capacity);
-        contention->starts[contention->group_count++] = (uint32_t)used;
-        for (size_t j = i; j < end; j++) {
-            ARRAY_RESERVE(contention->slots, used, contention->slot_capacity);
-            contention->slots[used++] = sorted[j].slot;
-        }
-        contention->starts[contention->group_count] = (uint32_t)used;
-    }
-    free(sorted);
-}
-
-/* Equal results of several slots, as after dropping metric names. */
-static void contention_by_labels(struct eval_node *node)
-{
-    struct keys keys = {0};
-    uint32_t *group = heap_alloc(node->count * sizeof *group);
-    for (size_t i = 0; i < node->count; i++) {
-        group[i] = keys_add(&keys, node->labels[i], node->names[i]);
-    }
-    contention_build(&node->contention[1], group, node->count, keys.count);
-    free(group);
-    keys_release(&keys);
 }
 
 /* ---- selectors ---- */
@@ -308,7 +178,7 @@ static void select_add(struct eval_node *node, uint32_t id)
             return;
         }
     }
-    if (node_add(node, series->labels, series->name)) {
+    if (node_add(node, series->labels, series->name, false)) {
         node->left[node->count - 1] = id;
         node->contiguous &= id == node->left[0] + node->count - 1;
     }
@@ -334,28 +204,28 @@ static void select_slots(struct eval_node *node)
 
 /* ---- joins ---- */
 
-static void copy_slots(struct eval_node *node, const struct eval_node *child, bool names)
+void copy_slots(struct eval_node *node, const struct eval_node *child, bool names, bool drop)
 {
     for (size_t i = 0; i < child->count; i++) {
-        node_add(node, child->labels[i], names ? child->names[i] : NULL);
+        node_add(node, child->labels[i], names ? child->names[i] : NULL, drop || child->drops[i]);
     }
 }
 
-static bool keeps_name(const struct eval_node *node)
+static bool compares(const struct eval_node *node)
 {
-    return node->kind == NODE_BINARY && operator_infos[node->p.op].kind == OPERATOR_COMPARE &&
-           !node->p.return_bool;
+    return node->kind == NODE_BINARY && operator_infos[node->p.op].kind == OPERATOR_COMPARE;
 }
 
 static void join_with_scalar(struct eval_node *node)
 {
     const struct eval_node *vector = node->in[0]->scalar ? node->in[1] : node->in[0];
-    copy_slots(node, vector, keeps_name(node));
+    const bool names = node->kind == NODE_BINARY;
+    copy_slots(node, vector, names, !compares(node) || node->p.return_bool);
     for (size_t i = 0; i < node->count; i++) {
         node->left[i] = node->in[0]->scalar ? 0 : (uint32_t)i;
         node->right[i] = node->in[1]->scalar ? 0 : (uint32_t)i;
     }
-    if (vector->any_name && !keeps_name(node)) {
+    if (vector->any_name && !names) {
         contention_by_labels(node);
     }
 }
@@ -420,10 +290,10 @@ static void join_vectors(struct eval_node *node)
         for (uint32_t j = key == SLOT_NONE ? SLOT_NONE : chains.first[key]; j != SLOT_NONE;
              j = chains.next[j]) {
             const struct label_set *result = pair_labels(node, many->labels[i], one->labels[j]);
-            const char *name = keeps_name(node) ? many->names[i] : NULL;
+            const char *name = compares(node) ? many->names[i] : NULL;
             name = p->group == GROUP_NONE && p->on ? (name ? key_name : NULL) : name;
             size_t slot = node->count;
-            if (!node_add(node, result, name)) {
+            if (!node_add(node, result, name, node->p.return_bool || many->drops[i])) {
                 break;
             }
             (swapped ? node->right : node->left)[slot] = (uint32_t)i;
@@ -456,7 +326,6 @@ bool index_is_same(const uint32_t *index, size_t count, size_t child_count)
 
 static void binary_slots(struct eval_node *node)
 {
-    node->scalar = node->in[0]->scalar && node->in[1]->scalar;
     if (node->in[0]->scalar || node->in[1]->scalar) {
         join_with_scalar(node);
     } else {
@@ -485,34 +354,26 @@ static void set_slots(struct eval_node *node)
             heap_resize(node->scratch_bits[i], (BIT_WORDS(keys.count) + 1) * sizeof(uint64_t));
     }
     keys_release(&keys);
-    copy_slots(node, node->in[0], true);
+    copy_slots(node, node->in[0], true, false);
     if (node->p.op == OPERATOR_OR) {
-        copy_slots(node, node->in[1], true);
+        copy_slots(node, node->in[1], true, false);
     }
 }
 
-static void aggregate_slots(struct eval_node *node)
+/* The selector below, as it is or over a range. */
+static const struct eval_node *selector_below(const struct eval_node *node)
 {
-    const struct eval_node *child = node->in[0];
-    struct keys keys = {0};
-    node->left = heap_resize(node->left, (child->count + 1) * sizeof *node->left);
-    for (size_t i = 0; i < child->count; i++) {
-        const struct label_set *labels;
-        const char *name = slot_key(node, child, i, !node->p.without, &labels);
-        size_t known = keys.count;
-        node->left[i] = keys_add(&keys, labels, name);
-        if (keys.count > known) {
-            node_add(node, labels, name);
-        }
+    while (node->kind == NODE_PAST || node->kind == NODE_WINDOW || node->kind == NODE_AT ||
+           (node->kind == NODE_SAMPLED && node->p.raw)) {
+        node = node->sub ? node->foreign : node->in[0];
     }
-    keys_release(&keys);
+    return node;
 }
 
 /* The labels an absent series would have, as far as its matchers say. */
 static void absent_slots(struct eval_node *node)
 {
-    const struct eval_node *child =
-        node->in[0]->kind == NODE_PAST ? node->in[0]->in[0] : node->in[0];
+    const struct eval_node *child = selector_below(node->in[0]);
     struct label labels[STORE_LABELS_MAX];
     const char *gone[EVAL_NAMES_MAX];
     size_t count = 0, gone_count = 0;
@@ -535,38 +396,66 @@ static void absent_slots(struct eval_node *node)
     }
     struct store *store = node->eval->store;
     const struct label_set *all = store_intern(store, labels, count);
-    node_add(node, store_project(store, all, gone, gone_count, false), NULL);
+    node_add(node, store_project(store, all, gone, gone_count, false), NULL, false);
 }
 
 static void scalar_slots(struct eval_node *node)
 {
-    node->scalar = true;
-    node_add(node, store_intern(node->eval->store, NULL, 0), NULL);
+    node_add(node, store_intern(node->eval->store, NULL, 0), NULL, false);
 }
 
-/* One slot a label set, whichever slots of the child lead to it. */
+static void vector_slots(struct eval_node *node)
+{
+    node_add(node, store_intern(node->eval->store, NULL, 0), NULL, false);
+}
+
+/* One slot a label set, whichever slots of the child lead to it. All names go, or those that go at
+ * the end. */
 static void rename_slots(struct eval_node *node)
 {
     const struct eval_node *child = node->in[0];
     struct keys keys = {0};
-    node->scalar = child->scalar;
     node->left = heap_resize(node->left, (child->count + 1) * sizeof *node->left);
     for (size_t i = 0; i < child->count; i++) {
+        const bool keeps = node->kind == NODE_END && !child->drops[i];
+        const char *name = keeps ? child->names[i] : NULL;
         size_t known = keys.count;
-        node->left[i] = keys_add(&keys, child->labels[i], NULL);
+        node->left[i] = keys_add(&keys, child->labels[i], name);
         if (keys.count > known) {
-            node_add(node, child->labels[i], NULL);
+            node_add(node, child->labels[i], name, false);
         }
     }
     keys_release(&keys);
 }
 
+static void negated_slots(struct eval_node *node)
+{
+    copy_slots(node, node->in[0], true, true);
+}
+
+static void at_slots(struct eval_node *node)
+{
+    copy_slots(node, node->foreign, true, false);
+}
+
+static void window_slots(struct eval_node *node)
+{
+    copy_slots(node, node->in[0], true, node->p.window != WINDOW_LAST_OVER_TIME);
+}
+
+static void sampled_slots(struct eval_node *node)
+{
+    copy_slots(node, node->sub ? node->foreign : node->in[0], node->p.raw || node->sub, false);
+    if (!node->p.raw && !node->sub && node->in[0]->any_name) {
+        contention_by_labels(node);
+    }
+}
+
+/* What heal adds has no names. */
 static void function_slots(struct eval_node *node)
 {
-    bool names = node->kind == NODE_PAST || (node->kind == NODE_SAMPLED && node->p.raw) ||
-                 (node->kind == NODE_WINDOW && node->p.window == WINDOW_LAST_OVER_TIME);
-    copy_slots(node, node->in[0], names);
-    if (!names && node->in[0]->any_name) {
+    copy_slots(node, node->in[0], false, false);
+    if (node->in[0]->any_name) {
         contention_by_labels(node);
     }
 }
@@ -575,17 +464,28 @@ static void build(struct eval_node *node)
 {
     switch (node->kind) {
     case NODE_NUMBER:
-    case NODE_TIME: scalar_slots(node); break;
+    case NODE_TIME:
+    case NODE_SCALAR: scalar_slots(node); break;
+    case NODE_VECTOR: vector_slots(node); break;
     case NODE_SELECT: select_slots(node); break;
     case NODE_BINARY:
     case NODE_REACHES: binary_slots(node); break;
     case NODE_SET: set_slots(node); break;
     case NODE_AGGREGATE: aggregate_slots(node); break;
+    case NODE_PICK: pick_slots(node); break;
+    case NODE_COUNT_VALUES: count_values_slots(node); break;
+    case NODE_HISTOGRAM: histogram_slots(node); break;
     case NODE_ABSENT: absent_slots(node); break;
-    case NODE_RENAME: rename_slots(node); break;
-    case NODE_SAMPLED:
+    case NODE_RENAME: node->p.minus ? negated_slots(node) : rename_slots(node); break;
+    case NODE_END: rename_slots(node); break;
+    case NODE_LABELS: labels_slots(node); break;
+    case NODE_AT: at_slots(node); break;
+    case NODE_SAMPLED: sampled_slots(node); break;
+    case NODE_WINDOW: window_slots(node); break;
+    case NODE_MATH:
+    case NODE_TIMESTAMP: copy_slots(node, node->in[0], true, true); break;
     case NODE_PAST:
-    case NODE_WINDOW:
+    case NODE_SORT: copy_slots(node, node->in[0], true, false); break;
     case NODE_FORECAST:
     case NODE_EWMA:
     case NODE_MOMENTS:
@@ -594,91 +494,7 @@ static void build(struct eval_node *node)
     }
 }
 
-/* ---- state over a rebuild ---- */
-
-static void state_move(struct eval_node *node, size_t to, struct node_state *old, size_t from)
-{
-    struct node_state *state = &node->state;
-    if (state->lane) {
-        state->lane[to] = old->lane[from];
-        old->lane[from] = SLOT_NONE;
-    } else if (state->side) {
-        state->side[to] = old->side[from];
-    } else {
-        state->mean[to] = old->mean[from];
-        state->variance[to] = old->variance[from];
-        state->history[to] = old->history[from];
-        if (bit_get(old->begun, from)) {
-            bit_set(state->begun, to);
-        }
-    }
-}
-
-/* Gives every slot the state it had under the same labels. */
-static void state_carry(struct eval_node *node, const struct label_set **labels, const char **names,
-                        size_t count, struct node_state *old)
-{
-    struct keys keys = {0};
-    bool *taken = heap_alloc(count);
-    for (size_t i = 0; i < count; i++) {
-        keys_add(&keys, labels[i], names[i]);
-    }
-    /* With equal label sets the first slot keeps the state; numbers of keys then run behind slots.
-     */
-    uint32_t *first = heap_alloc((keys.count + 1) * sizeof *first);
-    for (size_t i = count; i-- > 0;) {
-        first[keys_find(&keys, labels[i], names[i])] = (uint32_t)i;
-    }
-    for (size_t i = 0; i < node->count; i++) {
-        uint32_t key = keys_find(&keys, node->labels[i], node->names[i]);
-        if (key != SLOT_NONE && !taken[first[key]]) {
-            taken[first[key]] = true;
-            state_move(node, i, old, first[key]);
-        }
-    }
-    free(first);
-    free(taken);
-    keys_release(&keys);
-}
-
-static struct samples *samples_for(const struct eval_node *node)
-{
-    struct duration interval = node->p.every;
-    if (node->p.raw) {
-        const struct store *store = node->eval->store;
-        interval = store->sources[store->series[node->in[0]->left[0]].source].interval;
-    }
-    return samples_new(node->p.range.ns / NS_PER_MS, interval.ns / NS_PER_MS, node->count);
-}
-
-/* Every slot keeps its lane; those of slots that are gone are given to the new ones. */
-static void lanes_carry(struct eval_node *node, const struct label_set **labels, const char **names,
-                        size_t count, struct node_state *old)
-{
-    struct node_state *state = &node->state;
-    state->samples = old->samples;
-    old->samples = NULL;
-    for (size_t i = 0; i < node->count; i++) {
-        state->lane[i] = SLOT_NONE;
-    }
-    if (count > 0) {
-        state_carry(node, labels, names, count, old);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (old->lane[i] != SLOT_NONE) {
-            samples_lane_free(state->samples, old->lane[i]);
-        }
-    }
-    if (node->count > 0 && !state->samples) {
-        state->samples = samples_for(node);
-    }
-    node->lanes_same = true;
-    for (size_t i = 0; i < node->count; i++) {
-        state->lane[i] =
-            state->lane[i] == SLOT_NONE ? samples_lane_new(state->samples) : state->lane[i];
-        node->lanes_same &= state->lane[i] == i;
-    }
-}
+/* ---- when something below has changed ---- */
 
 static void rebuild(struct eval_node *node)
 {
@@ -689,6 +505,8 @@ static void rebuild(struct eval_node *node)
     if (node_has_state(node)) {
         node->labels = NULL;
         node->names = NULL;
+        free(node->drops);
+        node->drops = NULL;
         node->state = (struct node_state){0};
         free(node->own);
         free(node->present);
@@ -709,7 +527,7 @@ static void rebuild(struct eval_node *node)
         node->capacity = 0;
     }
     node->count = 0;
-    node->any_name = node->overflow = false;
+    node->any_name = node->any_drop = node->overflow = false;
     node->contention[0].group_count = node->contention[1].group_count = 0;
     node_reserve(node, 1);
     build(node);
@@ -732,7 +550,7 @@ static void rebuild(struct eval_node *node)
 
 void node_slots(struct eval_node *node)
 {
-    uint64_t now[2] = {0, 0};
+    uint64_t now[EVAL_INPUTS_MAX] = {0};
     if (node->kind == NODE_SELECT) {
         const struct store *store = node->eval->store;
         now[0] = node->p.metric ? store->metrics[node->p.metric_id].generation : store->generation;
@@ -740,40 +558,11 @@ void node_slots(struct eval_node *node)
     for (size_t i = 0; i < node->in_count; i++) {
         now[i] = node->in[i]->generation;
     }
-    if (!node->built || now[0] != node->seen[0] || now[1] != node->seen[1]) {
-        node->seen[0] = now[0];
-        node->seen[1] = now[1];
+    if (node->foreign) { /* then an input is a scalar, whose slot is always the same */
+        now[0] = node->foreign->generation;
+    }
+    if (!node->built || memcmp(now, node->seen, sizeof now) != 0) {
+        memcpy(node->seen, now, sizeof now);
         rebuild(node);
     }
-}
-
-void node_take(struct eval_node *node, struct eval_node *from)
-{
-    CHECK(node->kind == from->kind && node->eval->store == from->eval->store);
-    struct eval_node saved = *node;
-#define SWAP(field)                \
-    do {                           \
-        node->field = from->field; \
-        from->field = saved.field; \
-    } while (0)
-    SWAP(labels);
-    SWAP(names);
-    SWAP(count);
-    SWAP(capacity);
-    SWAP(own);
-    SWAP(present);
-    SWAP(unknown);
-    SWAP(left);
-    SWAP(right);
-    SWAP(chance);
-    SWAP(variance);
-    SWAP(scratch[0]);
-    SWAP(scratch[1]);
-    SWAP(scratch_bits[0]);
-    SWAP(scratch_bits[1]);
-    SWAP(state);
-    SWAP(sampled);
-    SWAP(has_sampled);
-#undef SWAP
-    node->built = from->built = false;
 }

@@ -137,7 +137,7 @@ void time_tick(struct eval *eval)
     struct eval_timing *timing = eval->timing;
     CHECK(timing->node_count == eval->node_count); /* nothing is added afterwards */
     struct duration before = timing->clock(timing->ctx);
-    for (size_t i = 0; i < eval->node_count; i++) {
+    for (size_t i = eval->early; i < eval->node_count; i++) {
         struct eval_node *node = eval->nodes[i];
         node_run(node);
         if (node->run != RUN_INSIDE) {

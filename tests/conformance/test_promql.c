@@ -12,7 +12,7 @@
 #include "runtime/engine/eval.h"
 #include "tests/unit.h"
 
-enum { PASSED_MIN = 241, LINE_MAX_BYTES = 65536, SAMPLES_MAX = 20000, EXPECTED_MAX = 500 };
+enum { PASSED_MIN = 454, LINE_MAX_BYTES = 65536, SAMPLES_MAX = 20000, EXPECTED_MAX = 500 };
 
 struct script {
     char **lines;

@@ -674,12 +674,10 @@ static void what_is_not_ready_is_refused_by_name(void **state)
 {
     (void)state;
     struct world w = world_new();
-    struct expr *sub = tree_range(&A, X, 60);
-    sub->kind = EXPR_SUBQUERY;
-    struct expr *rows[] = {tree_call(&A, "clamp_max", X), tree_sum(&A, AGGREGATE_TOPK, NULL, X),
-                           tree_call(&A, "rate", sub), tree_call(&A, "nonsense", X),
+    struct expr *rows[] = {tree_call(&A, "histogram_sum", X), tree_sum(&A, AGGREGATE_TOPK, NULL, X),
+                           tree_call(&A, "rate", X), tree_call(&A, "nonsense", X),
                            tree_matching(&A, X, "pod", MATCH_RE, "(")};
-    const char *const names[] = {"clamp_max", "topk", "subquery", "nonsense", "missing )"};
+    const char *const names[] = {"histogram_sum", "topk", "rate", "nonsense", "missing )"};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct error error = {""};
         assert_null(eval_add(w.eval, rows[i], step(), &error));
