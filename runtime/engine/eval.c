@@ -8,6 +8,7 @@ struct eval *eval_new(struct store *store)
     struct eval *eval = heap_alloc(sizeof *eval);
     eval->store = store;
     eval->root = eval;
+    eval->now.ns = INT64_MIN / 2; /* before all times, also those before 1970 */
     return eval;
 }
 

@@ -60,6 +60,11 @@ struct eval_column {
 /* Valid until the next tick; values may already be newer ones after samples were appended. */
 struct eval_column eval_column(const struct eval_node *node);
 
+/* Of an expression that is a range alone (x[5m]), as an instant query gives it: the samples of a
+ * slot that is present, oldest first, valid until the next call. Its column has the newest ones. */
+size_t eval_range_read(const struct eval_node *node, size_t slot, const int64_t **ret_times_ms,
+                       const double **ret_values);
+
 /* Identity of operator, parameters and inputs: the same in every process. */
 uint64_t eval_node_hash(const struct eval_node *node);
 /* Takes over the operator state and entity slots of an earlier evaluator of the same store, where

@@ -646,8 +646,12 @@ static struct eval_node *add_kind(struct adding *a, const struct expr *expr)
     case EXPR_NUMBER: return number_node(a, expr->number.value);
     case EXPR_STRING: return refuse(a, "a string as a value", "");
     case EXPR_SELECTOR: return add_selector(a, expr);
-    case EXPR_RANGE: return wrong(a, "a range needs a function around it, such as rate()", "");
-    case EXPR_SUBQUERY: return wrong(a, "a subquery needs a function around it", "");
+    case EXPR_RANGE:
+        return a->depth == 1 ? add_bare_range(a, expr)
+                             : wrong(a, "a range needs a function around it, such as rate()", "");
+    case EXPR_SUBQUERY:
+        return a->depth == 1 ? add_bare_range(a, expr)
+                             : wrong(a, "a subquery needs a function around it", "");
     case EXPR_CALL: return add_call(a, expr);
     case EXPR_AGGREGATE: return add_aggregate(a, expr);
     case EXPR_BINARY: return add_binary(a, expr);

@@ -50,6 +50,8 @@ const struct expr *argument_named(const struct expr *call, const char *name);
 enum kernel_window_kind window_of(enum builtin builtin); /* WINDOW_KINDS when it is none */
 struct eval_node *add_window(struct adding *a, const struct expr *call,
                              enum kernel_window_kind window);
+/* x[5m] alone: the window whose samples are asked for. */
+struct eval_node *add_bare_range(struct adding *a, const struct expr *range);
 struct eval_node *add_forecast(struct adding *a, const struct expr *call);
 /* Whether the modifier @ of an expression means another time than the tick's. */
 bool has_at(const struct adding *a, const struct expr *expr);

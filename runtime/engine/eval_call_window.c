@@ -177,15 +177,11 @@ static struct eval_node *add_argument(struct adding *a, const struct expr *call,
     return ahead ? ahead_of_now(a, argument, at_time(a, timed)) : argument;
 }
 
-struct eval_node *add_window(struct adding *a, const struct expr *call,
-                             enum kernel_window_kind window)
+/* call: for the argument of functions that have one, else unused. */
+static struct eval_node *window_over(struct adding *a, const struct expr *range,
+                                     enum kernel_window_kind window, const struct expr *call)
 {
     const bool has_argument = kernel_window_infos[window].argument;
-    const size_t place = has_argument ? range_place(call) : 0;
-    const struct expr *range = strip_parens(argument_at(call, place));
-    if (!range || (range->kind != EXPR_RANGE && range->kind != EXPR_SUBQUERY)) {
-        return wrong(a, call->call.name.text, "() needs a range such as x[5m]");
-    }
     const struct expr *inner = strip_parens(range->range.inner);
     const bool inner_at = range->kind == EXPR_RANGE && has_at(a, inner);
     const struct expr *timed = has_at(a, range) ? range : inner_at ? inner : NULL;
@@ -197,12 +193,28 @@ struct eval_node *add_window(struct adding *a, const struct expr *call,
     struct node_parameters p = {.window = window, .range = range->range.range};
     struct eval_node *source = add_range(&at, range, inner, &p.offset);
     struct eval_node *argument =
-        source && has_argument ? add_argument(a, call, !place, timed, window) : NULL;
+        source && has_argument ? add_argument(a, call, !range_place(call), timed, window) : NULL;
     if (!source || (has_argument && !argument)) {
         return NULL;
     }
     struct eval_node *node = node_get(&at, NODE_WINDOW, &p, source, argument);
     return timed && node ? at_end(a, sub, node, argument) : node;
+}
+
+struct eval_node *add_window(struct adding *a, const struct expr *call,
+                             enum kernel_window_kind window)
+{
+    const size_t place = kernel_window_infos[window].argument ? range_place(call) : 0;
+    const struct expr *range = strip_parens(argument_at(call, place));
+    if (!range || (range->kind != EXPR_RANGE && range->kind != EXPR_SUBQUERY)) {
+        return wrong(a, call->call.name.text, "() needs a range such as x[5m]");
+    }
+    return window_over(a, range, window, call);
+}
+
+struct eval_node *add_bare_range(struct adding *a, const struct expr *range)
+{
+    return window_over(a, range, WINDOW_LAST_OVER_TIME, NULL);
 }
 
 /* ---- forecasts ---- */

@@ -249,3 +249,20 @@ void run_forecast(struct eval_node *node)
     }
     contend(node, &node->contention[1]);
 }
+
+/* ---- ranges alone ---- */
+
+size_t eval_range_read(const struct eval_node *node, size_t slot, const int64_t **ret_times_ms,
+                       const double **ret_values)
+{
+    node = node->kind == NODE_END ? node->in[0] : node;
+    node = node->kind == NODE_AT ? node->foreign : node;
+    CHECK(node->kind == NODE_WINDOW && slot < node->count);
+    if (!node->in[0]->state.samples) {
+        return 0;
+    }
+    struct kernel_window window = window_read((struct eval_node *)(uintptr_t)node, slot);
+    *ret_times_ms = window.times_ms;
+    *ret_values = window.values;
+    return window.count;
+}
