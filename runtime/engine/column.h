@@ -15,6 +15,7 @@
 #define SLOT_NONE      UINT32_MAX
 #define BIT_WORDS(n)   (((n) + 63) / 64)
 #define LABEL_NAME_KEY "__name__"
+enum { SERIES_NOBODY = 0 }; /* an id that no series ever has, without samples */
 
 static inline bool is_stale(double value)
 {
@@ -85,18 +86,29 @@ struct series {
     const char *name;               /* interned */
     const struct label_set *labels; /* NULL: a free place */
     uint32_t metric, source;
-    uint32_t holders; /* callers that keep its id */
-    uint64_t epoch;   /* of the source's answer that gave the newest sample */
-    int64_t last_ms;  /* newest sample or marker */
+    uint32_t metric_at, source_at; /* places in their lists */
+    uint32_t holders;              /* callers that keep its id */
+    uint64_t epoch;                /* of the source's answer that gave the newest sample */
+    int64_t last_ms;               /* newest sample or marker */
     struct ring ring;
+};
+/* A series of a metric was born or died. */
+struct store_event {
+    uint32_t id;
+    bool born;
 };
 struct store_metric {
     const char *name;
     int64_t retention_ms; /* of samples */
     int64_t remember_ms;  /* of series after their last sample */
-    uint64_t generation;  /* changes when a series of the metric is born or dies */
-    uint32_t *series;     /* ascending ids */
+    uint64_t generation;  /* counts births and deaths of series of the metric */
+    uint32_t *series;     /* in no order */
     size_t count, capacity;
+    uint32_t *free; /* places of series that are gone, kept for the metric's next ones */
+    size_t free_count, free_capacity;
+    struct store_event *log; /* what happened since generation log_start */
+    uint64_t log_start;
+    size_t log_count, log_capacity;
 };
 struct store_source {
     char *name;
@@ -108,6 +120,7 @@ struct store_source {
     size_t count, capacity;
 };
 
+struct string;
 struct store {
     struct store_limits limits;
     int64_t lookback_ms, retention_ms, remember_ms; /* of every metric; metrics may keep more */
@@ -125,16 +138,30 @@ struct store {
     struct table metric_table;
     struct store_source *sources;
     size_t source_count, source_capacity, source_expected;
-    struct label_set **sets;
+    uint32_t expire_at; /* where store_expire() goes on */
+    uint64_t gone_count;
+    /* intern.c */
+    struct label_set **sets; /* NULL: a free place */
     size_t set_count, set_capacity;
+    uint32_t *free_sets;
+    size_t free_set_count, free_set_capacity;
+    struct label_set **floating; /* sets that nobody held */
+    size_t floating_count, floating_capacity;
     struct table set_table;
-    char **strings;
+    struct string **strings;
     size_t string_count, string_capacity;
+    uint32_t *free_strings;
+    size_t free_string_count, free_string_capacity;
     struct table string_table;
     struct store_stats stats;
 };
 
-const char *store_string(struct store *store, const char *text); /* interned */
+const char *store_string(struct store *store, const char *text); /* interned, and kept for ever */
+/* Who keeps a label set over a call of store_expire() holds it. */
+void label_set_hold(const struct label_set *set);
+void label_set_drop(struct store *store, const struct label_set *held);
+void store_sweep(struct store *store); /* frees the sets that nobody holds */
+void intern_free(struct store *store);
 /* Finds or makes the metric; the index stays valid. */
 uint32_t store_metric(struct store *store, const char *name);
 /* Samples of the metric (NULL: of all) are kept at least this long from now on. */

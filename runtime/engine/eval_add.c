@@ -93,21 +93,6 @@ static void parameters_free(struct node_parameters *p)
     regex_free(p->regex);
 }
 
-/* One value without labels, whatever the series are. */
-static bool is_scalar(const struct eval_node *node)
-{
-    switch ((int)node->kind) {
-    case NODE_NUMBER:
-    case NODE_TIME:
-    case NODE_SCALAR: return true;
-    case NODE_END:
-    case NODE_RENAME: return node->in[0]->scalar;
-    case NODE_BINARY:
-    case NODE_REACHES: return node->in[0]->scalar && node->in[1]->scalar;
-    default: return false;
-    }
-}
-
 static struct eval_node *node_find(const struct eval *eval, uint64_t hash)
 {
     for (size_t i = 0; i < eval->node_count; i++) {
@@ -144,9 +129,10 @@ struct eval_node *node_make(struct adding *a, enum node_kind kind, struct node_p
         node->in[node->in_count] = in[node->in_count];
         node->in_count++;
     }
-    node->scalar = is_scalar(node);
+    node->scalar = node_is_scalar(node);
     ARRAY_RESERVE(eval->nodes, eval->node_count, eval->node_capacity);
     eval->nodes[eval->node_count++] = node;
+    node->unique = !node_may_repeat(node);
     return node;
 }
 
@@ -241,140 +227,10 @@ static struct eval_node *add_rename(struct adding *a, struct eval_node *inner, b
     return inner ? node_get(a, NODE_RENAME, &p, inner, NULL) : NULL;
 }
 
-/* Groups by the name of the metric. */
-static bool has_names(const struct eval_node *node)
-{
-    bool named = node->kind == NODE_HISTOGRAM;
-    for (size_t i = 0; i < node->p.name_count; i++) {
-        named |= !node->p.without && strcmp(node->p.names[i], LABEL_NAME_KEY) == 0;
-    }
-    return named;
-}
-
-/* Several slots of the node may have the same labels, were it not for the metric's name: at most
- * one of them is present. */
-static bool may_repeat(const struct eval_node *node)
-{
-    switch (node->kind) {
-    case NODE_NUMBER:
-    case NODE_TIME:
-    case NODE_ABSENT:
-    case NODE_SCALAR:
-    case NODE_VECTOR:
-    case NODE_RENAME: return node->p.minus && may_repeat(node->in[0]);
-    case NODE_SELECT: return node->p.metric == NULL;
-    case NODE_AGGREGATE:
-    case NODE_HISTOGRAM: return node->in[0] && has_names(node);
-    case NODE_SET: return node->p.op == OPERATOR_OR || may_repeat(node->in[0]);
-    case NODE_BINARY:
-    case NODE_REACHES:
-        return node->p.group != GROUP_NONE || node->p.on || node->p.name_count > 0 ||
-               may_repeat(node->in[0]) || may_repeat(node->in[1]);
-    case NODE_LABELS:
-    case NODE_COUNT_VALUES: return true;
-    case NODE_AT: return may_repeat(node->foreign);
-    case NODE_SAMPLED: return may_repeat(node->sub ? node->foreign : node->in[0]);
-    case NODE_PAST:
-    case NODE_WINDOW:
-    case NODE_FORECAST:
-    case NODE_PICK:
-    case NODE_END:
-    case NODE_MATH:
-    case NODE_TIMESTAMP:
-    case NODE_SORT:
-    case NODE_EWMA:
-    case NODE_MOMENTS:
-    case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: return may_repeat(node->in[0]);
-    }
-    return true;
-}
-
-/* Some slot may have the name of a metric. */
-static bool may_name(const struct eval_node *node)
-{
-    switch (node->kind) {
-    case NODE_SELECT:
-    case NODE_LABELS: return true;
-    case NODE_NUMBER:
-    case NODE_TIME:
-    case NODE_FORECAST:
-    case NODE_REACHES:
-    case NODE_ABSENT:
-    case NODE_SCALAR:
-    case NODE_VECTOR:
-    case NODE_EWMA:
-    case NODE_MOMENTS:
-    case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: return false;
-    case NODE_RENAME: return node->p.minus && may_name(node->in[0]);
-    case NODE_AGGREGATE:
-    case NODE_COUNT_VALUES: return has_names(node) && may_name(node->in[0]);
-    case NODE_BINARY: {
-        const bool vectors = !node->in[0]->scalar && !node->in[1]->scalar;
-        const bool compares = operator_infos[node->p.op].kind == OPERATOR_COMPARE;
-        return (compares || !vectors) && (may_name(node->in[0]) || may_name(node->in[1]));
-    }
-    case NODE_SET: return may_name(node->in[0]) || may_name(node->in[1]);
-    case NODE_AT:
-    case NODE_SAMPLED: return may_name(node->sub ? node->foreign : node->in[0]);
-    case NODE_WINDOW:
-    case NODE_PAST:
-    case NODE_HISTOGRAM:
-    case NODE_PICK:
-    case NODE_END:
-    case NODE_MATH:
-    case NODE_TIMESTAMP:
-    case NODE_SORT: return may_name(node->in[0]);
-    }
-    return true;
-}
-
-/* Some slot may have a name that goes at the end of the expression. */
-static bool may_drop(const struct eval_node *node)
-{
-    if (!may_name(node)) {
-        return false;
-    }
-    switch (node->kind) {
-    case NODE_RENAME:
-    case NODE_MATH:
-    case NODE_TIMESTAMP:
-    case NODE_HISTOGRAM: return true;
-    case NODE_WINDOW: return node->p.window != WINDOW_LAST_OVER_TIME || may_drop(node->in[0]);
-    case NODE_BINARY:
-        return operator_infos[node->p.op].kind != OPERATOR_COMPARE || node->p.return_bool ||
-               may_drop(node->in[0]) || may_drop(node->in[1]);
-    case NODE_SET: return may_drop(node->in[0]) || may_drop(node->in[1]);
-    case NODE_AT:
-    case NODE_SAMPLED: return may_drop(node->sub ? node->foreign : node->in[0]);
-    case NODE_AGGREGATE:
-    case NODE_COUNT_VALUES:
-    case NODE_LABELS:
-    case NODE_PICK:
-    case NODE_SORT:
-    case NODE_PAST: return may_drop(node->in[0]);
-    case NODE_NUMBER:
-    case NODE_TIME:
-    case NODE_SELECT:
-    case NODE_FORECAST:
-    case NODE_REACHES:
-    case NODE_END:
-    case NODE_ABSENT:
-    case NODE_SCALAR:
-    case NODE_VECTOR:
-    case NODE_EWMA:
-    case NODE_MOMENTS:
-    case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: return false;
-    }
-    return true;
-}
-
 /* What is remembered is remembered of a label set, whichever way led to it. */
 struct eval_node *add_unique(struct adding *a, struct eval_node *inner)
 {
-    return inner && may_repeat(inner) ? add_rename(a, inner, false) : inner;
+    return inner && node_may_repeat(inner) ? add_rename(a, inner, false) : inner;
 }
 
 /* The column of a signal: its expression, or the metric that stands in for it. */
@@ -688,7 +544,7 @@ static struct eval_node *add_outside(struct eval *eval, const struct expr *expr,
     struct adding a = {.eval = eval, .every = every, .error = error, .span = expr->span};
     code_free(eval); /* the plan is another one now */
     struct eval_node *node = expr_node(&a, expr);
-    if (node && may_drop(node) && (named || may_repeat(node))) {
+    if (node && node_may_drop(node) && (named || node_may_repeat(node))) {
         struct node_parameters p = {0};
         node = node_get(&a, NODE_END, &p, node, NULL);
     }

@@ -11,7 +11,7 @@ struct node_code {
     const struct abi_group *group;
     struct eval_node **members, **inputs;
     abi_kernel_f *kernel; /* NULL: none was given */
-    uint64_t generation;  /* of all of its nodes, when last looked at */
+    uint64_t generation;  /* shapes of all of its nodes, when last looked at */
     bool decided, same;
     struct join join;
     struct abi_columns columns;
@@ -186,7 +186,7 @@ static void decide(struct node_code *code)
     const struct abi_group *group = code->group;
     uint64_t generation = 0;
     for (uint32_t i = 0; i < group->member_count; i++) {
-        generation += code->members[i]->generation;
+        generation += code->members[i]->shape;
     }
     if (code->decided && generation == code->generation) {
         return;

@@ -28,6 +28,9 @@ struct counting {
 void count_values_release(struct eval_node *node)
 {
     if (node->counting) {
+        for (size_t i = 0; i < node->counting->groups.count; i++) {
+            label_set_drop(node->eval->store, node->counting->groups.labels[i]);
+        }
         keys_release(&node->counting->groups);
         free(node->counting->drops);
         free(node->counting->items);
@@ -48,6 +51,9 @@ void count_values_slots(struct eval_node *node)
         node->left[i] = keys_add(&c->groups, labels, name);
         ARRAY_RESERVE(c->drops, (size_t)node->left[i], c->drop_capacity);
         c->drops[node->left[i]] = name && child->drops[i];
+    }
+    for (size_t i = 0; i < c->groups.count; i++) { /* kept over ticks */
+        label_set_hold(c->groups.labels[i]);
     }
 }
 
@@ -140,6 +146,9 @@ void run_count_values(struct eval_node *node)
     struct counted *items = heap_alloc((child->count + 1) * sizeof *items);
     const size_t count = collect(node, items);
     if (!same_values(c, items, count)) {
+        for (size_t i = 0; i < node->count; i++) {
+            label_set_drop(node->eval->store, node->labels[i]);
+        }
         node->count = 0;
         node->any_name = node->any_drop = false;
         for (size_t i = 0; i < count; i++) {
@@ -148,6 +157,8 @@ void run_count_values(struct eval_node *node)
         node->contention[1].group_count = 0;
         contention_by_labels(node);
         node->generation++;
+        node->shape++;
+        node->patched = false;
     }
     free(c->items);
     c->items = items;

@@ -103,6 +103,7 @@ static uint32_t entities_place(struct eval_entities *e)
         if (!bit_get(e->live, i) && !bit_get(e->before, i) && !bit_get(e->reused, i) &&
             e->eval->now.ns - e->gone_ns[i] > GONE_NS) {
             table_remove(&e->table, e->labels[i]->hash, i);
+            label_set_drop(e->eval->store, e->labels[i]);
             bit_set(e->reused, i);
             map_forget(e, i);
             return i;
@@ -124,6 +125,7 @@ static uint32_t entities_add(struct eval_entities *e, const struct label_set *la
     at = entities_place(e);
     if (at != SLOT_NONE) {
         e->labels[at] = labels;
+        label_set_hold(labels);
         e->gone_ns[at] = e->eval->now.ns;
         table_add(&e->table, labels->hash, at);
         e->generation++;
@@ -269,6 +271,9 @@ struct eval_entities *eval_entities_new(struct eval *eval, const struct pool *po
 
 void entities_free(struct eval_entities *e)
 {
+    for (size_t i = 0; i < e->count; i++) {
+        label_set_drop(e->eval->store, e->labels[i]);
+    }
     free(e->labels);
     free(e->gone_ns);
     free(e->live);
@@ -296,10 +301,14 @@ bool entities_same(const struct eval_entities *a, const struct eval_entities *b)
 void entities_adopt(struct eval_entities *now, struct eval_entities *before)
 {
     table_clear(&now->table);
+    for (size_t i = 0; i < now->count; i++) {
+        label_set_drop(now->eval->store, now->labels[i]);
+    }
     now->count = 0;
     entities_reserve(now, before->count);
     for (size_t i = 0; i < before->count; i++) {
         now->labels[i] = before->labels[i];
+        label_set_hold(now->labels[i]);
         now->gone_ns[i] = before->gone_ns[i];
         table_add(&now->table, now->labels[i]->hash, (uint32_t)i);
     }

@@ -54,6 +54,8 @@ void aggregate_slots(struct eval_node *node)
     group_slots(node, !node->p.without, false);
     if (node->p.aggregate == AGGREGATE_QUANTILE) {
         members_build(node, node->count);
+    } else {
+        aggregate_index(node);
     }
 }
 

@@ -12,7 +12,7 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return x ^ x >> 32;
 }
 
-static uint64_t key_hash(const struct label_set *labels, const char *name)
+uint64_t key_hash(const struct label_set *labels, const char *name)
 {
     return mix((uint64_t)(uintptr_t)labels, (uint64_t)(uintptr_t)name);
 }

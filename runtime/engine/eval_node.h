@@ -132,6 +132,17 @@ struct eval_node {
     uint64_t *present, *unknown;
     uint64_t generation, seen[EVAL_INPUTS_MAX];
     bool built;
+    bool unique; /* no two slots can have the same labels */
+    /* Slots whose labels changed since the generation before; of an older one all may have. */
+    uint32_t *changed;
+    size_t changed_count, changed_capacity;
+    bool patched;            /* generation - 1 led to generation by `changed` alone */
+    uint64_t shape;          /* counts changes of the count and of index vectors */
+    struct table slot_table; /* SELECT: slots by series; AGGREGATE: groups by key */
+    uint32_t *free_slots;    /* that may be given to other label sets */
+    size_t free_count, free_capacity;
+    uint32_t *group_size; /* AGGREGATE: slots of the child in each group */
+    size_t child_count;   /* AGGREGATE: slots that the child had */
 
     uint32_t *left,
         *right; /* BINARY, REACHES: slot of each side; AGGREGATE, SET: group of a slot */
@@ -199,11 +210,30 @@ struct eval {
 /* eval_add.c */
 const struct expr *strip_parens(const struct expr *expr);
 
+/* eval_shape.c */
+bool node_is_scalar(const struct eval_node *node); /* one value without labels */
+/* Several slots may have the same labels, were it not for the metric's name: at most one of them is
+ * present. */
+bool node_may_repeat(const struct eval_node *node);
+/* Some slot may have a name that goes at the end of the expression. */
+bool node_may_drop(const struct eval_node *node);
 /* eval_slots.c */
 /* A slot more; false when there are too many. drop: the name goes at the end. */
 bool node_add(struct eval_node *node, const struct label_set *labels, const char *name, bool drop);
 /* The child's slots, with its names or without; drop: all names go at the end. */
 void copy_slots(struct eval_node *node, const struct eval_node *child, bool names, bool drop);
+/* Another label set in a slot that is there. */
+void node_set(struct eval_node *node, size_t slot, const struct label_set *labels, const char *name,
+              bool drop);
+/* eval_patch.c: what changes with single slots, without a rebuild; false when it cannot be done. */
+bool node_patch(struct eval_node *node, const uint64_t now[EVAL_INPUTS_MAX]);
+void select_index(struct eval_node *node);    /* after SELECT's slots were made anew */
+void aggregate_index(struct eval_node *node); /* the same of AGGREGATE */
+bool select_matches(const struct eval_node *node, uint32_t id);
+uint64_t key_hash(const struct label_set *labels, const char *name);
+/* eval_state.c */
+void state_reset(struct eval_node *node, size_t slot); /* as of a label set never seen before */
+/* eval_slots.c */
 void node_slots(struct eval_node *node); /* brings the slots up to date */
 void node_release(struct eval_node *node);
 bool node_has_state(const struct eval_node *node);

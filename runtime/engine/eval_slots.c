@@ -97,12 +97,32 @@ bool node_add(struct eval_node *node, const struct label_set *labels, const char
         return false;
     }
     node_reserve(node, node->count + 1);
+    label_set_hold(labels);
     node->labels[node->count] = labels;
     node->drops[node->count] = name && drop;
     node->names[node->count++] = name;
     node->any_name |= name != NULL;
     node->any_drop |= name && drop;
     return true;
+}
+
+void node_set(struct eval_node *node, size_t slot, const struct label_set *labels, const char *name,
+              bool drop)
+{
+    label_set_hold(labels);
+    label_set_drop(node->eval->store, node->labels[slot]);
+    node->labels[slot] = labels;
+    node->names[slot] = name;
+    node->drops[slot] = name && drop;
+    node->any_name |= name != NULL;
+    node->any_drop |= name && drop;
+}
+
+static void labels_drop(struct eval_node *node, const struct label_set **labels, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        label_set_drop(node->eval->store, labels[i]);
+    }
 }
 
 static void state_release(struct node_state *state)
@@ -120,6 +140,7 @@ static void state_release(struct node_state *state)
 void node_release(struct eval_node *node)
 {
     state_release(&node->state);
+    labels_drop(node, node->labels, node->count);
     free(node->labels);
     free(node->names);
     free(node->drops);
@@ -135,6 +156,10 @@ void node_release(struct eval_node *node)
         free(node->scratch_bits[i]);
     }
     free(node->newest_ms);
+    free(node->changed);
+    free(node->free_slots);
+    free(node->group_size);
+    table_release(&node->slot_table);
     free(node->fits);
     free(node->chance);
     free(node->variance);
@@ -170,29 +195,48 @@ static bool matcher_holds(const struct node_matcher *matcher, const struct serie
     return false;
 }
 
+bool select_matches(const struct eval_node *node, uint32_t id)
+{
+    for (size_t i = 0; i < node->p.matcher_count; i++) {
+        if (!matcher_holds(&node->p.matchers[i], &node->eval->store->series[id])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void select_add(struct eval_node *node, uint32_t id)
 {
     const struct series *series = &node->eval->store->series[id];
-    for (size_t i = 0; i < node->p.matcher_count; i++) {
-        if (!matcher_holds(&node->p.matchers[i], series)) {
-            return;
-        }
-    }
-    if (node_add(node, series->labels, series->name, false)) {
+    if (select_matches(node, id) && node_add(node, series->labels, series->name, false)) {
         node->left[node->count - 1] = id;
         node->contiguous &= id == node->left[0] + node->count - 1;
     }
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* In the order of their places, so that series born together lie together. */
 static void select_slots(struct eval_node *node)
 {
     const struct store *store = node->eval->store;
     node->contiguous = true;
     if (node->p.metric) {
         const struct store_metric *metric = &store->metrics[node->p.metric_id];
-        for (size_t i = 0; i < metric->count; i++) {
-            select_add(node, metric->series[i]);
+        uint32_t *ids = heap_alloc((metric->count + 1) * sizeof *ids);
+        if (metric->count > 0) {
+            memcpy(ids, metric->series, metric->count * sizeof *ids);
+            qsort(ids, metric->count, sizeof *ids, compare_ids);
         }
+        for (size_t i = 0; i < metric->count; i++) {
+            select_add(node, ids[i]);
+        }
+        free(ids);
+        select_index(node);
         return;
     }
     for (uint32_t id = 0; id < store->series_count; id++) {
@@ -525,6 +569,8 @@ static void rebuild(struct eval_node *node)
         node->present = node->unknown = NULL;
         node->left = node->right = NULL;
         node->capacity = 0;
+    } else {
+        labels_drop(node, labels, count);
     }
     node->count = 0;
     node->any_name = node->any_drop = node->overflow = false;
@@ -541,10 +587,13 @@ static void rebuild(struct eval_node *node)
             state_carry(node, labels, names, count, &old);
         }
         state_release(&old);
+        labels_drop(node, labels, count);
         free(labels);
         free(names);
     }
     node->generation++;
+    node->shape++;
+    node->patched = false;
     node->built = true;
 }
 
@@ -561,8 +610,11 @@ void node_slots(struct eval_node *node)
     if (node->foreign) { /* then an input is a scalar, whose slot is always the same */
         now[0] = node->foreign->generation;
     }
-    if (!node->built || memcmp(now, node->seen, sizeof now) != 0) {
-        memcpy(node->seen, now, sizeof now);
+    if (node->built && memcmp(now, node->seen, sizeof now) == 0) {
+        return;
+    }
+    if (!node->built || !node_patch(node, now)) {
         rebuild(node);
     }
+    memcpy(node->seen, now, sizeof now);
 }

@@ -21,6 +21,21 @@ static void state_move(struct eval_node *node, size_t to, struct node_state *old
     }
 }
 
+void state_reset(struct eval_node *node, size_t slot)
+{
+    struct node_state *state = &node->state;
+    if (state->lane) {
+        samples_lane_free(state->samples, state->lane[slot]);
+        state->lane[slot] = samples_lane_new(state->samples);
+    } else if (state->side) {
+        state->side[slot] = 0;
+    } else {
+        state->mean[slot] = state->variance[slot] = 0;
+        state->history[slot] = 0;
+        bit_clear(state->begun, slot);
+    }
+}
+
 /* Gives every slot the state it had under the same labels. */
 void state_carry(struct eval_node *node, const struct label_set **labels, const char **names,
                  size_t count, struct node_state *old)

@@ -7,141 +7,17 @@
 
 enum { LOOKBACK_S = 300, FUTURE_S = 600, METRICS_MAX = 1000000 };
 
-/* ---- interning ---- */
-
-const char *store_string(struct store *store, const char *text)
-{
-    uint64_t hash = XXH3_64bits(text, strlen(text));
-    size_t cursor = SIZE_MAX;
-    uint32_t at;
-    while ((at = table_next(&store->string_table, hash, &cursor)) != SLOT_NONE) {
-        if (strcmp(store->strings[at], text) == 0) {
-            return store->strings[at];
-        }
-    }
-    ARRAY_RESERVE(store->strings, store->string_count, store->string_capacity);
-    store->strings[store->string_count] = heap_strdup(text);
-    store->stats.bytes += strlen(text) + 1 + 2 * sizeof(void *);
-    table_add(&store->string_table, hash, (uint32_t)store->string_count);
-    return store->strings[store->string_count++];
-}
-
-static int compare_labels(const void *a, const void *b)
-{
-    return strcmp(((const struct label *)a)->name, ((const struct label *)b)->name);
-}
-
-/* The labels are interned strings, sorted. */
-static const struct label_set *intern_sorted(struct store *store, const struct label *labels,
-                                             size_t count)
-{
-    uint64_t hash = XXH3_64bits(labels, count * sizeof *labels);
-    size_t cursor = SIZE_MAX;
-    uint32_t at;
-    while ((at = table_next(&store->set_table, hash, &cursor)) != SLOT_NONE) {
-        const struct label_set *set = store->sets[at];
-        if (set->count == count &&
-            (count == 0 || memcmp(set->labels, labels, count * sizeof *labels) == 0)) {
-            return set;
-        }
-    }
-    struct label_set *set = heap_alloc(sizeof *set + count * sizeof *labels);
-    set->count = (uint32_t)count;
-    if (count > 0) {
-        memcpy(set->labels, labels, count * sizeof *labels);
-    }
-    set->hash = HASH_INIT; /* of the text, so that it is the same in every process */
-    for (size_t i = 0; i < count; i++) {
-        set->hash = hash_bytes(set->hash, labels[i].name, strlen(labels[i].name) + 1);
-        set->hash = hash_bytes(set->hash, labels[i].value, strlen(labels[i].value) + 1);
-    }
-    ARRAY_RESERVE(store->sets, store->set_count, store->set_capacity);
-    store->sets[store->set_count] = set;
-    store->stats.bytes += sizeof *set + count * sizeof *labels + 3 * sizeof(void *);
-    table_add(&store->set_table, hash, (uint32_t)store->set_count++);
-    return set;
-}
-
-const struct label_set *store_intern(struct store *store, const struct label *labels, size_t count)
-{
-    struct label sorted[STORE_LABELS_MAX];
-    size_t used = 0;
-    CHECK(count <= STORE_LABELS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        if (labels[i].value && labels[i].value[0] != '\0') {
-            sorted[used++] = (struct label){store_string(store, labels[i].name),
-                                            store_string(store, labels[i].value)};
-        }
-    }
-    qsort(sorted, used, sizeof *sorted, compare_labels);
-    return intern_sorted(store, sorted, used);
-}
-
-const struct label_set *store_project(struct store *store, const struct label_set *set,
-                                      const char *const *names, size_t count, bool keep)
-{
-    struct label kept[STORE_LABELS_MAX];
-    size_t used = 0;
-    for (size_t i = 0; i < set->count; i++) {
-        bool named = false;
-        for (size_t j = 0; j < count && !named; j++) {
-            named = strcmp(names[j], set->labels[i].name) == 0;
-        }
-        if (named == keep) {
-            kept[used++] = set->labels[i];
-        }
-    }
-    return used == set->count ? set : intern_sorted(store, kept, used);
-}
-
-const char *label_set_get(const struct label_set *set, const char *name)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        if (strcmp(set->labels[i].name, name) == 0) {
-            return set->labels[i].value;
-        }
-    }
-    return NULL;
-}
-
-static void print_byte(char *ret, size_t size, size_t *used, char byte)
-{
-    if (*used + 1 < size) {
-        ret[(*used)++] = byte;
-        ret[*used] = '\0';
-    }
-}
-
-char *label_set_print(const struct label_set *set, char *ret, size_t size)
-{
-    size_t used = 0;
-    if (size == 0) {
-        return ret;
-    }
-    ret[0] = '\0';
-    print_byte(ret, size, &used, '{');
-    for (size_t i = 0; i < set->count; i++) {
-        for (const char *p = set->labels[i].name; *p; p++) {
-            print_byte(ret, size, &used, *p);
-        }
-        print_byte(ret, size, &used, '=');
-        print_byte(ret, size, &used, '"');
-        for (const char *p = set->labels[i].value; *p; p++) {
-            if (*p == '"' || *p == '\\' || *p == '\n') {
-                print_byte(ret, size, &used, '\\');
-            }
-            print_byte(ret, size, &used, *p == '\n' ? 'n' : *p);
-        }
-        print_byte(ret, size, &used, '"');
-        if (i + 1 < set->count) {
-            print_byte(ret, size, &used, ',');
-        }
-    }
-    print_byte(ret, size, &used, '}');
-    return ret;
-}
-
 /* ---- the store ---- */
+
+/* The first place is nobody's: what leads to it is never present. */
+static void series_nobody(struct store *store)
+{
+    store->series_capacity = 64;
+    store->series = heap_resize(NULL, store->series_capacity * sizeof *store->series);
+    store->series[SERIES_NOBODY] = (struct series){.last_ms = MS_NEVER};
+    store->time_ms[SERIES_NOBODY] = store->before_ms[SERIES_NOBODY] = MS_NEVER;
+    store->series_count = SERIES_NOBODY + 1;
+}
 
 struct store *store_new(const struct store_limits *limits)
 {
@@ -162,9 +38,11 @@ struct store *store_new(const struct store_limits *limits)
         store->retention_ms = STORE_LIVE_MS;
     }
     /* Never moved, so that columns may point into them; only touched pages take memory. */
-    store->value = heap_alloc(store->limits.series_max * sizeof *store->value);
-    store->time_ms = heap_alloc(store->limits.series_max * sizeof *store->time_ms);
-    store->before_ms = heap_alloc(store->limits.series_max * sizeof *store->before_ms);
+    const size_t places = store->limits.series_max + SERIES_NOBODY + 1;
+    store->value = heap_alloc(places * sizeof *store->value);
+    store->time_ms = heap_alloc(places * sizeof *store->time_ms);
+    store->before_ms = heap_alloc(places * sizeof *store->before_ms);
+    series_nobody(store);
     return store;
 }
 
@@ -178,17 +56,14 @@ void store_free(struct store *store)
     }
     for (size_t i = 0; i < store->metric_count; i++) {
         free(store->metrics[i].series);
+        free(store->metrics[i].free);
+        free(store->metrics[i].log);
     }
     for (size_t i = 0; i < store->source_count; i++) {
         free(store->sources[i].name);
         free(store->sources[i].series);
     }
-    for (size_t i = 0; i < store->set_count; i++) {
-        free(store->sets[i]);
-    }
-    for (size_t i = 0; i < store->string_count; i++) {
-        free(store->strings[i]);
-    }
+    intern_free(store);
     free(store->series);
     free(store->value);
     free(store->time_ms);
@@ -196,12 +71,8 @@ void store_free(struct store *store)
     free(store->free_series);
     free(store->metrics);
     free(store->sources);
-    free(store->sets);
-    free(store->strings);
     table_release(&store->series_table);
     table_release(&store->metric_table);
-    table_release(&store->set_table);
-    table_release(&store->string_table);
     free(store);
 }
 
@@ -300,14 +171,44 @@ static enum status check_series(const struct store *store, const char *name,
             }
         }
     }
-    if (store->series_count - store->free_count >= store->limits.series_max) {
+    if (store->stats.born - store->stats.died >= store->limits.series_max) {
         return error_set(error, STATUS_LIMIT, "more than %zu series", store->limits.series_max);
     }
     return STATUS_OK;
 }
 
-static uint32_t series_place(struct store *store)
+/* The places that a metric has no series in are anybody's. */
+static void metric_release(struct store *store, struct store_metric *metric)
 {
+    while (metric->free_count > 0) {
+        ARRAY_RESERVE(store->free_series, store->free_count, store->free_capacity);
+        store->free_series[store->free_count++] = metric->free[--metric->free_count];
+    }
+    metric->log_count = 0;
+    metric->log_start = ++metric->generation;
+}
+
+/* All places are taken or kept for some metric. */
+static void places_release(struct store *store)
+{
+    for (size_t i = 0; i < store->metric_count; i++) {
+        if (store->metrics[i].free_count > 0) {
+            metric_release(store, &store->metrics[i]);
+        }
+    }
+    CHECK(store->free_count > 0);
+}
+
+/* A place that the metric had before, so that its series stay together; else one that is anybody's,
+ * else a new one. */
+static uint32_t series_place(struct store *store, struct store_metric *metric)
+{
+    if (metric->free_count > 0) {
+        return metric->free[--metric->free_count];
+    }
+    if (store->free_count == 0 && store->series_count > store->limits.series_max) {
+        places_release(store);
+    }
     if (store->free_count > 0) {
         return store->free_series[--store->free_count];
     }
@@ -318,31 +219,40 @@ static uint32_t series_place(struct store *store)
     return (uint32_t)store->series_count++;
 }
 
-/* Ascending order, so that series born together lie together. */
-static void metric_insert(struct store *store, struct store_metric *metric, uint32_t id)
+/* What has changed, for readers that know what was before; a log that is longer than the metric
+ * serves nobody. */
+static void metric_note(struct store *store, struct store_metric *metric, uint32_t id, bool born)
 {
-    ARRAY_RESERVE(metric->series, metric->count, metric->capacity);
-    size_t at = metric->count++;
-    for (; at > 0 && metric->series[at - 1] > id; at--) {
-        metric->series[at] = metric->series[at - 1];
+    enum { LOG_MIN = 1024 };
+    if (metric->log_count > LOG_MIN && metric->log_count > metric->count) {
+        metric->log_count = 0;
+        metric->log_start = metric->generation;
     }
-    metric->series[at] = id;
-    metric->generation = ++store->generation;
+    ARRAY_RESERVE(metric->log, metric->log_count, metric->log_capacity);
+    metric->log[metric->log_count++] = (struct store_event){id, born};
+    metric->generation++;
+    store->generation++;
 }
 
-static void series_born(struct store *store, uint32_t id, uint32_t source, uint32_t metric,
+static void series_born(struct store *store, uint32_t id, uint32_t source, uint32_t metric_id,
                         const struct label_set *labels)
 {
     struct store_source *owner = &store->sources[source];
-    store->series[id] = (struct series){.name = store->metrics[metric].name,
+    struct store_metric *metric = &store->metrics[metric_id];
+    label_set_hold(labels);
+    store->series[id] = (struct series){.name = metric->name,
                                         .labels = labels,
-                                        .metric = metric,
+                                        .metric = metric_id,
                                         .source = source,
+                                        .metric_at = (uint32_t)metric->count,
+                                        .source_at = (uint32_t)owner->count,
                                         .last_ms = MS_NEVER};
     store->value[id] = 0;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
-    table_add(&store->series_table, series_hash(store->metrics[metric].name, labels), id);
-    metric_insert(store, &store->metrics[metric], id);
+    table_add(&store->series_table, series_hash(metric->name, labels), id);
+    ARRAY_RESERVE(metric->series, metric->count, metric->capacity);
+    metric->series[metric->count++] = id;
+    metric_note(store, metric, id, true);
     ARRAY_RESERVE(owner->series, owner->count, owner->capacity);
     owner->series[owner->count++] = id;
     store->stats.born++;
@@ -359,7 +269,8 @@ enum status store_series(struct store *store, uint32_t source, const char *name,
         return status;
     }
     const struct label_set *set = store_intern(store, labels, count);
-    const char *interned = store_string(store, name);
+    const uint32_t metric = store_metric(store, name);
+    const char *interned = store->metrics[metric].name;
     uint64_t hash = series_hash(interned, set);
     size_t cursor = SIZE_MAX;
     uint32_t id;
@@ -375,8 +286,7 @@ enum status store_series(struct store *store, uint32_t source, const char *name,
             return STATUS_OK;
         }
     }
-    uint32_t metric = store_metric(store, name);
-    id = series_place(store);
+    id = series_place(store, &store->metrics[metric]);
     series_born(store, id, source, metric, set);
     *ret_series = id;
     return STATUS_OK;
@@ -499,15 +409,11 @@ bool store_warm(const struct store *store)
 
 /* ---- forgetting ---- */
 
-static void remove_id(uint32_t *ids, size_t *count, uint32_t id)
+/* The last of the list takes its place. */
+static void list_remove(uint32_t *ids, size_t *count, uint32_t at)
 {
-    size_t at = 0;
-    while (at < *count && ids[at] != id) {
-        at++;
-    }
     CHECK(at < *count);
-    memmove(ids + at, ids + at + 1, (*count - at - 1) * sizeof *ids);
-    --*count;
+    ids[at] = ids[--*count];
 }
 
 static void series_died(struct store *store, uint32_t id)
@@ -515,17 +421,25 @@ static void series_died(struct store *store, uint32_t id)
     struct series *series = &store->series[id];
     struct store_metric *metric = &store->metrics[series->metric];
     struct store_source *owner = &store->sources[series->source];
-    remove_id(metric->series, &metric->count, id);
-    remove_id(owner->series, &owner->count, id);
-    metric->generation = ++store->generation;
+    list_remove(metric->series, &metric->count, series->metric_at);
+    list_remove(owner->series, &owner->count, series->source_at);
+    if (series->metric_at < metric->count) {
+        store->series[metric->series[series->metric_at]].metric_at = series->metric_at;
+    }
+    if (series->source_at < owner->count) {
+        store->series[owner->series[series->source_at]].source_at = series->source_at;
+    }
+    metric_note(store, metric, id, false);
     table_remove(&store->series_table, series_hash(series->name, series->labels), id);
     store->stats.samples -= series->ring.count;
     store->stats.bytes -= (size_t)series->ring.capacity * 12;
     ring_release(&series->ring);
+    label_set_drop(store, series->labels);
     series->labels = NULL;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
-    ARRAY_RESERVE(store->free_series, store->free_count, store->free_capacity);
-    store->free_series[store->free_count++] = id;
+    ARRAY_RESERVE(metric->free, metric->free_count, metric->free_capacity);
+    metric->free[metric->free_count++] = id;
+    store->gone_count++;
     store->stats.died++;
 }
 
@@ -541,30 +455,57 @@ void store_let_go(struct store *store, uint32_t id)
     store->series[id].holders--;
 }
 
+static bool is_forgotten(const struct store *store, const struct series *series, int64_t now_ms,
+                         const bool *observed)
+{
+    int64_t keep = store->metrics[series->metric].remember_ms;
+    keep = keep > store->remember_ms ? keep : store->remember_ms;
+    keep = keep > store->retention_ms ? keep : store->retention_ms;
+    keep = keep > store->lookback_ms ? keep : store->lookback_ms;
+    if (series->last_ms >= now_ms - keep) {
+        return false;
+    }
+    if (!observed[series->source]) {
+        keep = keep > STORE_SILENT_KEEP_MS ? keep : STORE_SILENT_KEEP_MS;
+    }
+    return series->last_ms < now_ms - keep;
+}
+
+/* Large stores are gone over a part at a time. */
 void store_expire(struct store *store, struct instant now)
 {
-    for (uint32_t id = 0; id < store->series_count; id++) {
+    enum { PART_MIN = 65536, PARTS = 16 };
+    size_t part = store->series_count / PARTS;
+    part = part > PART_MIN ? part : PART_MIN;
+    part = part < store->series_count ? part : store->series_count;
+    bool *observed = heap_alloc(store->source_count + 1);
+    for (uint32_t i = 0; i < store->source_count; i++) {
+        observed[i] = store_source_observed(store, i, now);
+    }
+    const uint64_t gone = store->gone_count;
+    for (size_t i = 0; i < part; i++) {
+        const uint32_t id = store->expire_at < store->series_count ? store->expire_at : 0;
         const struct series *series = &store->series[id];
-        if (!series->labels || series->holders > 0) {
-            continue;
-        }
-        int64_t keep = store->metrics[series->metric].remember_ms;
-        keep = keep > store->remember_ms ? keep : store->remember_ms;
-        keep = keep > store->retention_ms ? keep : store->retention_ms;
-        keep = keep > store->lookback_ms ? keep : store->lookback_ms;
-        if (!store_source_observed(store, series->source, now)) {
-            keep = keep > STORE_SILENT_KEEP_MS ? keep : STORE_SILENT_KEEP_MS;
-        }
-        if (series->last_ms < instant_to_ms(now) - keep) {
+        store->expire_at = id + 1;
+        if (series->labels && series->holders == 0 &&
+            is_forgotten(store, series, instant_to_ms(now), observed)) {
+            struct store_metric *metric = &store->metrics[series->metric];
             series_died(store, id);
+            if (metric->count == 0) {
+                metric_release(store, metric);
+            }
         }
+    }
+    free(observed);
+    if (store->gone_count > gone || store->floating_count > store->set_count / 4) {
+        store_sweep(store);
     }
 }
 
 struct store_stats store_stats(const struct store *store)
 {
     struct store_stats stats = store->stats;
-    stats.series = store->series_count - store->free_count;
+    stats.series = stats.born - stats.died;
     stats.sources = store->source_count;
     stats.bytes += store->series_capacity * sizeof *store->series +
                    store->series_count *

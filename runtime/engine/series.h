@@ -27,10 +27,12 @@ struct label {
     const char *name, *value;
 };
 
-/* An interned set: equal sets are the same pointer; lives as long as its store. Sorted by name.
- * The metric name is not in it. */
+/* An interned set: equal sets are the same pointer. Sorted by name. The metric name is not in it.
+ * One that no series and no evaluator has is freed by store_expire(). */
 struct label_set {
     uint32_t count;
+    uint32_t index, holders; /* the store's own */
+    bool floating;           /* the store's own */
     uint64_t hash;
     struct label labels[];
 };
