@@ -138,6 +138,23 @@ static enum status add_conditions(struct engine *engine, struct policy_run *run,
     return STATUS_OK;
 }
 
+/* What the language has and this engine does not evaluate yet. */
+static enum status refuse_later(const struct program *program, struct error *error)
+{
+    if (program->recorded) {
+        return error_set(error, STATUS_LIMIT, "signal '%.64s': recorded signals are not evaluated",
+                         program->recorded->name.text);
+    }
+    for (const struct policy *p = program->policies; p; p = p->next) {
+        if (p->each_series) {
+            return error_set(error, STATUS_LIMIT,
+                             "policy '%.64s': policies for each series are not evaluated",
+                             p->name.text);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status policy_run_new(struct engine *engine, const struct policy *policy,
                                   struct error *error)
 {
@@ -202,6 +219,10 @@ struct engine *engine_new(const struct program *program, struct store *store,
     }
     engine->notices = heap_alloc(ENGINE_NOTICES_MAX * sizeof *engine->notices);
     engine->ledger.keep = ledger_window_of(program);
+    if (refuse_later(program, error) != STATUS_OK) {
+        engine_free(engine);
+        return NULL;
+    }
     for (const struct policy *policy = program->policies; policy; policy = policy->next) {
         if (policy_run_new(engine, policy, error) != STATUS_OK) {
             engine_free(engine);
