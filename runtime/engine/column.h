@@ -86,6 +86,7 @@ struct series {
     const struct label_set *labels; /* NULL: a free place */
     uint32_t metric, source;
     uint32_t holders; /* callers that keep its id */
+    bool doubtful;    /* heal wrote it from something unknown */
     uint64_t epoch;   /* of the source's answer that gave the newest sample */
     int64_t last_ms;  /* newest sample or marker */
     struct ring ring;
@@ -125,6 +126,8 @@ struct store {
     struct table metric_table;
     struct store_source *sources;
     size_t source_count, source_capacity, source_expected;
+    size_t own_sources;    /* among them: what heal itself writes */
+    size_t doubtful_count; /* series */
     struct label_set **sets;
     size_t set_count, set_capacity;
     struct table set_table;

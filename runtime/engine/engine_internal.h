@@ -2,6 +2,7 @@
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
+#include "runtime/engine/alert.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/ledger.h"
 
@@ -29,7 +30,8 @@ struct policy_run {
     const struct policy *policy;
     enum mode mode;
     struct pool_run *pool;
-    struct eval_watch *when, *clear; /* NULL where not written */
+    struct alert_rule *alerts;       /* for each series; else NULL */
+    struct eval_watch *when, *clear; /* NULL where not written, and for each series */
     struct eval_watch *signals[POLICY_SIGNALS_MAX];
     struct eval_watch *verify[RUNGS_MAX];
     const struct rung *rungs[RUNGS_MAX];
@@ -63,6 +65,7 @@ struct incident {
     uint64_t action_id;
     uint32_t rung;
     uint32_t notices; /* sent so far */
+    bool alerting;    /* for each series: bound to its alert */
     bool approved, probed, unresolved_told, bound_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
@@ -105,6 +108,7 @@ struct engine {
     struct notice *notices;
     size_t notice_count;
     struct ledger ledger;
+    struct alert_outside outside;
     struct instant now;
     bool stopped, stepped;
     char stopped_by[NAME_BYTES];
@@ -149,12 +153,23 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
 void incident_enter(struct engine *engine, struct incident *incident, enum incident_state state);
 void incident_step(struct engine *engine, struct incident *incident, struct effects *effects);
 void incident_remove(struct engine *engine, struct incident *incident);
+void incident_close(struct engine *engine, struct incident *incident, struct effects *effects,
+                    const char *reason);
+/* Of a policy that only notifies: a person is told, and it is held. */
+void incident_hand_over(struct engine *engine, struct incident *incident, struct effects *effects);
 void incident_escalate(struct engine *engine, struct incident *incident, struct effects *effects,
                        const char *fmt, ...) PRINTF_LIKE(4, 5);
 void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
                      struct effects *effects);
 void incident_answer(struct engine *engine, struct incident *incident, bool approve,
                      const struct input *input, struct effects *effects);
+
+/* engine_alert.c */
+NODISCARD enum status alerts_add(struct engine *engine, struct policy_run *run,
+                                 struct error *error);
+/* When all is added: the series ALERTS are written if something reads them. */
+NODISCARD enum status alerts_record(struct engine *engine, struct error *error);
+void alerts_step(struct engine *engine, struct policy_run *run, struct effects *effects);
 
 /* notice.c */
 void engine_notify(struct engine *engine, const struct record *record, const char *channel,

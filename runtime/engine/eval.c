@@ -29,6 +29,7 @@ void eval_free(struct eval *eval)
     for (size_t i = 0; i < eval->override_count; i++) {
         free(eval->overrides[i].metric);
     }
+    records_free(eval);
     free(eval->watches);
     free(eval->entities);
     free(eval->nodes);
@@ -133,6 +134,7 @@ void eval_adopt(struct eval *now, struct eval *before)
         }
     }
     windows_adopt(now);
+    records_adopt(now, before);
     for (size_t i = 0; i < now->entities_count; i++) {
         for (size_t j = 0; j < before->entities_count; j++) {
             if (entities_same(now->entities[i], before->entities[j])) {

@@ -82,6 +82,7 @@ static uint64_t node_hash(enum node_kind kind, const struct node_parameters *p,
         h = hash_text(hash_text(h, p->matchers[i].label), p->matchers[i].value);
         h = hash_number(h, (uint64_t)p->matchers[i].op);
     }
+    h = p->writes ? hash_number(h, p->writes) : h;
     h = hash_number(h, in[0] ? in[0]->hash : 0);
     return hash_number(h, in[1] ? in[1]->hash : 0);
 }
@@ -187,6 +188,7 @@ static struct eval_node *add_select(struct adding *a, const struct expr *expr)
         p.metric = store_string(a->eval->store, p.metric);
         p.metric_id = store_metric(a->eval->store, p.metric);
     }
+    p.writes = eval_write_count(a->eval, p.metric);
     return node_get(a, NODE_SELECT, &p, NULL, NULL);
 }
 
@@ -203,6 +205,7 @@ static bool may_repeat(const struct eval_node *node)
     switch (node->kind) {
     case NODE_NUMBER:
     case NODE_TIME:
+    case NODE_STEP:
     case NODE_ABSENT:
     case NODE_AGGREGATE:
     case NODE_RENAME: return false;

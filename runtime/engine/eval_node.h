@@ -8,6 +8,7 @@
 
 #include "runtime/engine/column.h"
 #include "runtime/engine/eval.h"
+#include "runtime/engine/eval_record.h"
 #include "runtime/engine/regex.h"
 #include "runtime/engine/samples.h"
 #include "stdlib/kernel.h"
@@ -37,7 +38,8 @@ enum node_kind {
     NODE_EWMA,
     NODE_MOMENTS, /* deviation of in[0] from its mean; the variance beside it */
     NODE_ZSCORE,  /* in[0] MOMENTS */
-    NODE_ZSCORE_COMPARE
+    NODE_ZSCORE_COMPARE,
+    NODE_STEP /* reads in[0] at its turn and has no slots: eval_record.h */
 };
 
 struct node_matcher {
@@ -61,6 +63,7 @@ struct node_parameters {
     size_t name_count, include_count;
     const char *metric; /* SELECT: or NULL */
     uint32_t metric_id;
+    uint32_t writes; /* SELECT: steps before it that write what it reads */
     struct node_matcher *matchers;
     size_t matcher_count;
 };
@@ -99,6 +102,7 @@ struct eval_node {
     const struct label_set **labels;
     const char **names;
     bool any_name, blind, scalar, overflow;
+    bool faulted; /* at this tick two slots here or below were one, of which one may be there */
     const double *values; /* own, or of the child or the store */
     double *own;
     uint64_t *present, *unknown;
@@ -109,6 +113,7 @@ struct eval_node {
         *right; /* BINARY, REACHES: slot of each side; AGGREGATE, SET: group of a slot */
     bool left_same, right_same; /* index vectors are 0, 1, 2, ... over all of the child */
     size_t group_count;         /* SET */
+    bool gathers;               /* SELECT: a step behind it writes what it reads */
     bool contiguous;            /* SELECT: series left[0], left[0] + 1, ... */
     int64_t *newest_ms;         /* SELECT: of each slot, when not contiguous */
     struct contention contention[2];
@@ -127,6 +132,8 @@ struct eval_node {
     bool outside; /* eval_add() has given it away: its column is read by others than nodes */
     enum node_run run;
     struct node_code *code;
+    eval_step_f *step; /* STEP */
+    void *step_context;
 };
 
 struct override {
@@ -142,6 +149,10 @@ struct eval {
     size_t entities_count, entities_capacity;
     struct eval_watch **watches;
     size_t watch_count, watch_capacity;
+    struct eval_record **records; /* recorded signals */
+    size_t record_count, record_capacity;
+    const char **writes; /* names that steps write, interned, one a step */
+    size_t write_count, write_capacity;
     struct override *overrides;
     size_t override_count, override_capacity;
     struct instant now;
@@ -187,6 +198,10 @@ void node_text(const struct eval_node *node, char *ret, size_t size);
 bool time_due(struct eval *eval);  /* whether this tick is timed */
 void time_tick(struct eval *eval); /* node_run() of all nodes */
 void time_free(struct eval *eval);
+/* eval_record.c */
+void step_run(struct eval_node *node);
+void records_free(struct eval *eval);
+void records_adopt(struct eval *now, struct eval *before);
 /* eval_entity.c */
 void entities_tick(struct eval_entities *entities);
 void entities_free(struct eval_entities *entities);

@@ -317,7 +317,7 @@ static void select_add(struct eval_node *node, uint32_t id)
 static void select_slots(struct eval_node *node)
 {
     const struct store *store = node->eval->store;
-    node->contiguous = true;
+    node->contiguous = !node->gathers;
     if (node->p.metric) {
         const struct store_metric *metric = &store->metrics[node->p.metric_id];
         for (size_t i = 0; i < metric->count; i++) {
@@ -591,6 +591,7 @@ static void build(struct eval_node *node)
     case NODE_MOMENTS:
     case NODE_ZSCORE:
     case NODE_ZSCORE_COMPARE: function_slots(node); break;
+    case NODE_STEP: break;
     }
 }
 

@@ -214,6 +214,9 @@ void engine_restore(struct engine *engine, const struct record *record)
  * has been true for a while goes on being so, and what was told is not told again. */
 static void policy_adopt(struct policy_run *run, const struct policy_run *old)
 {
+    if (run->alerts && old->alerts) {
+        alert_rule_adopt(run->alerts, old->alerts);
+    }
     engine_policy_resize(run);
     const size_t slots = run->slots < old->slots ? run->slots : old->slots;
     for (size_t slot = 0; slot < slots; slot++) {
@@ -254,6 +257,9 @@ void engine_adopt(struct engine *engine, struct engine *before)
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);
         if (run) {
             policy_adopt(run, old);
+        }
+        if (old->alerts) { /* what nobody took over ends */
+            recorder_retire(&old->alerts->recorder, before->now);
         }
     }
     for (size_t i = 0; i < before->incident_count; i++) {
