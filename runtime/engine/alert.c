@@ -136,7 +136,6 @@ void alert_rule_adopt(struct alert_rule *rule, struct alert_rule *from)
         rule->alerts[i]->slot = NO_SLOT;
     }
     table_fill(rule);
-    rule->generation = 0;
 }
 
 struct alert_about alert_about(const struct alert *alert, struct instant now)

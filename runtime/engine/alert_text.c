@@ -28,7 +28,11 @@ struct alert_texts {
 
 static enum status text_parse(struct text *text, struct error *error)
 {
-    return template_new(text->written, &text->template, error);
+    struct error reason = {""};
+    enum status status = template_new(text->written, &text->template, &reason);
+    return status == STATUS_OK
+               ? status
+               : error_set(error, status, "template of '%.64s': %s", text->name, reason.message);
 }
 
 static void text_release(struct text *text)

@@ -306,38 +306,32 @@ static void as_prometheus_what_is_not_seen_lasts_for_the_lookback(void **state)
     world_release(&world);
 }
 
-static void otherwise_unknown_neither_begins_nor_fires_nor_ends(void **state)
+static void otherwise_unknown_begins_nothing_and_ends_nothing(void **state)
 {
     (void)state;
     struct world world;
-    double x[] = {1, 1}, low[] = {0, 0};
+    double x[] = {1, 1}, low[] = {0, 0}, one[] = {1, 0};
     bool unseen[] = {true, true};
     world_init(&world,
-               HEAD "policy p for each series { about \"a\" when x > 0.5 for 2s "
+               HEAD "policy p for each series { about \"a\" when x > 0.5 for 5s "
                     "escalate to oncall }\n",
                2);
-    steps(&world, x, 2);
-    for (int i = 0; i < 5; i++) { /* within the grace of the sources it is still seen */
-        world_step(&world, x, unseen, NULL, 0);
-    }
-    assert_int_equal(engine_alert_count(world.engine), 2);
-    size_t firing = open_count(&world);
+    steps(&world, x, 6);
+    assert_int_equal(open_count(&world), 2);
     for (int i = 0; i < 600; i++) {
         world_step(&world, x, unseen, NULL, 0);
     }
-    assert_int_equal(open_count(&world), firing);
+    assert_int_equal(open_count(&world), 2);
+    assert_false(engine_policy(world.engine, 0).observed);
     step(&world, low);
     assert_int_equal(engine_alert_count(world.engine), 0);
-    x[1] = 0;
-    steps(&world, x, 2); /* pending, then out of sight: forgotten */
+    steps(&world, one, 2);
     assert_int_equal(engine_alert_count(world.engine), 1);
-    assert_false(engine_alert(world.engine, 0).firing);
-    for (int i = 0; i < 10; i++) {
-        world_step(&world, x, (bool[]){true, false}, NULL, 0);
-        if (i > 3) {
-            assert_int_equal(engine_alert_count(world.engine), open_count(&world));
-        }
+    for (int i = 0; i < 10; i++) { /* out of sight after the grace: not pending any more */
+        world_step(&world, one, (bool[]){true, false}, NULL, 0);
     }
+    assert_int_equal(engine_alert_count(world.engine), 0);
+    assert_int_equal(open_count(&world), 0);
     world_release(&world);
 }
 
@@ -402,13 +396,16 @@ static void after_a_restart_a_firing_alert_goes_on_and_is_not_told_again(void **
     struct world world;
     double x[] = {1, 1}, one[] = {1, 0};
     world_init(&world, HEAD "policy p for each series { about \"a\" when x > 0.5 for 5s" TAIL, 2);
-    steps(&world, x, 7);
+    step(&world, x);
+    struct instant began = world.now;
+    steps(&world, x, 6);
     assert_int_equal(open_count(&world), 2);
     world_restart(&world);
     assert_int_equal(open_count(&world), 2);
     step(&world, one);
     assert_int_equal(engine_alert_count(world.engine), 1);
     assert_true(engine_alert(world.engine, 0).firing);
+    assert_int_equal(engine_alert(world.engine, 0).active_at.ns, began.ns);
     assert_true(engine_alert(world.engine, 0).incident != 0);
     assert_int_equal(open_count(&world), 2);
     steps(&world, one, 299); /* windows may still be empty: what is gone is not yet resolved */
@@ -419,6 +416,79 @@ static void after_a_restart_a_firing_alert_goes_on_and_is_not_told_again(void **
     assert_int_equal(world_count(&world, RECORD_ESCALATED), 2);
     world_release(&world);
 }
+
+/* ---- templates ---- */
+
+#if __has_include("runtime/engine/template.h")
+
+static void texts_are_templates_over_the_series_and_its_value_now(void **state)
+{
+    (void)state;
+    struct world world;
+    double x[] = {2}, more[] = {1500};
+    world_init(&world,
+               HEAD "policy p for each series { about \"a\" when x > 0.5 "
+                    "label of = \"{{ $labels.w }}-{{ .Labels.__name__ }}\" "
+                    "annotation summary = \"{{ $labels.w }} is {{ $value | humanize }}\" "
+                    "annotation bad = \"{{ query \\\"up\\\" }}\"" TAIL,
+               1);
+    step(&world, x);
+    assert_string_equal(label_of(&world, 0, "of"), "e0-x");
+    assert_string_equal(engine_incident(world.engine, 0).text, "e0 is 2");
+    struct instant began = world.now;
+    step(&world, more);
+    char text[200];
+    assert_string_equal(engine_alert_annotation(world.engine, 0, 0, text, sizeof text), "summary");
+    assert_string_equal(text, "e0 is 1.5k");
+    engine_alert_annotation(world.engine, 0, 1, text, sizeof text);
+    assert_non_null(strstr(text, "<error expanding template:"));
+    assert_int_equal(engine_alert(world.engine, 0).active_at.ns, began.ns);
+    world_release(&world);
+}
+
+static void an_alert_whose_labels_change_with_its_value_is_another_one(void **state)
+{
+    (void)state;
+    struct world world;
+    double x[] = {1, 1};
+    world_init(&world,
+               HEAD "policy p for each series { about \"a\" when x > 0.5 for 3s "
+                    "label level = \"{{ if gt $value 10.0 }}high{{ end }}\"" TAIL
+                    "policy q for each series { about \"a\" when ALERTS{alertname=\"p\"}" TAIL,
+               2);
+    for (int i = 0; i < 20; i++) {
+        x[0] = i % 3 == 0 ? 20 : 1;
+        step(&world, x);
+        if (i > 4) {
+            assert_false(engine_alert(world.engine, 0).firing !=
+                             engine_alert(world.engine, 1).firing &&
+                         engine_alert(world.engine, 0).incident == 0 &&
+                         engine_alert(world.engine, 1).incident == 0);
+        }
+        size_t first = alert_of(&world, 0);
+        assert_false(engine_alert(world.engine, first).firing);
+        const char *level = label_of(&world, first, "level");
+        assert_int_equal(level != NULL, x[0] > 10);
+    }
+    assert_int_equal(open_count(&world), 1 + 2); /* e1, and q of both */
+    world_release(&world);
+}
+
+static void a_policy_with_a_bad_template_is_not_loaded(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error error = {""};
+    world_init(&world, HEAD "policy p for each series { about \"a\" when x > 0.5" TAIL, 1);
+    struct pair bad = {.name.text = "summary", .value = "{{ $labels.", .next = NULL};
+    world.program->policies->annotations = &bad;
+    assert_null(engine_new(world.program, world.store, &world.host, &error));
+    assert_non_null(strstr(error.message, "summary"));
+    world.program->policies->annotations = NULL;
+    world_release(&world);
+}
+
+#endif
 
 /* ---- the series ALERTS ---- */
 
@@ -497,10 +567,15 @@ int main(void)
         cmocka_unit_test(an_evaluation_that_matches_many_to_many_fails_and_alerts_stay),
         cmocka_unit_test(a_number_is_an_alert_without_labels),
         cmocka_unit_test(as_prometheus_what_is_not_seen_lasts_for_the_lookback),
-        cmocka_unit_test(otherwise_unknown_neither_begins_nor_fires_nor_ends),
+        cmocka_unit_test(otherwise_unknown_begins_nothing_and_ends_nothing),
         cmocka_unit_test(a_firing_alert_is_told_once_with_its_summary),
         cmocka_unit_test(long_labels_are_cut_and_still_tell_alerts_apart),
         cmocka_unit_test(after_a_restart_a_firing_alert_goes_on_and_is_not_told_again),
+#if __has_include("runtime/engine/template.h")
+        cmocka_unit_test(texts_are_templates_over_the_series_and_its_value_now),
+        cmocka_unit_test(an_alert_whose_labels_change_with_its_value_is_another_one),
+        cmocka_unit_test(a_policy_with_a_bad_template_is_not_loaded),
+#endif
         cmocka_unit_test(alerts_are_series_only_where_something_reads_them),
         cmocka_unit_test(
             a_policy_behind_reads_the_alerts_of_this_tick_one_before_those_of_the_last),

@@ -168,6 +168,42 @@ static void several_signals_of_one_name_add_up_in_their_order(void **state)
     world_release(&world);
 }
 
+static void what_one_signal_ends_another_that_writes_it_goes_on_with(void **state)
+{
+    (void)state;
+    struct world world;
+    double high[] = {9}, low[] = {1};
+    world_init(&world,
+               HEAD "signal rec{w=\"e1\"} = x\nsignal rec{w=\"e1\"} = x > 5\n" VIEW("v", "rec"), 1);
+    step(&world, high);
+    assert_same(seen(&world, "v", 1), 9);
+    step(&world, low);
+    assert_same(seen(&world, "v", 1), 1);
+    world_release(&world);
+}
+
+static void a_policy_before_is_told_the_value_that_it_saw(void **state)
+{
+    (void)state;
+    struct world world;
+    double x[] = {6};
+    world_init(&world,
+               HEAD "policy p { about \"a\" when rec > 5 signal r = rec > 0 escalate to oncall }\n"
+                    "signal rec = x\n",
+               1);
+    step(&world, x);
+    assert_int_equal(engine_incident_count(world.engine), 0);
+    x[0] = 9;
+    step(&world, x);
+    bool told = false;
+    for (size_t i = 0; i < world.record_count; i++) {
+        const struct record *record = &world.records[i];
+        told |= record->kind == RECORD_CONCLUDED && strstr(record->text, "; r = 6");
+    }
+    assert_true(told);
+    world_release(&world);
+}
+
 static void windows_and_offsets_reach_over_what_was_recorded(void **state)
 {
     (void)state;
@@ -396,6 +432,8 @@ int main(void)
             over_random_presence_a_reader_behind_sees_now_and_one_before_the_last_time),
         cmocka_unit_test(a_signal_may_count_on_itself),
         cmocka_unit_test(several_signals_of_one_name_add_up_in_their_order),
+        cmocka_unit_test(what_one_signal_ends_another_that_writes_it_goes_on_with),
+        cmocka_unit_test(a_policy_before_is_told_the_value_that_it_saw),
         cmocka_unit_test(windows_and_offsets_reach_over_what_was_recorded),
         cmocka_unit_test(a_number_and_the_time_are_recorded_as_one_series),
         cmocka_unit_test(a_selector_without_a_name_sees_what_was_recorded_before_it),
