@@ -90,8 +90,19 @@ enum status alert_rule_record(struct alert_rule *rule, struct error *error)
     return STATUS_OK;
 }
 
-static void alert_free(struct alert *alert)
+static void series_let_go(const struct alert_rule *rule, struct alert *alert)
 {
+    for (size_t i = 0; i < ARRAY_LEN(alert->series); i++) {
+        if (alert->series[i] != SLOT_NONE) {
+            store_let_go(rule->store, alert->series[i]);
+            alert->series[i] = SLOT_NONE;
+        }
+    }
+}
+
+static void alert_free(const struct alert_rule *rule, struct alert *alert)
+{
+    series_let_go(rule, alert);
     alert_labels_release(&alert->labels);
     free(alert);
 }
@@ -102,7 +113,7 @@ void alert_rule_free(struct alert_rule *rule)
         return;
     }
     for (size_t i = 0; i < rule->count; i++) {
-        alert_free(rule->alerts[i]);
+        alert_free(rule, rule->alerts[i]);
     }
     recorder_release(&rule->recorder);
     alert_texts_free(rule->texts);
@@ -124,6 +135,12 @@ void alert_rule_adopt(struct alert_rule *rule, struct alert_rule *from)
     rule->capacity = from->capacity;
     from->alerts = NULL;
     from->count = from->capacity = 0;
+    free(rule->resolved);
+    rule->resolved = from->resolved;
+    rule->resolved_count = from->resolved_count;
+    rule->resolved_capacity = from->resolved_capacity;
+    from->resolved = NULL;
+    from->resolved_count = from->resolved_capacity = 0;
     rule->last = from->last;
     rule->first = from->first;
     rule->failures = from->failures;
@@ -183,6 +200,7 @@ static struct alert *alert_new(struct alert_rule *rule)
     alert->labels = rule->scratch;
     rule->scratch = (struct alert_labels){0};
     alert->slot = NO_SLOT;
+    alert->series[0] = alert->series[1] = SLOT_NONE;
     ARRAY_RESERVE(rule->alerts, rule->count, rule->capacity);
     rule->alerts[rule->count++] = alert;
     if ((rule->table->count + 1) * REHASH_PER_LOAD > rule->table->capacity) {
@@ -257,7 +275,7 @@ static void alert_end(struct alert_rule *rule, struct alert *alert)
     if (alert->slot != NO_SLOT && rule->at[alert->slot] == alert) {
         rule->at[alert->slot] = NULL;
     }
-    alert_free(alert);
+    alert_free(rule, alert);
 }
 
 /* Its series is there. */
@@ -328,15 +346,6 @@ static void fail(struct alert_rule *rule, size_t count)
 
 /* ---- ALERTS ---- */
 
-static void record_series(struct alert_rule *rule, const char *name, const struct label *labels,
-                          size_t count, double value)
-{
-    uint32_t series;
-    if (recorder_series(&rule->recorder, name, labels, count, &series)) {
-        (void)recorder_add(&rule->recorder, series, value);
-    }
-}
-
 /* Prometheus leaves a label that became empty as it is written. */
 static size_t record_labels(const struct alert_rule *rule, const struct alert *alert,
                             struct label ret[STORE_LABELS_MAX])
@@ -358,23 +367,49 @@ static size_t record_labels(const struct alert_rule *rule, const struct alert *a
     return count;
 }
 
+/* The series that say that the alert is there, and in which state. */
+static void make_series(struct alert_rule *rule, struct alert *alert)
+{
+    struct label labels[STORE_LABELS_MAX];
+    size_t count = record_labels(rule, alert, labels);
+    series_let_go(rule, alert);
+    alert->series_firing = alert->firing;
+    bool for_state =
+        recorder_series(&rule->recorder, ALERTS_FOR_STATE_NAME, labels, count, &alert->series[1]);
+    for (size_t l = 0; l < count; l++) { /* the state takes the place of such a label */
+        if (strcmp(labels[l].name, STATE_LABEL) == 0) {
+            labels[l] = labels[--count];
+        }
+    }
+    labels[count++] = (struct label){STATE_LABEL, alert->firing ? "firing" : "pending"};
+    bool state = recorder_series(&rule->recorder, ALERTS_NAME, labels, count, &alert->series[0]);
+    const bool made[] = {state, for_state};
+    for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+        if (made[i]) {
+            store_hold(rule->store, alert->series[i]);
+        } else {
+            alert->series[i] = SLOT_NONE;
+        }
+    }
+}
+
 static void record_alerts(struct alert_rule *rule, struct instant now)
 {
     for (size_t i = 0; i < rule->count; i++) {
-        const struct alert *alert = rule->alerts[i];
-        struct label labels[STORE_LABELS_MAX];
-        size_t count = record_labels(rule, alert, labels);
-        int64_t since = alert->active_at.ns / NS_PER_S;
-        record_series(rule, ALERTS_FOR_STATE_NAME, labels, count, (double)since);
-        for (size_t l = 0; l < count; l++) { /* the state takes the place of such a label */
-            if (strcmp(labels[l].name, STATE_LABEL) == 0) {
-                labels[l] = labels[--count];
+        struct alert *alert = rule->alerts[i];
+        if (alert->series[0] == SLOT_NONE || alert->series_firing != alert->firing) {
+            make_series(rule, alert);
+        }
+        const double values[] = {1, (double)(alert->active_at.ns / NS_PER_S)};
+        for (size_t s = 0; s < ARRAY_LEN(values); s++) {
+            if (alert->series[s] != SLOT_NONE) {
+                recorder_add(&rule->recorder, alert->series[s], values[s]);
             }
         }
-        labels[count++] = (struct label){STATE_LABEL, alert->firing ? "firing" : "pending"};
-        record_series(rule, ALERTS_NAME, labels, count, 1);
     }
-    recorder_end(&rule->recorder, now);
+    if (!recorder_end(&rule->recorder, now)) {
+        rule->failures++; /* labels that only the state of the alert tells apart */
+    }
 }
 
 /* ---- a step ---- */
@@ -391,7 +426,6 @@ static size_t count_unknown(const struct alert_rule *rule, const struct eval_col
 void alert_rule_step(struct alert_rule *rule, struct instant now)
 {
     rule->ran = rule->last.ns == 0 || now.ns - rule->last.ns >= rule->settings.every.ns;
-    rule->resolved_count = 0;
     if (!rule->ran) {
         return;
     }

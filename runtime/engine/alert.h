@@ -29,6 +29,8 @@ struct alert {
     size_t slot; /* of its series, or SIZE_MAX */
     uint64_t stamp;
     double next_value;
+    uint32_t series[2]; /* ALERTS and ALERTS_FOR_STATE, held; UINT32_MAX: not made yet */
+    bool series_firing; /* the state that series[0] says */
 };
 
 struct alert_rule_settings {
@@ -45,7 +47,7 @@ struct alert_rule {
     struct alert_texts *texts;
     struct alert **alerts; /* in the order in which they began */
     size_t count, capacity;
-    uint64_t *resolved; /* incidents whose alert ended at this step */
+    uint64_t *resolved; /* incidents whose alert has ended: the caller takes them out */
     size_t resolved_count, resolved_capacity;
     struct instant last, first; /* evaluations; ns 0: never */
     bool ran;                   /* evaluated at this step */

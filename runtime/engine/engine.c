@@ -228,7 +228,6 @@ struct engine *engine_new(const struct program *program, struct store *store,
     for (size_t i = 0; i < host->override_count; i++) {
         eval_override(engine->eval, host->overrides[i].signal, host->overrides[i].metric);
     }
-    engine->notices = heap_alloc(ENGINE_NOTICES_MAX * sizeof *engine->notices);
     engine->ledger.keep = ledger_window_of(program);
     engine->outside =
         (struct alert_outside){host->external, host->external_count, host->external_url};
@@ -262,7 +261,9 @@ void engine_free(struct engine *engine)
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
-    free(engine->notices);
+    while (engine->notice_count > 0) {
+        notice_remove(engine, engine->notice_count - 1);
+    }
     ledger_release(&engine->ledger);
     eval_free(engine->eval);
     free(engine);
@@ -587,7 +588,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
         struct policy_run *run = engine->policies[i];
         run->ran = false;
         bool due = run->last.ns == 0 || now.ns - run->last.ns >= run->every.ns;
-        if (run->alerts ? run->alerts->ran : due) {
+        if (run->alerts ? alerts_due(run) : due) {
             step_policy(engine, run, effects);
         }
     }

@@ -59,7 +59,12 @@ struct engine_host {
     uint32_t epoch;           /* of this life of the engine; grows with every start */
 };
 
-enum { ENGINE_NUMBERS_MAX = 4, ENGINE_INCIDENTS_MAX = 65536, INCIDENT_OPEN_MAX_PER_TICK = 1000 };
+enum {
+    ENGINE_NUMBERS_MAX = 4,
+    ENGINE_INCIDENTS_MAX = 65536,
+    INCIDENT_OPEN_MAX_PER_TICK = 1000,
+    INCIDENT_CLOSE_MAX_PER_TICK = 1000 /* for each series */
+};
 
 enum input_kind {
     INPUT_RESULT,   /* of a DISPATCH or PROBE: id, outcome, text */

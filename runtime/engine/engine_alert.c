@@ -102,6 +102,7 @@ static void open_incident(struct engine *engine, struct policy_run *run, struct 
     char value[64];
     alert->incident = incident->id;
     incident->alerting = true;
+    run->bound++;
     target_text(alert, incident->target);
     incident_text(run->alerts, alert, engine->now, incident->text);
     engine->counters.opened++;
@@ -114,37 +115,56 @@ static void open_incident(struct engine *engine, struct policy_run *run, struct 
     incident_hand_over(engine, incident, effects);
 }
 
+/* Incidents are in the order of their ids. */
 static struct incident *incident_of(const struct engine *engine, uint64_t id)
 {
-    for (size_t i = engine->incident_count; i > 0; i--) {
-        if (engine->incidents[i - 1]->id == id) {
-            return engine->incidents[i - 1];
+    size_t low = 0, high = engine->incident_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (engine->incidents[middle]->id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return NULL;
+    bool found = low < engine->incident_count && engine->incidents[low]->id == id;
+    return found ? engine->incidents[low] : NULL;
 }
 
 static void close_resolved(struct engine *engine, struct policy_run *run, struct effects *effects)
 {
-    for (size_t i = 0; i < run->alerts->resolved_count; i++) {
-        struct incident *incident = incident_of(engine, run->alerts->resolved[i]);
+    struct alert_rule *rule = run->alerts;
+    for (size_t i = 0; i < INCIDENT_CLOSE_MAX_PER_TICK && rule->resolved_count > 0; i++) {
+        struct incident *incident = incident_of(engine, rule->resolved[--rule->resolved_count]);
         if (incident) {
             incident_close(engine, incident, effects, "resolved");
         }
     }
 }
 
-/* ---- after a restart ---- */
-
-static size_t count_unbound(const struct engine *engine, const struct policy_run *run)
+static void open_firing(struct engine *engine, struct policy_run *run, struct effects *effects)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < engine->incident_count; i++) {
-        const struct incident *incident = engine->incidents[i];
-        count += incident->run == run && !incident->alerting;
+    struct alert_rule *rule = run->alerts;
+    size_t opened = 0;
+    run->backlog = rule->resolved_count > 0;
+    for (size_t i = 0; i < rule->count; i++) {
+        struct alert *alert = rule->alerts[i];
+        if (!alert->firing || alert->incident) {
+            continue;
+        }
+        if (engine->incident_count >= ENGINE_INCIDENTS_MAX) {
+            engine->counters.dropped_incidents++;
+            return;
+        }
+        if (opened++ == INCIDENT_OPEN_MAX_PER_TICK) {
+            run->backlog = true;
+            return;
+        }
+        open_incident(engine, run, alert, effects);
     }
-    return count;
 }
+
+/* ---- after a restart ---- */
 
 static void bind_alert(const struct engine *engine, struct policy_run *run, struct alert *alert)
 {
@@ -154,6 +174,7 @@ static void bind_alert(const struct engine *engine, struct policy_run *run, stru
         struct incident *incident = engine->incidents[i];
         if (incident->run == run && !incident->alerting && strcmp(incident->target, target) == 0) {
             incident->alerting = true;
+            run->bound++;
             alert->incident = incident->id;
             alert->firing = true;
             alert->active_at = (struct instant){incident->opened.ns - run->hold.ns};
@@ -166,7 +187,7 @@ static void bind_alert(const struct engine *engine, struct policy_run *run, stru
 static void bind_alerts(struct engine *engine, struct policy_run *run, struct effects *effects)
 {
     const struct alert_rule *rule = run->alerts;
-    if (run->open == 0 || count_unbound(engine, run) == 0) {
+    if (run->open == run->bound) {
         return;
     }
     for (size_t i = 0; i < rule->count; i++) {
@@ -188,25 +209,19 @@ static void bind_alerts(struct engine *engine, struct policy_run *run, struct ef
 
 /* ---- a step ---- */
 
+bool alerts_due(const struct policy_run *run)
+{
+    return run->alerts->ran || run->backlog;
+}
+
 void alerts_step(struct engine *engine, struct policy_run *run, struct effects *effects)
 {
-    struct alert_rule *rule = run->alerts;
-    size_t opened = 0;
-    close_resolved(engine, run, effects);
-    bind_alerts(engine, run, effects);
-    for (size_t i = 0; i < rule->count && opened < INCIDENT_OPEN_MAX_PER_TICK; i++) {
-        struct alert *alert = rule->alerts[i];
-        if (!alert->firing || alert->incident) {
-            continue;
-        }
-        if (engine->incident_count >= ENGINE_INCIDENTS_MAX) {
-            engine->counters.dropped_incidents++;
-            break;
-        }
-        opened++;
-        open_incident(engine, run, alert, effects);
+    if (run->alerts->ran) {
+        bind_alerts(engine, run, effects);
+        run->unknown_count = run->alerts->unknown_count;
     }
-    run->unknown_count = rule->unknown_count;
+    close_resolved(engine, run, effects);
+    open_firing(engine, run, effects);
 }
 
 /* ---- views ---- */

@@ -37,6 +37,8 @@ struct policy_run {
     const struct rung *rungs[RUNGS_MAX];
     size_t rung_count, signal_count;
     struct duration every, hold, clear_hold;
+    bool backlog;        /* for each series: incidents wait to be opened or closed */
+    size_t bound;        /* for each series: open incidents that have their alert */
     bool as_prometheus;  /* on missing as prometheus: membership alone decides */
     bool ran;            /* evaluated at this step */
     struct instant last; /* ns 0: never */
@@ -105,7 +107,7 @@ struct engine {
     size_t incident_count, incident_capacity;
     struct memory *memories;
     size_t memory_count, memory_capacity;
-    struct notice *notices;
+    struct notice *notices[ENGINE_NOTICES_MAX]; /* oldest first */
     size_t notice_count;
     struct ledger ledger;
     struct alert_outside outside;
@@ -169,11 +171,15 @@ NODISCARD enum status alerts_add(struct engine *engine, struct policy_run *run,
                                  struct error *error);
 /* When all is added: the series ALERTS are written if something reads them. */
 NODISCARD enum status alerts_record(struct engine *engine, struct error *error);
+/* True when there is something to do at this step. */
+bool alerts_due(const struct policy_run *run);
 void alerts_step(struct engine *engine, struct policy_run *run, struct effects *effects);
 
 /* notice.c */
 void engine_notify(struct engine *engine, const struct record *record, const char *channel,
                    uint64_t id);
+/* Forgets the index-th notice. */
+void notice_remove(struct engine *engine, size_t index);
 void notices_send(struct engine *engine, struct effects *effects);
 void notice_delivered(struct engine *engine, const struct input *input, struct effects *effects);
 

@@ -151,8 +151,13 @@ struct eval {
     size_t watch_count, watch_capacity;
     struct eval_record **records; /* recorded signals */
     size_t record_count, record_capacity;
-    const char **writes; /* names that steps write, interned, one a step */
+    struct write {        /* names that steps write */
+        const char *name; /* interned */
+        uint32_t steps;   /* that write it */
+        size_t seen;      /* nodes before the last of them */
+    } *writes;
     size_t write_count, write_capacity;
+    uint32_t write_steps; /* of all names */
     struct override *overrides;
     size_t override_count, override_capacity;
     struct instant now;

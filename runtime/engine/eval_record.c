@@ -45,27 +45,45 @@ void step_run(struct eval_node *node)
     }
 }
 
+static struct write *write_of(struct eval *eval, const char *name)
+{
+    for (size_t i = 0; i < eval->write_count; i++) {
+        if (eval->writes[i].name == name) {
+            return &eval->writes[i];
+        }
+    }
+    ARRAY_RESERVE(eval->writes, eval->write_count, eval->write_capacity);
+    eval->writes[eval->write_count] = (struct write){.name = name};
+    return &eval->writes[eval->write_count++];
+}
+
 void eval_writes(struct eval *eval, const char *name)
 {
     name = store_string(eval->store, name);
-    ARRAY_RESERVE(eval->writes, eval->write_count, eval->write_capacity);
-    eval->writes[eval->write_count++] = name;
-    for (size_t i = 0; i < eval->node_count; i++) {
+    struct write *write = write_of(eval, name);
+    write->steps++;
+    eval->write_steps++;
+    for (size_t i = write->seen; i < eval->node_count; i++) {
         struct eval_node *node = eval->nodes[i];
         if (node->kind == NODE_SELECT && (!node->p.metric || node->p.metric == name)) {
             node->gathers = true; /* its values must outlast what the step writes */
             node->built = false;
         }
     }
+    write->seen = eval->node_count;
 }
 
 uint32_t eval_write_count(const struct eval *eval, const char *name)
 {
-    uint32_t count = 0;
-    for (size_t i = 0; i < eval->write_count; i++) {
-        count += !name || strcmp(eval->writes[i], name) == 0;
+    if (!name) {
+        return eval->write_steps;
     }
-    return count;
+    for (size_t i = 0; i < eval->write_count; i++) {
+        if (strcmp(eval->writes[i].name, name) == 0) {
+            return eval->writes[i].steps;
+        }
+    }
+    return 0;
 }
 
 bool eval_reads(const struct eval *eval, const char *name)
@@ -132,60 +150,92 @@ bool recorder_series(struct recorder *recorder, const char *name, const struct l
                         &error) == STATUS_OK;
 }
 
-bool recorder_add(struct recorder *recorder, uint32_t series, double value)
+void recorder_add(struct recorder *recorder, uint32_t series, double value)
 {
-    const size_t words = series / 64 + 1;
-    if (words > recorder->mark_words) {
-        size_t wanted = words * 2;
-        recorder->marks = heap_resize(recorder->marks, wanted * sizeof *recorder->marks);
-        memset(recorder->marks + recorder->mark_words, 0,
-               (wanted - recorder->mark_words) * sizeof *recorder->marks);
-        recorder->mark_words = wanted;
-    }
-    if (bit_get(recorder->marks, series)) {
-        return false;
-    }
-    bit_set(recorder->marks, series);
     ARRAY_RESERVE(recorder->now, recorder->now_count, recorder->now_capacity);
     recorder->now[recorder->now_count++] = (struct written){series, value};
-    return true;
 }
 
-void recorder_drop(struct recorder *recorder)
+static bool same_as_before(const struct recorder *recorder)
+{
+    bool same = recorder->now_count == recorder->before_count;
+    for (size_t i = 0; i < recorder->now_count && same; i++) {
+        same = recorder->now[i].series == recorder->before[i];
+    }
+    return same;
+}
+
+static void reserve_marks(struct recorder *recorder)
+{
+    const size_t words = BIT_WORDS(recorder->store->series_count);
+    if (words > recorder->mark_words) {
+        recorder->marks = heap_resize(recorder->marks, words * 2 * sizeof *recorder->marks);
+        memset(recorder->marks + recorder->mark_words, 0,
+               (words * 2 - recorder->mark_words) * sizeof *recorder->marks);
+        recorder->mark_words = words * 2;
+    }
+}
+
+static void clear_marks(struct recorder *recorder)
 {
     for (size_t i = 0; i < recorder->now_count; i++) {
         bit_clear(recorder->marks, recorder->now[i].series);
     }
-    recorder->now_count = 0;
+}
+
+/* False when a series is there twice. */
+static bool mark_now(struct recorder *recorder)
+{
+    reserve_marks(recorder);
+    for (size_t i = 0; i < recorder->now_count; i++) {
+        if (bit_get(recorder->marks, recorder->now[i].series)) {
+            clear_marks(recorder);
+            return false;
+        }
+        bit_set(recorder->marks, recorder->now[i].series);
+    }
+    return true;
 }
 
 /* Unless another step has written it at this very time: then it goes on. */
-static void end_series(struct recorder *recorder, uint32_t series, struct instant now)
+static void end_series(const struct recorder *recorder, uint32_t series, struct instant now)
 {
     if (recorder->store->series[series].last_ms < instant_to_ms(now)) {
         store_stale(recorder->store, series, now);
     }
 }
 
-void recorder_end(struct recorder *recorder, struct instant now)
+/* What was written before and is not now ends; what is written now is held. */
+static void replace_before(struct recorder *recorder, struct instant now)
 {
-    struct store *store = recorder->store;
     for (size_t i = 0; i < recorder->before_count; i++) {
-        const uint32_t series = recorder->before[i];
-        if (series / 64 >= recorder->mark_words || !bit_get(recorder->marks, series)) {
-            end_series(recorder, series, now);
+        if (!bit_get(recorder->marks, recorder->before[i])) {
+            end_series(recorder, recorder->before[i], now);
         }
     }
     for (size_t i = 0; i < recorder->now_count; i++) {
-        store_hold(store, recorder->now[i].series);
-        (void)store_append(store, recorder->now[i].series, now, now, recorder->now[i].value);
+        store_hold(recorder->store, recorder->now[i].series);
     }
     let_go_before(recorder);
     for (size_t i = 0; i < recorder->now_count; i++) {
         ARRAY_RESERVE(recorder->before, recorder->before_count, recorder->before_capacity);
         recorder->before[recorder->before_count++] = recorder->now[i].series;
     }
-    recorder_drop(recorder);
+}
+
+bool recorder_end(struct recorder *recorder, struct instant now)
+{
+    const bool same = same_as_before(recorder), good = same || mark_now(recorder);
+    for (size_t i = 0; i < recorder->now_count && good; i++) {
+        const struct written *written = &recorder->now[i];
+        (void)store_append(recorder->store, written->series, now, now, written->value);
+    }
+    if (good && !same) {
+        replace_before(recorder, now);
+        clear_marks(recorder);
+    }
+    recorder->now_count = 0;
+    return good;
 }
 
 void recorder_adopt(struct recorder *recorder, struct recorder *from)
@@ -303,21 +353,18 @@ static uint32_t series_of(struct eval_record *record, size_t slot)
     return *series;
 }
 
-/* False when two slots lead to one series. */
-static bool gather(struct eval_record *record)
+static void gather(struct eval_record *record)
 {
     const struct eval_node *child = record->child;
     for (size_t w = 0; w < BIT_WORDS(child->count); w++) {
         for (uint64_t bits = child->present[w]; bits; bits &= bits - 1) {
             size_t slot = w * 64 + (size_t)__builtin_ctzll(bits);
             uint32_t series = series_of(record, slot);
-            if (series != SLOT_NONE &&
-                !recorder_add(&record->recorder, series, child->values[slot])) {
-                return false;
+            if (series != SLOT_NONE) {
+                recorder_add(&record->recorder, series, child->values[slot]);
             }
         }
     }
-    return true;
 }
 
 /* What is unknown below is unknown where the signal is read. */
@@ -351,13 +398,12 @@ static void record_step(void *context, struct instant now)
         record->failures++;
         return;
     }
-    if (!gather(record)) {
-        recorder_drop(&record->recorder);
+    gather(record);
+    if (!recorder_end(&record->recorder, now)) {
         record->failures++;
         record->eval->many_to_many++;
         return;
     }
-    recorder_end(&record->recorder, now);
     note_unknown(record);
 }
 

@@ -8,7 +8,7 @@
  *     eval_step_add(eval, child, step, context, error);
  *
  *     recorder_add(recorder, series, value);       // in the step: all of this evaluation
- *     recorder_end(recorder, now);                 // written; what was there before is stale now
+ *     recorder_end(recorder, now)                  // written; what was there before is stale now
  *
  * A recorded signal of a program is such a step, made by eval_record_add(). */
 #ifndef HEAL_RUNTIME_ENGINE_EVAL_RECORD_H
@@ -47,7 +47,7 @@ struct recorder {
     } *now;           /* of the evaluation at hand */
     uint32_t *before; /* series of the last one; held */
     size_t now_count, now_capacity, before_count, before_capacity;
-    uint64_t *marks; /* bit a series: is in now */
+    uint64_t *marks; /* bit a series: is in now; all clear between two evaluations */
     size_t mark_words;
 };
 
@@ -57,12 +57,10 @@ void recorder_release(struct recorder *recorder);
 /* False when the store refuses the series: another source gives it, or there are too many. */
 bool recorder_series(struct recorder *recorder, const char *name, const struct label *labels,
                      size_t count, uint32_t *ret_series);
-/* False when the series is in this evaluation already. */
-bool recorder_add(struct recorder *recorder, uint32_t series, double value);
-/* Appends what was added at now, and ends what was there at the last evaluation and is not now. */
-void recorder_end(struct recorder *recorder, struct instant now);
-/* Forgets what was added: the evaluation failed. */
-void recorder_drop(struct recorder *recorder);
+void recorder_add(struct recorder *recorder, uint32_t series, double value);
+/* Appends what was added at now, and ends what was there at the last evaluation and is not now.
+ * False when a series was added twice: the evaluation failed, and nothing is written or ended. */
+NODISCARD bool recorder_end(struct recorder *recorder, struct instant now);
 /* Takes over what `from` has written. */
 void recorder_adopt(struct recorder *recorder, struct recorder *from);
 /* Nobody writes these series any more: they end at now. */

@@ -85,6 +85,7 @@ void incident_remove(struct engine *engine, struct incident *incident)
     struct policy_run *run = incident->run;
     if (run) {
         run->open--;
+        run->bound -= incident->alerting;
         if (incident->slot != SLOT_NONE) {
             run->incident_at[incident->slot] = NULL;
             run->pending_since[incident->slot] = (struct instant){0};

@@ -417,6 +417,45 @@ static void after_a_restart_a_firing_alert_goes_on_and_is_not_told_again(void **
     world_release(&world);
 }
 
+static void a_storm_is_told_and_ended_a_part_a_tick(void **state)
+{
+    (void)state;
+    enum { SERIES = 2500 };
+    struct world world;
+    struct error error;
+    static uint32_t ids[SERIES];
+    uint32_t source;
+    world_init(&world, HEAD "policy p for each series every 1m { about \"a\" when y > 0.5" TAIL, 0);
+    assert_int_equal(
+        store_source(world.store, "s", duration_seconds(1), duration_seconds(1), &source, &error),
+        STATUS_OK);
+    for (size_t i = 0; i < SERIES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "e%zu", i);
+        struct label label = {"w", name};
+        assert_int_equal(store_series(world.store, source, "y", &label, 1, &ids[i], &error),
+                         STATUS_OK);
+    }
+    static const size_t open[] = {1000, 2000, 2500, 2500}, left[] = {1500, 500, 0, 0};
+    for (int second = 0; second < 65; second++) {
+        world.now = instant_add(world.now, duration_seconds(1));
+        for (size_t i = 0; i < SERIES; i++) {
+            (void)store_append(world.store, ids[i], world.now, world.now, second < 60);
+        }
+        store_answered(world.store, source, world.now);
+        world.effects.count = 0;
+        engine_step(world.engine, world.now, NULL, 0, &world.effects);
+        if (second < 4) {
+            assert_int_equal(open_count(&world), open[second]);
+        } else if (second >= 60 && second < 64) {
+            assert_int_equal(open_count(&world), left[second - 60]);
+            assert_int_equal(engine_alert_count(world.engine), 0);
+        }
+    }
+    assert_int_equal(engine_counters(world.engine).closed, SERIES);
+    world_release(&world);
+}
+
 /* ---- templates ---- */
 
 #if __has_include("runtime/engine/template.h")
@@ -571,6 +610,7 @@ int main(void)
         cmocka_unit_test(a_firing_alert_is_told_once_with_its_summary),
         cmocka_unit_test(long_labels_are_cut_and_still_tell_alerts_apart),
         cmocka_unit_test(after_a_restart_a_firing_alert_goes_on_and_is_not_told_again),
+        cmocka_unit_test(a_storm_is_told_and_ended_a_part_a_tick),
 #if __has_include("runtime/engine/template.h")
         cmocka_unit_test(texts_are_templates_over_the_series_and_its_value_now),
         cmocka_unit_test(an_alert_whose_labels_change_with_its_value_is_another_one),

@@ -382,6 +382,41 @@ static void series_outlive_long_pauses_and_end_with_their_slots(void **state)
     world_release(&world);
 }
 
+static void series_that_come_and_go_leave_no_room_taken(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error error;
+    uint32_t source, series;
+    size_t most = 0;
+    world_init(&world, HEAD "signal rec{a=\"b\"} = x\nsignal all = sum(rec)\n" VIEW("v", "rec > 0"),
+               0);
+    assert_int_equal(
+        store_source(world.store, "s", duration_seconds(1), duration_seconds(1), &source, &error),
+        STATUS_OK);
+    for (int i = 0; i < 3000; i++) { /* each lives for 10 s */
+        world.now = instant_add(world.now, duration_seconds(1));
+        for (int j = 0; j < 5; j++) {
+            char name[16];
+            snprintf(name, sizeof name, "e%d", i / 10 * 5 + j);
+            struct label label = {"w", name};
+            assert_int_equal(store_series(world.store, source, "x", &label, 1, &series, &error),
+                             STATUS_OK);
+            (void)store_append(world.store, series, world.now, world.now, 1);
+        }
+        store_answered(world.store, source, world.now);
+        world.effects.count = 0;
+        engine_step(world.engine, world.now, NULL, 0, &world.effects);
+        store_expire(world.store, world.now);
+        assert_int_equal(engine_alert_count(world.engine), 5);
+        assert_int_equal(record(&world, 0).series, 5);
+        size_t count = store_stats(world.store).series;
+        most = i == 1000 ? count : most;
+        assert_true(i <= 1000 || count <= most + 10);
+    }
+    world_release(&world);
+}
+
 static void what_is_unknown_below_is_unknown_where_it_is_read(void **state)
 {
     (void)state;
@@ -443,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_reload_keeps_the_pace_and_writes_nothing_twice),
         cmocka_unit_test(what_a_reload_drops_ends_and_what_it_keeps_goes_on),
         cmocka_unit_test(series_outlive_long_pauses_and_end_with_their_slots),
+        cmocka_unit_test(series_that_come_and_go_leave_no_room_taken),
         cmocka_unit_test(what_is_unknown_below_is_unknown_where_it_is_read),
         cmocka_unit_test(what_heal_writes_is_not_waited_for_as_a_source),
     };
