@@ -158,6 +158,8 @@ struct expr {
             /* set by the checks: a bare word that is a signal of the policy */
             struct signal *signal;
             struct metric *metric; /* its declaration, or NULL */
+            /* its first recorded signal, where it is no declared metric; or NULL */
+            struct recorded *recorded;
         } selector;
         struct {
             struct expr *inner;
@@ -343,6 +345,28 @@ struct signal {
     struct signal *next;
 };
 
+/* A name with its text: a label or an annotation of a policy, a label of a recorded signal. */
+enum { POLICY_PAIRS_MAX = 64 }; /* labels, and annotations, of one statement */
+struct pair {
+    struct name name;
+    const char *value; /* label and annotation of a policy: a template where it holds {{ */
+    struct span value_span, span;
+    struct pair *next;
+};
+
+/* A signal of the file: what its expression gives is written, at every `every`, as the series of
+ * this name. Several may share a name. */
+struct recorded {
+    struct name name;
+    struct pair *labels; /* replace those of the expression; an empty value removes */
+    bool has_every;
+    struct quantity every;
+    struct expr *expr;
+    bool typed, shaped; /* set by the checks: how far they are with its expression */
+    struct span span;
+    struct recorded *next;
+};
+
 enum missing_kind { MISSING_NONE, MISSING_HOLD, MISSING_NOTIFY, MISSING_PROMETHEUS };
 struct missing {
     enum missing_kind kind;
@@ -391,12 +415,18 @@ struct policy {
     struct name name;
     struct name each; /* for each pod in checkout_pods; NULL: one entity without labels */
     struct name pool;
+    bool each_series; /* for each series: the label sets that `when` gives */
+    struct span each_span;
     bool has_every;
     struct quantity every;
     const char *about;
     struct span about_span;
     struct name risk, impact;
     struct signal *signals;
+    struct pair *labels, *annotations;
+    bool has_keep_firing;
+    struct quantity keep_firing; /* keep firing for D */
+    struct span keep_firing_span;
     struct condition when, clear;
     struct missing on_missing, on_stale;
     struct heal *heals;
@@ -478,6 +508,7 @@ enum item_kind {
     ITEM_POOL,
     ITEM_CHANNEL,
     ITEM_METRIC,
+    ITEM_RECORDED,
     ITEM_ACTION,
     ITEM_GUARD,
     ITEM_POLICY,
@@ -493,6 +524,7 @@ struct item {
         struct pool *pool;
         struct channel *channel;
         struct metric *metric;
+        struct recorded *recorded;
         struct action *action;
         struct guard *guard;
         struct policy *policy;
@@ -522,6 +554,7 @@ struct program {
     struct pool *pools;
     struct channel *channels;
     struct metric *metrics;
+    struct recorded *recorded;
     struct action *actions;
     struct guard *guards;
     struct policy *policies;

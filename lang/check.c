@@ -17,6 +17,7 @@ bool check_program(struct program *program, struct diag_list *diags,
     check_types(&check);
     check_labels(&check);
     check_contracts(&check);
+    check_alerts(&check);
     check_safety(&check);
     check_bounds(&check);
     check_tests(&check);
@@ -49,6 +50,11 @@ struct scope scope_of_policy(struct check *check, const struct policy *policy)
         .acts = acts,
         .lenient = !acts && policy->on_missing.kind == MISSING_PROMETHEUS,
     };
+}
+
+struct scope scope_of_recorded(struct check *check)
+{
+    return (struct scope){.check = check, .lenient = true};
 }
 
 struct diag *scope_soften(const struct scope *scope, struct diag *diag, bool weak)

@@ -98,6 +98,7 @@ static const void *item_declaration(const struct item *item)
     case ITEM_POOL: return item->pool;
     case ITEM_CHANNEL: return item->channel;
     case ITEM_METRIC: return item->metric;
+    case ITEM_RECORDED: return item->recorded;
     case ITEM_ACTION: return item->action;
     case ITEM_GUARD: return item->guard;
     case ITEM_POLICY: return item->policy;

@@ -41,6 +41,7 @@ void check_contracts(struct check *check);
 void check_tests(struct check *check);
 void check_set(struct check *check);
 void check_later(struct check *check);
+void check_alerts(struct check *check);
 void check_hash(struct check *check);
 
 /* Signals, metrics and functions of one expression. */
@@ -56,6 +57,8 @@ void label_expr(const struct scope *scope, struct expr *expr);
 /* ---- shared pieces ---- */
 
 struct scope scope_of_policy(struct check *check, const struct policy *policy);
+/* Of a recorded signal: findings are warnings, as where Prometheus would load the rule. */
+struct scope scope_of_recorded(struct check *check);
 /* Lowers a finding to a warning where a policy only notifies and the finding rests on a name. */
 struct diag *scope_soften(const struct scope *scope, struct diag *diag, bool weak);
 
@@ -76,6 +79,7 @@ static inline bool same(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 bool names_have(const struct name_list *list, const char *text);
+bool names_equal(const struct name_list *a, const struct name_list *b); /* in any order */
 
 struct nearest {
     const char *word, *best;
@@ -90,6 +94,13 @@ struct channel *find_channel(const struct check *check, const char *name);
 struct action *find_action(const struct check *check, const char *name);
 struct service *find_service(const struct check *check, const char *name);
 const struct metric *find_metric(const struct check *check, const char *name);
+/* The first of the recorded signals with this name. */
+struct recorded *find_recorded(const struct check *check, const char *name);
+/* What all recorded signals of the name of `first` agree on; as far as they are checked. */
+struct type type_of_recorded(const struct recorded *first);
+/* True when all of them write series with exactly these labels. */
+bool shape_of_recorded(struct arena *arena, const struct recorded *first,
+                       struct name_list **ret_labels);
 const char *pool_type(const struct pool *pool);         /* the type of its entities */
 const char *action_target(const struct action *action); /* type of its target, or NULL */
 /* What a quantity for this parameter measures. */

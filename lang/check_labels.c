@@ -25,7 +25,7 @@ static const char *names_text(const struct check *check, const struct name_list 
     return text;
 }
 
-static bool names_equal(const struct name_list *a, const struct name_list *b)
+bool names_equal(const struct name_list *a, const struct name_list *b)
 {
     if (names_count(a) != names_count(b)) {
         return false;
@@ -64,6 +64,28 @@ static struct name_list *names_union(struct arena *arena, const struct name_list
     return first;
 }
 
+static bool pinned_within(const struct expr *expr, const char *label, unsigned *budget);
+
+/* Every recorded signal of this name gives the label one and the same value. */
+static bool recorded_pins(const struct recorded *recorded, const char *label, unsigned *budget)
+{
+    const char *name = recorded ? recorded->name.text : NULL, *value = NULL;
+    bool pins = recorded != NULL;
+    for (const struct recorded *r = recorded; r && pins; r = r->next) {
+        const struct pair *p = same(r->name.text, name) ? r->labels : NULL;
+        while (p && !same(p->name.text, label)) {
+            p = p->next;
+        }
+        if (p) {
+            pins = !value || same(value, p->value);
+            value = p->value;
+        } else if (same(r->name.text, name)) {
+            pins = r == recorded && pinned_within(r->expr, label, budget);
+        }
+    }
+    return pins;
+}
+
 /* A label that an = matcher below pins to one value: it does not multiply series. */
 static bool pinned_within(const struct expr *expr, const char *label, unsigned *budget)
 {
@@ -81,7 +103,7 @@ static bool pinned_within(const struct expr *expr, const char *label, unsigned *
                 return true;
             }
         }
-        return false;
+        return recorded_pins(expr->selector.recorded, label, budget);
     case EXPR_RANGE:
     case EXPR_SUBQUERY: return pinned_within(expr->range.inner, label, budget);
     case EXPR_PAREN: return pinned_within(expr->inner, label, budget);
@@ -126,6 +148,12 @@ static void label_selector(const struct scope *scope, struct expr *expr)
     const struct metric *metric = expr->selector.metric;
     if (signal) {
         shape_of(expr, signal->expr->type.labels_exact, signal->expr->type.labels);
+        return;
+    }
+    if (expr->selector.recorded) {
+        struct name_list *labels;
+        bool exact = shape_of_recorded(scope->check->arena, expr->selector.recorded, &labels);
+        shape_of(expr, exact, labels);
         return;
     }
     if (!metric || !metric->has_labels) {
@@ -504,8 +532,18 @@ static void label_pool(struct check *check, struct pool *pool)
     }
 }
 
+static void label_recorded(struct check *check)
+{
+    struct scope scope = scope_of_recorded(check);
+    for (struct recorded *r = check->program->recorded; r; r = r->next) {
+        label_expr(&scope, r->expr);
+        r->shaped = true;
+    }
+}
+
 void check_labels(struct check *check)
 {
+    label_recorded(check);
     for (struct pool *pool = check->program->pools; pool; pool = pool->next) {
         label_pool(check, pool);
     }

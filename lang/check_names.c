@@ -117,6 +117,9 @@ static void report_metric(const struct scope *scope, const struct expr *expr, co
     for (const struct signal *s = signals; s; s = s->next) {
         nearest_try(&near, s->name.text);
     }
+    for (const struct recorded *r = check->program->recorded; r; r = r->next) {
+        nearest_try(&near, r->name.text);
+    }
     const struct metric *sets[] = {check->program->metrics, check->known_metrics};
     for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
         for (const struct metric *m = sets[i]; m; m = m->next) {
@@ -149,7 +152,10 @@ static void names_of_selector(const struct scope *scope, struct expr *expr)
         return;
     }
     expr->selector.metric = (struct metric *)find_metric(scope->check, name);
-    if (scope->acts && !expr->selector.metric) {
+    if (!expr->selector.metric) {
+        expr->selector.recorded = find_recorded(scope->check, name);
+    }
+    if (scope->acts && !expr->selector.metric && !expr->selector.recorded) {
         report_metric(scope, expr, name);
     }
 }
@@ -407,6 +413,10 @@ void check_names(struct check *check)
     check_duplicates(check);
     for (const struct service *s = check->program->services; s; s = s->next) {
         resolve_service(check, s);
+    }
+    struct scope outside = scope_of_recorded(check);
+    for (struct recorded *r = check->program->recorded; r; r = r->next) {
+        names_of_expr(&outside, r->expr);
     }
     for (struct pool *p = check->program->pools; p; p = p->next) {
         resolve_pool_exprs(check, p);

@@ -192,21 +192,36 @@ static void check_acting(struct check *check, const struct policy *policy)
     }
 }
 
-static void check_every(struct check *check, const struct policy *policy)
+static void check_every(struct check *check, const char *what, const char *name,
+                        const struct quantity *every, bool lenient)
 {
-    static const double least = 0.01, most = 3600;
-    if (policy->has_every && !(policy->every.value >= least && policy->every.value <= most)) {
-        struct diag *d =
-            diag_add(check->diags, DIAG_EVERY_RANGE, policy->every.span,
-                     "policy '%s' is evaluated every %s", policy->name.text, policy->every.text);
-        diag_help(d, "write a tick between 10ms and 1h, such as 15s");
+    static const double least = 0.01, most = 3600, most_lenient = 365 * 86400.0;
+    if (!(every->value >= least && every->value <= (lenient ? most_lenient : most))) {
+        struct diag *d = diag_add(check->diags, DIAG_EVERY_RANGE, every->span,
+                                  "%s '%s' is evaluated every %s", what, name, every->text);
+        diag_help(d, "write a tick between 10ms and %s, such as 15s", lenient ? "1y" : "1h");
+    }
+}
+
+static void check_ticks(struct check *check)
+{
+    for (const struct policy *p = check->program->policies; p; p = p->next) {
+        if (p->has_every) {
+            check_every(check, "policy", p->name.text, &p->every,
+                        scope_of_policy(check, p).lenient);
+        }
+    }
+    for (const struct recorded *r = check->program->recorded; r; r = r->next) {
+        if (r->has_every) {
+            check_every(check, "signal", r->name.text, &r->every, true);
+        }
     }
 }
 
 void check_safety(struct check *check)
 {
+    check_ticks(check);
     for (const struct policy *policy = check->program->policies; policy; policy = policy->next) {
-        check_every(check, policy);
         if (!policy->when.expr) {
             struct diag *d =
                 diag_add(check->diags, DIAG_NO_WHEN, policy->name.span,

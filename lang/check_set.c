@@ -136,17 +136,20 @@ static double value_in_both(const struct range *a, const struct range *b)
 
 /* ---- the checks ---- */
 
-static void never_true(struct check *check, const struct range *ranges, const char *what)
+static void never_true(const struct scope *scope, const struct range *ranges, const char *what)
 {
     for (const struct range *b = ranges; b; b = b->next) {
         for (const struct range *a = ranges; a != b; a = a->next) {
             if (!same(a->key, b->key) || !ranges_disjoint(a, b)) {
                 continue;
             }
-            struct diag *d = diag_add(check->diags, DIAG_NEVER_TRUE, b->span,
+            struct diag *d = diag_add(scope->check->diags, DIAG_NEVER_TRUE, b->span,
                                       "%s can never be true: no value fits both limits", what);
             diag_label(d, a->span, "excludes the other");
             diag_help(d, "write 'or' between them, or swap the limits");
+            if (scope->lenient) {
+                diag_lower(d);
+            }
             return;
         }
     }
@@ -228,12 +231,13 @@ void check_set(struct check *check)
 {
     for (const struct policy *policy = check->program->policies; policy; policy = policy->next) {
         bool all;
+        struct scope scope = scope_of_policy(check, policy);
         const struct expr *when = policy->when.expr, *clear = policy->clear.expr;
         if (typed(when)) {
-            never_true(check, condition_ranges(check->arena, when, &all), "when");
+            never_true(&scope, condition_ranges(check->arena, when, &all), "when");
         }
         if (typed(clear)) {
-            never_true(check, condition_ranges(check->arena, clear, &all), "clear when");
+            never_true(&scope, condition_ranges(check->arena, clear, &all), "clear when");
         }
         if (typed(when) && typed(clear)) {
             clear_overlaps(check, policy);

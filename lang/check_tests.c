@@ -43,6 +43,9 @@ static bool metric_is_read(const struct check *check, const char *name)
             visit_metric_use(p->ready, &use);
         }
     }
+    for (const struct recorded *r = check->program->recorded; r && !use.used; r = r->next) {
+        visit_metric_use(r->expr, &use);
+    }
     return use.used;
 }
 

@@ -74,6 +74,9 @@ static struct type type_of_selector(const struct expr *expr)
         return type;
     }
     const struct metric *metric = expr->selector.metric;
+    if (expr->selector.recorded) {
+        return type_of_recorded(expr->selector.recorded);
+    }
     if (!metric) {
         return type_of_metric_name(expr->selector.name.text);
     }
@@ -578,6 +581,9 @@ static void check_condition(const struct scope *scope, const struct condition *c
                                   "%s needs a comparison of signals, this is %s", what,
                                   kind_text(expr->type.kind));
         diag_help(d, "compare a signal with a limit, such as used > 80%% of limit");
+        if (scope->lenient && expr->type.kind == VALUE_SCALAR) {
+            diag_lower(d); /* Prometheus takes a number for one series without labels */
+        }
     } else if (scope->acts && always_present(expr)) {
         struct diag *d =
             diag_add(scope->check->diags, DIAG_CONDITION_KIND, expr->span,
@@ -635,8 +641,26 @@ static void type_pool(struct check *check, struct pool *pool)
     }
 }
 
+static void type_recorded(struct check *check)
+{
+    struct scope scope = scope_of_recorded(check);
+    for (struct recorded *r = check->program->recorded; r; r = r->next) {
+        type_expr(&scope, r->expr);
+        enum value_kind kind = r->expr->type.kind;
+        if (kind == VALUE_RANGE || kind == VALUE_STRING) {
+            struct diag *d = diag_add(check->diags, DIAG_VALUE_KIND, r->expr->span,
+                                      "signal '%s' is %s; a signal has one value at a time",
+                                      r->name.text, kind_text(kind));
+            diag_help(d, "take the range where the signal is used: %s[5m]", r->name.text);
+            r->expr->type.kind = VALUE_UNTYPED;
+        }
+        r->typed = r->expr->type.kind != VALUE_UNTYPED;
+    }
+}
+
 void check_types(struct check *check)
 {
+    type_recorded(check);
     for (struct pool *pool = check->program->pools; pool; pool = pool->next) {
         type_pool(check, pool);
     }

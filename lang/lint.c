@@ -270,6 +270,13 @@ void lint_program(const struct program *program, struct diag_list *diags, struct
         lint_no_test(&lint, policy);
         lint_unused_signals(&lint, policy);
     }
+    for (const struct recorded *r = program->recorded; r; r = r->next) {
+        struct window_lint window = {&lint, NULL, POLICY_EVERY_DEFAULT_S};
+        if (r->has_every) {
+            window.every = r->every.value;
+        }
+        lint_window(r->expr, &window);
+    }
     lint_unused(&lint);
     waivers_unused(&lint);
 }

@@ -13,6 +13,8 @@ struct gathering {
     size_t metric_count, metric_capacity;
     const struct action **actions;
     size_t action_count, action_capacity;
+    const struct recorded **recorded;
+    size_t recorded_count, recorded_capacity;
 };
 
 static bool is_name_matcher(const struct matcher *matcher)
@@ -61,11 +63,33 @@ static void gather_metric(struct gathering *gathering, const char *name)
     gathering->metrics[gathering->metric_count++] = name;
 }
 
+static void gather_expr(struct expr *expr, void *context);
+
+/* A recorded signal is made here; what it is made of comes from outside. */
+static void gather_recorded(struct gathering *gathering, const struct recorded *first)
+{
+    for (size_t i = 0; i < gathering->recorded_count; i++) {
+        if (gathering->recorded[i] == first) {
+            return;
+        }
+    }
+    ARRAY_RESERVE(gathering->recorded, gathering->recorded_count, gathering->recorded_capacity);
+    gathering->recorded[gathering->recorded_count++] = first;
+    for (const struct recorded *r = first; r; r = r->next) {
+        if (strcmp(r->name.text, first->name.text) == 0) {
+            gather_expr(r->expr, gathering);
+        }
+    }
+}
+
 /* A bare word that is not a series (the service of a call, a word of a forecast) has no type. */
 static void gather_expr(struct expr *expr, void *context)
 {
     struct gathering *gathering = context;
-    if (expr->kind == EXPR_SELECTOR && !expr->selector.signal && expr->type.kind == VALUE_VECTOR) {
+    if (expr->kind == EXPR_SELECTOR && expr->selector.recorded) {
+        gather_recorded(gathering, expr->selector.recorded);
+    } else if (expr->kind == EXPR_SELECTOR && !expr->selector.signal &&
+               expr->type.kind == VALUE_VECTOR) {
         gather_metric(gathering, metric_name(gathering->arena, expr));
     }
     expr_children(expr, gather_expr, context);
@@ -147,6 +171,7 @@ struct policy_needs policy_needs_of(struct arena *arena, const struct policy *po
 {
     struct gathering found = {.arena = arena};
     gather_policy(&found, policy);
+    free(found.recorded);
     return (struct policy_needs){
         .metrics =
             settle(arena, found.metrics, found.metric_count, sizeof(*found.metrics), by_text),

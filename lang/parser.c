@@ -77,6 +77,7 @@ struct joiner {
     struct pool **pool;
     struct channel **channel;
     struct metric **metric;
+    struct recorded **recorded;
     struct action **action;
     struct guard **guard;
     struct policy **policy;
@@ -168,6 +169,7 @@ static void join_file(struct joiner *joiner, const struct file *file)
         case ITEM_POOL: JOIN(pool); break;
         case ITEM_CHANNEL: JOIN(channel); break;
         case ITEM_METRIC: JOIN(metric); break;
+        case ITEM_RECORDED: JOIN(recorded); break;
         case ITEM_ACTION: JOIN(action); break;
         case ITEM_GUARD: JOIN(guard); break;
         case ITEM_POLICY: JOIN(policy); break;
@@ -190,6 +192,7 @@ static struct joiner joiner_of(struct arena *arena, struct sources *sources,
                            .pool = &program->pools,
                            .channel = &program->channels,
                            .metric = &program->metrics,
+                           .recorded = &program->recorded,
                            .action = &program->actions,
                            .guard = &program->guards,
                            .policy = &program->policies,

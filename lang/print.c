@@ -343,6 +343,30 @@ static void print_condition(struct printer *p, const struct condition *condition
     }
 }
 
+static void print_pair(struct printer *p, const char *before, const struct pair *pair,
+                       const char *between)
+{
+    out_add(&p->text, "%s", before);
+    out_label(&p->text, pair->name.text);
+    out_add(&p->text, "%s", between);
+    out_string(&p->text, pair->value);
+}
+
+static void print_policy_label(struct printer *p, const void *what)
+{
+    print_pair(p, "label ", what, " = ");
+}
+
+static void print_annotation(struct printer *p, const void *what)
+{
+    print_pair(p, "annotation ", what, " = ");
+}
+
+static void print_keep_firing(struct printer *p, const void *what)
+{
+    out_add(&p->text, "keep firing for %s", ((const struct quantity *)what)->text);
+}
+
 static void print_when(struct printer *p, const void *what)
 {
     out_add(&p->text, "when ");
@@ -456,6 +480,15 @@ static void policy_clauses(struct clauses *clauses, const struct policy *policy)
     for (const struct signal *s = policy->signals; s; s = s->next) {
         clauses_add(clauses, s->span, print_signal, s);
     }
+    for (const struct pair *l = policy->labels; l; l = l->next) {
+        clauses_add(clauses, l->span, print_policy_label, l);
+    }
+    for (const struct pair *a = policy->annotations; a; a = a->next) {
+        clauses_add(clauses, a->span, print_annotation, a);
+    }
+    if (policy->has_keep_firing) {
+        clauses_add(clauses, policy->keep_firing_span, print_keep_firing, &policy->keep_firing);
+    }
     if (policy->when.expr) {
         clauses_add(clauses, policy->when.span, print_when, &policy->when);
     }
@@ -494,6 +527,9 @@ static void print_policy_item(struct printer *p, const struct policy *policy)
     out_add(&p->text, "policy %s", policy->name.text);
     if (policy->each.text) {
         out_add(&p->text, " for each %s in %s", policy->each.text, policy->pool.text);
+    }
+    if (policy->each_series) {
+        out_add(&p->text, " for each series");
     }
     if (policy->has_every) {
         out_add(&p->text, " every %s", policy->every.text);
@@ -607,6 +643,21 @@ static void print_metric(struct printer *p, const struct metric *metric)
     }
 }
 
+static void print_recorded(struct printer *p, const struct recorded *recorded)
+{
+    out_add(&p->text, "signal ");
+    out_metric(&p->text, recorded->name.text);
+    for (const struct pair *l = recorded->labels; l; l = l->next) {
+        print_pair(p, l == recorded->labels ? "{" : ", ", l, "=");
+    }
+    out_add(&p->text, "%s", recorded->labels ? "}" : "");
+    if (recorded->has_every) {
+        out_add(&p->text, " every %s", recorded->every.text);
+    }
+    out_add(&p->text, " = ");
+    print_long_expr(p, recorded->expr);
+}
+
 static void print_item(struct printer *p, const struct item *item)
 {
     switch (item->kind) {
@@ -619,6 +670,7 @@ static void print_item(struct printer *p, const struct item *item)
     case ITEM_POOL: print_pool(p, item->pool); break;
     case ITEM_CHANNEL: print_channel(p, item->channel); break;
     case ITEM_METRIC: print_metric(p, item->metric); break;
+    case ITEM_RECORDED: print_recorded(p, item->recorded); break;
     case ITEM_ACTION: print_action(p, item->action); break;
     case ITEM_GUARD: print_guard(p, item->guard); break;
     case ITEM_POLICY: print_policy_item(p, item->policy); break;

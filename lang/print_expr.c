@@ -87,7 +87,7 @@ void out_string(struct out *text, const char *value)
 
 /* ---- pieces ---- */
 
-static void text_label(struct out *text, const char *label)
+void out_label(struct out *text, const char *label)
 {
     if (keyword_is_bare_label(label)) {
         out_add(text, "%s", label);
@@ -96,11 +96,20 @@ static void text_label(struct out *text, const char *label)
     }
 }
 
+void out_metric(struct out *text, const char *name)
+{
+    if (keyword_is_bare_metric(name)) {
+        out_add(text, "%s", name);
+    } else {
+        out_string(text, name);
+    }
+}
+
 void out_labels(struct out *text, const struct name_list *labels)
 {
     out_add(text, "(");
     for (const struct name_list *l = labels; l; l = l->next) {
-        text_label(text, l->name.text);
+        out_label(text, l->name.text);
         out_add(text, "%s", l->next ? ", " : "");
     }
     out_add(text, ")");
@@ -138,7 +147,7 @@ static void text_selector(struct out *text, const struct expr *expr)
     }
     for (const struct matcher *m = expr->selector.matchers; m; m = m->next) {
         out_add(text, "%s", comma);
-        text_label(text, m->label.text);
+        out_label(text, m->label.text);
         out_add(text, "%s", ops[m->op]);
         out_string(text, m->value);
         comma = ", ";

@@ -21,6 +21,8 @@ char *out_take(struct out *text, struct arena *arena); /* the arena's copy; text
 void out_expr(struct out *text, const struct expr *expr);
 void out_expr_broken(struct out *text, const struct expr *expr, int indent);
 void out_arguments(struct out *text, const struct argument *arguments);
+void out_label(struct out *text, const char *name);  /* in quotes where it is no word */
+void out_metric(struct out *text, const char *name); /* the same */
 void out_labels(struct out *text, const struct name_list *labels);
 
 #endif

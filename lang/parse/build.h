@@ -70,6 +70,11 @@ void build_channel(struct parser *parser, struct span span, struct name name, st
 struct quantity build_unit(struct parser *parser, struct name unit, const struct name *per);
 void build_metric(struct parser *parser, struct span span, struct quantity unit, bool counter,
                   struct name_list *const *labels);
+struct pair *build_pair(struct parser *parser, struct span span, struct name name,
+                        const struct expr *value);
+struct pair *build_pair_add(struct pair *last, struct pair *pair);
+void build_recorded(struct parser *parser, struct span span, struct pair *labels,
+                    struct quantity every, struct expr *expr);
 void build_action(struct parser *parser, struct name name, struct parameter *last);
 struct parameter *build_parameter(struct parser *parser, struct parameter *last, struct name name,
                                   struct name type);
@@ -102,6 +107,10 @@ struct amount build_amount_word(struct parser *parser, struct name word);
 
 void build_policy_head(struct parser *parser, struct name name);
 void build_each(struct parser *parser, struct name each, struct name pool);
+void build_each_series(struct parser *parser, struct span span);
+void build_policy_label(struct parser *parser, struct span span, struct pair *pair);
+void build_annotation(struct parser *parser, struct span span, struct pair *pair);
+void build_keep_firing(struct parser *parser, struct span span, struct quantity duration);
 void build_for_service(struct parser *parser, struct span span);
 void build_every(struct parser *parser, struct quantity every);
 void build_about(struct parser *parser, struct span span, const struct expr *text);

@@ -35,7 +35,8 @@ void build_end(struct parser *parser, struct span span)
     case ITEM_IMPORT:
     case ITEM_POOL:
     case ITEM_CHANNEL:
-    case ITEM_METRIC: break;
+    case ITEM_METRIC:
+    case ITEM_RECORDED: break;
     case ITEM_SERVICE: item->service->span = span; break;
     case ITEM_ACTION: item->action->span = span; break;
     case ITEM_GUARD:
@@ -46,10 +47,13 @@ void build_end(struct parser *parser, struct span span)
     case ITEM_POLICY:
         item->policy->span = span;
         RING_OPEN(struct signal, parser->last_signal, item->policy->signals);
+        RING_OPEN(struct pair, parser->last_label, item->policy->labels);
+        RING_OPEN(struct pair, parser->last_annotation, item->policy->annotations);
         RING_OPEN(struct heal, parser->last_heal, item->policy->heals);
         RING_OPEN(struct limit, parser->last_bound, item->policy->bounds);
         RING_OPEN(struct limit, parser->last_keep, item->policy->keeps);
         parser->last_signal = NULL;
+        parser->last_label = parser->last_annotation = NULL;
         parser->last_heal = NULL;
         parser->last_bound = parser->last_keep = NULL;
         break;
@@ -220,6 +224,38 @@ void build_metric(struct parser *parser, struct span span, struct quantity unit,
     metric->labels = labels ? *labels : NULL;
     metric->span = span;
     build_item(parser, ITEM_METRIC, span)->metric = metric;
+}
+
+/* ---- a recorded signal ---- */
+
+struct pair *build_pair(struct parser *parser, struct span span, struct name name,
+                        const struct expr *value)
+{
+    struct pair *pair = ARENA_NEW(parser->arena, struct pair);
+    pair->name = name;
+    pair->value = value->string.value;
+    pair->value_span = value->span;
+    pair->span = span;
+    return pair;
+}
+
+struct pair *build_pair_add(struct pair *last, struct pair *pair)
+{
+    RING_ADD(last, pair);
+    return pair;
+}
+
+void build_recorded(struct parser *parser, struct span span, struct pair *labels,
+                    struct quantity every, struct expr *expr)
+{
+    struct recorded *recorded = ARENA_NEW(parser->arena, struct recorded);
+    recorded->name = parser->metric_name;
+    recorded->labels = labels;
+    recorded->has_every = every.text != NULL;
+    recorded->every = every;
+    recorded->expr = expr;
+    recorded->span = span;
+    build_item(parser, ITEM_RECORDED, span)->recorded = recorded;
 }
 
 /* ---- action ---- */

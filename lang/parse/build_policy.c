@@ -11,12 +11,19 @@ void build_policy_head(struct parser *parser, struct name name)
     parser->last_signal = NULL;
     parser->last_heal = NULL;
     parser->last_bound = parser->last_keep = NULL;
+    parser->last_label = parser->last_annotation = NULL;
 }
 
 void build_each(struct parser *parser, struct name each, struct name pool)
 {
     parser->policy->each = each;
     parser->policy->pool = pool;
+}
+
+void build_each_series(struct parser *parser, struct span span)
+{
+    parser->policy->each_series = true;
+    parser->policy->each_span = span;
 }
 
 void build_for_service(struct parser *parser, struct span span)
@@ -28,8 +35,10 @@ void build_for_service(struct parser *parser, struct span span)
 
 void build_every(struct parser *parser, struct quantity every)
 {
-    parser->policy->every = every;
-    parser->policy->has_every = true;
+    if (every.text) {
+        parser->policy->every = every;
+        parser->policy->has_every = true;
+    }
 }
 
 void build_about(struct parser *parser, struct span span, const struct expr *text)
@@ -62,6 +71,29 @@ void build_signal(struct parser *parser, struct span span, struct name name, str
     signal->span = span;
     RING_ADD(parser->last_signal, signal);
     parser->last_signal = signal;
+}
+
+void build_policy_label(struct parser *parser, struct span span, struct pair *pair)
+{
+    pair->span = span;
+    RING_ADD(parser->last_label, pair);
+    parser->last_label = pair;
+}
+
+void build_annotation(struct parser *parser, struct span span, struct pair *pair)
+{
+    pair->span = span;
+    RING_ADD(parser->last_annotation, pair);
+    parser->last_annotation = pair;
+}
+
+void build_keep_firing(struct parser *parser, struct span span, struct quantity duration)
+{
+    if (build_clause(parser, "keep firing", span)) {
+        parser->policy->has_keep_firing = true;
+        parser->policy->keep_firing = duration;
+        parser->policy->keep_firing_span = span;
+    }
 }
 
 struct condition build_condition(struct span span, struct expr *expr, const struct quantity *hold)

@@ -49,6 +49,7 @@ struct parser {
     /* last elements of the lists above */
     struct limit *last_guard_limit, *last_bound, *last_keep;
     struct signal *last_signal;
+    struct pair *last_label, *last_annotation;
     struct heal *last_heal;
     struct rung *last_rung;
     struct given *last_given;

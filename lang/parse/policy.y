@@ -40,6 +40,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
     struct limit *limit;
     struct parameter *parameter;
     struct affect *affect;
+    struct pair *pair;
     struct grouping grouping;
     enum match_op match_op;
     enum operator op;
@@ -73,6 +74,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_ESCALATE "escalate" K_UNRESOLVED "unresolved" K_REACHES "reaches" K_WITH "with"
 %token <name> K_GIVEN "given" K_EXPECT "expect" K_AFTER "after" K_BEFORE "before" K_IS "is"
 %token <name> K_RAMPS "ramps" K_OVER "over" K_UNSEEN "unseen" K_APPROVAL "approval"
+%token <name> K_SERIES "series" K_LABEL "label" K_ANNOTATION "annotation" K_FIRING "firing"
 %token <name> K_DENIED "denied" K_STREAM "stream" K_NO "no" K_TIMES "times" K_REFUSED "a clause of later versions"
 %token <name> K_AND "and" K_OR "or" K_UNLESS "unless" K_ATAN2 "atan2" K_BOOL "bool" K_BY "by"
 %token <name> K_WITHOUT "without" K_ON "on" K_IGNORING "ignoring" K_GROUP_LEFT "group_left"
@@ -81,7 +83,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 
 %type <name> usable label any word typed reserved
 %type <names> labels label_list names
-%type <quantity> number duration time unit signed_quantity quantity offset
+%type <quantity> number duration time unit signed_quantity quantity offset every
 %type <amount> amount simple_amount
 %type <expr> expr postfix primary selector call aggregate value domain_ready argument_string subject
 %type <matcher> matchers matcher_list matcher
@@ -94,6 +96,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %type <limit> limit guard_limit keep
 %type <parameter> parameters parameter_list
 %type <affect> affect_list
+%type <pair> given_labels pair_list pair
 %type <grouping> grouping
 %type <flag> counter ready sign
 
@@ -127,6 +130,8 @@ item: K_EDITION POLICY_NUMBER                 { build_edition(P, @$, $2); }
     | K_METRIC metric_name_any unit counter   { build_metric(P, @$, $3, $4, NULL); }
     | K_METRIC metric_name_any unit counter K_BY labels
                                               { build_metric(P, @$, $3, $4, &(struct name_list *){$6}); }
+    | K_SIGNAL series_name given_labels every '=' expr
+                                              { build_recorded(P, @$, $3, $4, $6); }
     | action_head open action_clauses close   { build_end(P, @$); }
     | guard_head open guard_limits close      { build_end(P, @$); }
     | policy_head open policy_clauses close   { build_end(P, @$); }
@@ -139,6 +144,20 @@ close: '}'                                    { token_block_close(P); yyerrok; }
     ;
 metric_name_any: any                          { P->metric_name = $1; }
     | POLICY_METRIC                           { P->metric_name = $1; }
+    ;
+series_name: metric_name_any
+    | POLICY_STRING                           { P->metric_name = (struct name){$1->string.value, @1}; }
+    ;
+given_labels: %empty                          { $$ = NULL; }
+    | '{' '}'                                 { $$ = NULL; }
+    | '{' pair_list '}'                       { RING_OPEN(struct pair, $2, $$); }
+    | '{' pair_list ',' '}'                   { RING_OPEN(struct pair, $2, $$); }
+    ;
+pair_list: pair                               { $$ = build_pair_add(NULL, $1); }
+    | pair_list ',' pair                      { $$ = build_pair_add($1, $3); }
+    ;
+pair: label '=' POLICY_STRING                 { $$ = build_pair(P, @$, $1, $3); }
+    | POLICY_STRING '=' POLICY_STRING         { $$ = build_pair(P, @$, (struct name){$1->string.value, @1}, $3); }
     ;
 argument_string: %empty                       { $$ = NULL; }
     | '(' POLICY_STRING ')'                   { $$ = $2; }
@@ -241,16 +260,17 @@ simple_amount: POLICY_NUMBER                  { $$ = build_amount(P, $1); }
     | POLICY_IDENT                            { $$ = build_amount_word(P, $1); }
     ;
 
-policy_head: policy_name for_each every
+policy_head: policy_name for_each every       { build_every(P, $3); }
     ;
 policy_name: K_POLICY any                     { build_policy_head(P, $2); }
     ;
 for_each: %empty
     | K_FOR K_EACH any K_IN any               { build_each(P, $3, $5); }
+    | K_FOR K_EACH K_SERIES                   { build_each_series(P, @$); }
     | K_FOR K_SERVICE any                     { build_for_service(P, @$); }
     ;
-every: %empty
-    | K_EVERY duration                        { build_every(P, $2); }
+every: %empty                                 { $$ = (struct quantity){0}; }
+    | K_EVERY duration                        { $$ = $2; }
     ;
 policy_clauses: %empty
     | policy_clauses policy_clause
@@ -266,6 +286,9 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | heal_head open rungs close              { build_heal_end(P, @$); }
     | K_BOUND bounds                          { build_clause(P, "bound", @$); }
     | keep                                    { build_policy_keep(P, $1); }
+    | K_KEEP K_FIRING K_FOR duration          { build_keep_firing(P, @$, $4); }
+    | K_LABEL pair                            { build_policy_label(P, @$, $2); }
+    | K_ANNOTATION pair                       { build_annotation(P, @$, $2); }
     | K_COOLDOWN duration                     { build_cooldown(P, @$, $2, NULL); }
     | K_COOLDOWN duration K_DOUBLING K_TO duration { build_cooldown(P, @$, $2, &$5); }
     | K_ESCALATE K_TO any %prec LOWEST        { build_escalate(P, @$, $3); }
@@ -519,7 +542,7 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_EVERY | K_MISSING | K_STALE | K_HOLD | K_NOTIFY | K_AS | K_PROMETHEUS | K_APPROVE | K_HOLDS
     | K_PAGE | K_DOUBLING | K_TO | K_UNRESOLVED | K_REACHES | K_WITH | K_BEFORE | K_IS
     | K_RAMPS | K_OVER | K_UNSEEN | K_APPROVAL | K_DENIED | K_TIMES | K_REFUSED | K_START
-    | K_END | K_STREAM
+    | K_END | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -153,6 +153,9 @@ static enum keyword_opens token_opens(const struct parser *parser, const struct 
         !token_starts_line(parser, token->span.start - parser->source->base)) {
         return KEYWORD_OPENS_NOTHING;
     }
+    if (keyword->token == K_SIGNAL && parser->block_count == 0) {
+        return KEYWORD_OPENS_ITEM; /* of the file; in a block it is a clause */
+    }
     return keyword->opens;
 }
 

@@ -88,6 +88,7 @@ struct series {
     uint32_t metric, source;
     uint32_t metric_at, source_at; /* places in their lists */
     uint32_t holders;              /* callers that keep its id */
+    bool doubtful;                 /* heal wrote it from something unknown */
     uint64_t epoch;                /* of the source's answer that gave the newest sample */
     int64_t last_ms;               /* newest sample or marker */
     struct ring ring;
@@ -138,7 +139,9 @@ struct store {
     struct table metric_table;
     struct store_source *sources;
     size_t source_count, source_capacity, source_expected;
-    uint32_t expire_at; /* where store_expire() goes on */
+    size_t own_sources;    /* among them: what heal itself writes */
+    size_t doubtful_count; /* series */
+    uint32_t expire_at;    /* where store_expire() goes on */
     uint64_t gone_count;
     /* intern.c */
     struct label_set **sets; /* NULL: a free place */

@@ -161,6 +161,9 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
     if (!run->pool) {
         return STATUS_LIMIT;
     }
+    if (policy->each_series) {
+        return policy->when.expr ? alerts_add(engine, run, error) : STATUS_OK;
+    }
     TRY(add_conditions(engine, run, error));
     return add_rungs(engine, run, error);
 }
@@ -188,6 +191,31 @@ static enum status add_guard_pools(struct engine *engine, struct error *error)
     return STATUS_OK;
 }
 
+static enum status add_recorded(struct engine *engine, const struct recorded *recorded,
+                                struct error *error)
+{
+    struct duration every =
+        recorded->has_every ? duration_seconds(recorded->every.value) : engine->host->tick;
+    return eval_record_add(engine->eval, recorded, every, error);
+}
+
+/* Recorded signals and policies in the order of the source: that of their evaluation. */
+static enum status add_statements(struct engine *engine, struct error *error)
+{
+    const struct policy *policy = engine->program->policies;
+    const struct recorded *recorded = engine->program->recorded;
+    while (policy || recorded) {
+        if (recorded && (!policy || recorded->span.start < policy->span.start)) {
+            TRY(add_recorded(engine, recorded, error));
+            recorded = recorded->next;
+        } else {
+            TRY(policy_run_new(engine, policy, error));
+            policy = policy->next;
+        }
+    }
+    return STATUS_OK;
+}
+
 struct engine *engine_new(const struct program *program, struct store *store,
                           const struct engine_host *host, struct error *error)
 {
@@ -200,15 +228,11 @@ struct engine *engine_new(const struct program *program, struct store *store,
     for (size_t i = 0; i < host->override_count; i++) {
         eval_override(engine->eval, host->overrides[i].signal, host->overrides[i].metric);
     }
-    engine->notices = heap_alloc(ENGINE_NOTICES_MAX * sizeof *engine->notices);
     engine->ledger.keep = ledger_window_of(program);
-    for (const struct policy *policy = program->policies; policy; policy = policy->next) {
-        if (policy_run_new(engine, policy, error) != STATUS_OK) {
-            engine_free(engine);
-            return NULL;
-        }
-    }
-    if (add_guard_pools(engine, error) != STATUS_OK) {
+    engine->outside =
+        (struct alert_outside){host->external, host->external_count, host->external_url};
+    if (add_statements(engine, error) != STATUS_OK || add_guard_pools(engine, error) != STATUS_OK ||
+        alerts_record(engine, error) != STATUS_OK) {
         engine_free(engine);
         return NULL;
     }
@@ -224,6 +248,7 @@ void engine_free(struct engine *engine)
         free(engine->incidents[i]);
     }
     for (size_t i = 0; i < engine->policy_count; i++) {
+        alert_rule_free(engine->policies[i]->alerts);
         free(engine->policies[i]->pending_since);
         free(engine->policies[i]->incident_at);
         free(engine->policies[i]->busy);
@@ -236,7 +261,9 @@ void engine_free(struct engine *engine)
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
-    free(engine->notices);
+    while (engine->notice_count > 0) {
+        notice_remove(engine, engine->notice_count - 1);
+    }
     ledger_release(&engine->ledger);
     eval_free(engine->eval);
     free(engine);
@@ -471,6 +498,11 @@ static void step_policy(struct engine *engine, struct policy_run *run, struct ef
 {
     run->last = engine->now;
     run->ran = true;
+    if (run->alerts) {
+        alerts_step(engine, run, effects);
+        step_unseen(engine, run, effects);
+        return;
+    }
     engine_policy_resize(run);
     drop_reused(run);
     bind_incidents(engine, run);
@@ -555,7 +587,8 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
     for (size_t i = 0; i < engine->policy_count; i++) {
         struct policy_run *run = engine->policies[i];
         run->ran = false;
-        if (run->last.ns == 0 || now.ns - run->last.ns >= run->every.ns) {
+        bool due = run->last.ns == 0 || now.ns - run->last.ns >= run->every.ns;
+        if (run->alerts ? alerts_due(run) : due) {
             step_policy(engine, run, effects);
         }
     }
@@ -615,9 +648,11 @@ struct policy_view engine_policy(const struct engine *engine, size_t index)
     return (struct policy_view){
         .name = run->policy->name.text,
         .mode = run->mode,
-        .entities = eval_entities_live_count(run->pool->entities),
+        .entities =
+            run->alerts ? run->alerts->count : eval_entities_live_count(run->pool->entities),
         .open = run->open,
         .observed = engine->stepped && run->unknown_since.ns == 0,
+        .failed = run->alerts ? run->alerts->failures : 0,
     };
 }
 

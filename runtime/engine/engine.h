@@ -53,10 +53,18 @@ struct engine_host {
     bool rehearsal; /* a policy's own tests: every action is granted, unattended, on every target */
     const struct engine_override *overrides;
     size_t override_count;
-    uint32_t epoch; /* of this life of the engine; grows with every start */
+    const struct label *external; /* labels that templates read as $externalLabels */
+    size_t external_count;
+    const char *external_url; /* NULL: "" */
+    uint32_t epoch;           /* of this life of the engine; grows with every start */
 };
 
-enum { ENGINE_NUMBERS_MAX = 4, ENGINE_INCIDENTS_MAX = 65536, INCIDENT_OPEN_MAX_PER_TICK = 1000 };
+enum {
+    ENGINE_NUMBERS_MAX = 4,
+    ENGINE_INCIDENTS_MAX = 65536,
+    INCIDENT_OPEN_MAX_PER_TICK = 1000,
+    INCIDENT_CLOSE_MAX_PER_TICK = 1000 /* for each series */
+};
 
 enum input_kind {
     INPUT_RESULT,   /* of a DISPATCH or PROBE: id, outcome, text */
@@ -127,11 +135,32 @@ struct incident_view {
 size_t engine_incident_count(const struct engine *engine);
 struct incident_view engine_incident(const struct engine *engine, size_t index);
 
+/* Alerts of policies for each series, pending and firing: by policy, in the order in which they
+ * began. Valid until the next step. */
+struct alert_view {
+    const char *policy;
+    const struct label_set *labels; /* of the series, without the policy's own */
+    bool firing;
+    struct instant active_at;
+    double value;
+    uint64_t incident; /* of a firing one; 0 where there was no room for it */
+};
+size_t engine_alert_count(const struct engine *engine);
+struct alert_view engine_alert(const struct engine *engine, size_t index);
+/* Its labels with the policy's own (alertname among them), sorted by name; false behind the last.
+ */
+bool engine_alert_label(const struct engine *engine, size_t index, size_t at,
+                        struct label *ret_label);
+/* The text of its at-th annotation into ret[size]; returns the name, NULL behind the last. */
+const char *engine_alert_annotation(const struct engine *engine, size_t index, size_t at, char *ret,
+                                    size_t size);
+
 struct policy_view {
     const char *name;
     enum mode mode;
     size_t entities, open;
-    bool observed; /* at the last tick no live entity was unknown */
+    bool observed;   /* at the last tick no live entity was unknown */
+    uint64_t failed; /* for each series: evaluations without a result, as by equal labels */
 };
 size_t engine_policy_count(const struct engine *engine);
 struct policy_view engine_policy(const struct engine *engine, size_t index);

@@ -2,6 +2,7 @@
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
+#include "runtime/engine/alert.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/ledger.h"
 
@@ -29,12 +30,15 @@ struct policy_run {
     const struct policy *policy;
     enum mode mode;
     struct pool_run *pool;
-    struct eval_watch *when, *clear; /* NULL where not written */
+    struct alert_rule *alerts;       /* for each series; else NULL */
+    struct eval_watch *when, *clear; /* NULL where not written, and for each series */
     struct eval_watch *signals[POLICY_SIGNALS_MAX];
     struct eval_watch *verify[RUNGS_MAX];
     const struct rung *rungs[RUNGS_MAX];
     size_t rung_count, signal_count;
     struct duration every, hold, clear_hold;
+    bool backlog;        /* for each series: incidents wait to be opened or closed */
+    size_t bound;        /* for each series: open incidents that have their alert */
     bool as_prometheus;  /* on missing as prometheus: membership alone decides */
     bool ran;            /* evaluated at this step */
     struct instant last; /* ns 0: never */
@@ -63,6 +67,7 @@ struct incident {
     uint64_t action_id;
     uint32_t rung;
     uint32_t notices; /* sent so far */
+    bool alerting;    /* for each series: bound to its alert */
     bool approved, probed, unresolved_told, bound_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
@@ -102,9 +107,10 @@ struct engine {
     size_t incident_count, incident_capacity;
     struct memory *memories;
     size_t memory_count, memory_capacity;
-    struct notice *notices;
+    struct notice *notices[ENGINE_NOTICES_MAX]; /* oldest first */
     size_t notice_count;
     struct ledger ledger;
+    struct alert_outside outside;
     struct instant now;
     bool stopped, stepped;
     char stopped_by[NAME_BYTES];
@@ -149,6 +155,10 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
 void incident_enter(struct engine *engine, struct incident *incident, enum incident_state state);
 void incident_step(struct engine *engine, struct incident *incident, struct effects *effects);
 void incident_remove(struct engine *engine, struct incident *incident);
+void incident_close(struct engine *engine, struct incident *incident, struct effects *effects,
+                    const char *reason);
+/* Of a policy that only notifies: a person is told, and it is held. */
+void incident_hand_over(struct engine *engine, struct incident *incident, struct effects *effects);
 void incident_escalate(struct engine *engine, struct incident *incident, struct effects *effects,
                        const char *fmt, ...) PRINTF_LIKE(4, 5);
 void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
@@ -156,9 +166,20 @@ void incident_result(struct engine *engine, struct incident *incident, const str
 void incident_answer(struct engine *engine, struct incident *incident, bool approve,
                      const struct input *input, struct effects *effects);
 
+/* engine_alert.c */
+NODISCARD enum status alerts_add(struct engine *engine, struct policy_run *run,
+                                 struct error *error);
+/* When all is added: the series ALERTS are written if something reads them. */
+NODISCARD enum status alerts_record(struct engine *engine, struct error *error);
+/* True when there is something to do at this step. */
+bool alerts_due(const struct policy_run *run);
+void alerts_step(struct engine *engine, struct policy_run *run, struct effects *effects);
+
 /* notice.c */
 void engine_notify(struct engine *engine, const struct record *record, const char *channel,
                    uint64_t id);
+/* Forgets the index-th notice. */
+void notice_remove(struct engine *engine, size_t index);
 void notices_send(struct engine *engine, struct effects *effects);
 void notice_delivered(struct engine *engine, const struct input *input, struct effects *effects);
 

@@ -32,6 +32,7 @@ void eval_free(struct eval *eval)
     for (size_t i = 0; i < eval->override_count; i++) {
         free(eval->overrides[i].metric);
     }
+    records_free(eval);
     free(eval->watches);
     free(eval->entities);
     free(eval->nodes);
@@ -71,7 +72,7 @@ void eval_tick(struct eval *eval, struct instant now)
     eval->now = now;
     eval->now_ms = instant_to_ms(now);
     observe(eval);
-    subs_tick(eval);
+    subs_begin(eval);
     for (size_t i = 0; i < eval->node_count; i++) {
         node_slots(eval->nodes[i]);
         if (i < eval->early) {
@@ -155,6 +156,7 @@ void eval_adopt(struct eval *now, struct eval *before)
     }
     subs_adopt(now, before);
     windows_adopt(now);
+    records_adopt(now, before);
     for (size_t i = 0; i < now->entities_count; i++) {
         for (size_t j = 0; j < before->entities_count; j++) {
             if (entities_same(now->entities[i], before->entities[j])) {

@@ -78,6 +78,7 @@ static uint64_t node_hash(enum node_kind kind, const struct node_parameters *p,
         h = hash_text(hash_text(h, p->matchers[i].label), p->matchers[i].value);
         h = hash_number(h, (uint64_t)p->matchers[i].op);
     }
+    h = p->writes ? hash_number(h, p->writes) : h;
     for (size_t i = 0; i < EVAL_INPUTS_MAX; i++) {
         h = hash_number(h, in[i] ? in[i]->hash : 0);
     }
@@ -218,6 +219,7 @@ struct eval_node *add_select(struct adding *a, const struct expr *expr)
     if (a->eval->reach_ms > 0) { /* evaluated behind the newest sample */
         store_window(a->eval->store, p.metric, with_reach(a, a->eval->store->limits.lookback));
     }
+    p.writes = eval_write_count(a->eval->root, p.metric);
     return node_get(a, NODE_SELECT, &p, NULL, NULL);
 }
 

@@ -75,6 +75,14 @@ bool at_begin(struct adding *a, const struct expr *expr, struct adding *ret,
     return true;
 }
 
+/* What steps before it write must be there when the evaluator below is ticked. */
+static void run_early(struct adding *a, const struct eval_node *node)
+{
+    if (a->eval->write_steps > 0 && a->eval->early <= node->index) {
+        a->eval->early = node->index + 1;
+    }
+}
+
 struct eval_node *at_end(struct adding *a, struct eval_sub *sub, struct eval_node *foreign,
                          struct eval_node *argument)
 {
@@ -86,6 +94,7 @@ struct eval_node *at_end(struct adding *a, struct eval_sub *sub, struct eval_nod
         node_make(a, NODE_AT, &p, (struct eval_node *[EVAL_INPUTS_MAX]){argument}, foreign);
     if (node) {
         node->sub = sub;
+        run_early(a, node);
     }
     return node;
 }
@@ -129,6 +138,7 @@ static struct eval_node *add_grid(struct adding *a, const struct expr *range, in
             : NULL;
     if (node) {
         node->sub = sub;
+        run_early(a, node);
         node->p.range.ns = node->p.range.ns > range_ns ? node->p.range.ns : range_ns;
         sub_read(sub, node, before_ms, after_ms);
         remember_below(a->eval, foreign, (struct duration){range_ns});

@@ -430,7 +430,8 @@ static int64_t node_back_ms(const struct eval_node *node)
     case NODE_EWMA:
     case NODE_MOMENTS:
     case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: return 0;
+    case NODE_ZSCORE_COMPARE:
+    case NODE_STEP: return 0;
     }
     return 0;
 }

@@ -330,6 +330,7 @@ void run_pick(struct eval_node *node)
         }
     }
     node->eval->many_to_many += k != k;
+    node->faulted |= k != k;
 }
 
 /* ---- classic histograms ---- */

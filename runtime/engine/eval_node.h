@@ -8,6 +8,7 @@
 
 #include "runtime/engine/column.h"
 #include "runtime/engine/eval.h"
+#include "runtime/engine/eval_record.h"
 #include "runtime/engine/regex.h"
 #include "runtime/engine/samples.h"
 #include "stdlib/kernel.h"
@@ -50,7 +51,8 @@ enum node_kind {
     NODE_EWMA,
     NODE_MOMENTS, /* deviation of in[0] from its mean; the variance beside it */
     NODE_ZSCORE,  /* in[0] MOMENTS */
-    NODE_ZSCORE_COMPARE
+    NODE_ZSCORE_COMPARE,
+    NODE_STEP /* reads in[0] at its turn and has no slots: eval_record.h */
 };
 
 struct node_matcher {
@@ -80,6 +82,7 @@ struct node_parameters {
     size_t name_count, include_count;
     const char *metric; /* SELECT: or NULL */
     uint32_t metric_id;
+    uint32_t writes; /* SELECT: steps before it that write what it reads */
     struct node_matcher *matchers;
     size_t matcher_count;
 };
@@ -127,6 +130,7 @@ struct eval_node {
     const char **names;
     uint8_t *drops; /* the name goes at the end of the expression */
     bool any_name, any_drop, blind, scalar, overflow;
+    bool faulted; /* at this tick two slots here or below were one, of which one may be there */
     const double *values; /* own, or of the child or the store */
     double *own;
     uint64_t *present, *unknown;
@@ -148,6 +152,7 @@ struct eval_node {
         *right; /* BINARY, REACHES: slot of each side; AGGREGATE, SET: group of a slot */
     bool left_same, right_same; /* index vectors are 0, 1, 2, ... over all of the child */
     size_t group_count;         /* SET */
+    bool gathers;               /* SELECT: a step behind it writes what it reads */
     bool contiguous;            /* SELECT: series left[0], left[0] + 1, ... */
     int64_t *newest_ms;         /* SELECT: of each slot, when not contiguous */
     struct contention contention[2];
@@ -170,6 +175,8 @@ struct eval_node {
     bool outside; /* eval_add() has given it away: its column is read by others than nodes */
     enum node_run run;
     struct node_code *code;
+    eval_step_f *step; /* STEP */
+    void *step_context;
 };
 
 struct override {
@@ -185,6 +192,15 @@ struct eval {
     size_t entities_count, entities_capacity;
     struct eval_watch **watches;
     size_t watch_count, watch_capacity;
+    struct eval_record **records; /* recorded signals */
+    size_t record_count, record_capacity;
+    struct write {        /* names that steps write */
+        const char *name; /* interned */
+        uint32_t steps;   /* that write it */
+        size_t seen;      /* nodes before the last of them */
+    } *writes;
+    size_t write_count, write_capacity;
+    uint32_t write_steps; /* of all names */
     struct override *overrides;
     size_t override_count, override_capacity;
     struct instant now;
@@ -288,7 +304,8 @@ struct eval *sub_eval(struct eval_sub *sub);
 int64_t sub_time(const struct eval_sub *sub); /* that it is of, in milliseconds; 0 of a grid */
 /* node reads sub; samples of a grid are wanted so long before and after the tick's time. */
 void sub_read(struct eval_sub *sub, struct eval_node *node, int64_t before_ms, int64_t after_ms);
-void subs_tick(struct eval *eval); /* before the slots */
+void subs_begin(struct eval *eval);                     /* of a tick */
+void sub_tick(struct eval *eval, struct eval_sub *sub); /* at the turn of its first reader */
 void run_at(struct eval_node *node);
 void subs_adopt(struct eval *now, struct eval *before);
 void subs_free(struct eval *eval);
@@ -305,6 +322,10 @@ void node_text(const struct eval_node *node, char *ret, size_t size);
 bool time_due(struct eval *eval);  /* whether this tick is timed */
 void time_tick(struct eval *eval); /* node_run() of all nodes */
 void time_free(struct eval *eval);
+/* eval_record.c */
+void step_run(struct eval_node *node);
+void records_free(struct eval *eval);
+void records_adopt(struct eval *now, struct eval *before);
 /* eval_entity.c */
 void entities_tick(struct eval_entities *entities);
 void entities_free(struct eval_entities *entities);

@@ -85,6 +85,7 @@ void run_sampled(struct eval_node *node)
     const struct eval_node *child = node->sub ? node->foreign : node->in[0];
     node->values = child->values;
     node->blind = child->blind; /* a foreign one is no input */
+    node->faulted = child->faulted;
     copy_bits(node->present, child->present, node->count);
     copy_bits(node->unknown, child->unknown, node->count);
     contend(node, &node->contention[1]);

@@ -42,6 +42,7 @@ static const char *kind_text(const struct eval_node *node)
     case NODE_MOMENTS: return "moments";
     case NODE_ZSCORE: return "zscore";
     case NODE_ZSCORE_COMPARE: return "zscore compare";
+    case NODE_STEP: return "step";
     }
     return "";
 }

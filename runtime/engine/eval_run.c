@@ -48,6 +48,7 @@ void contend(struct eval_node *node, const struct contention *contention)
             bit_set(node->unknown, slot[i]);
         }
         node->eval->many_to_many += present > 1;
+        node->faulted |= present > 1;
     }
 }
 
@@ -59,14 +60,15 @@ void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t
     const struct eval *eval = select->eval;
     const struct store *store = eval->store;
     bits_fill(ret, select->count, false);
-    if (eval->all_observed) {
+    if (eval->all_observed && store->doubtful_count == 0) {
         return;
     }
     for (size_t i = 0; i < select->count; i++) {
         uint32_t id = select->left[i], from = store->series[id].source;
         const struct store_source *source = &store->sources[from];
         int64_t seen_ms = source->has_answered ? instant_to_ms(source->answered) : eval->now_ms;
-        if (!eval->observed[from] && store->time_ms[id] > seen_ms - horizon_ms) {
+        if (store->series[id].doubtful ||
+            (!eval->observed[from] && store->time_ms[id] > seen_ms - horizon_ms)) {
             bit_set(ret, i);
         }
     }
@@ -341,6 +343,7 @@ static void rename_together(struct eval_node *node)
         node->present[w] &= ~twice[w];
         node->unknown[w] |= twice[w];
         node->eval->many_to_many += (uint64_t)__builtin_popcountll(twice[w]);
+        node->faulted |= twice[w] != 0;
     }
 }
 
@@ -486,6 +489,7 @@ static void run_kind(struct eval_node *node)
     case NODE_MOMENTS: run_moments(node); break;
     case NODE_ZSCORE: run_zscore(node); break;
     case NODE_ZSCORE_COMPARE: run_zscore_compare(node); break;
+    case NODE_STEP: step_run(node); break;
     }
 }
 
@@ -495,6 +499,7 @@ static void pass_blindness(struct eval_node *node)
     for (size_t i = 0; i < node->in_count; i++) {
         node->blind |= node->in[i]->blind;
         node->overflow |= node->in[i]->overflow;
+        node->faulted |= node->in[i]->faulted;
     }
     node->blind |= node->overflow;
     if (node->blind) {
@@ -504,14 +509,14 @@ static void pass_blindness(struct eval_node *node)
 
 void node_run_reference(struct eval_node *node)
 {
-    node->blind = false;
+    node->blind = node->faulted = false;
     run_kind(node);
     pass_blindness(node);
 }
 
 void node_run(struct eval_node *node)
 {
-    node->blind = false;
+    node->blind = node->faulted = false;
     switch (node->run) {
     case RUN_REFERENCE: run_kind(node); break;
     case RUN_KERNEL: node->kind == NODE_WINDOW ? run_window(node) : code_run(node); break;

@@ -36,6 +36,7 @@ bool node_may_repeat(const struct eval_node *node)
     case NODE_ABSENT:
     case NODE_SCALAR:
     case NODE_VECTOR:
+    case NODE_STEP: return false;
     case NODE_RENAME: return node->p.minus && node_may_repeat(node->in[0]);
     case NODE_SELECT: return node->p.metric == NULL;
     case NODE_AGGREGATE:
@@ -81,7 +82,8 @@ static bool may_name(const struct eval_node *node)
     case NODE_EWMA:
     case NODE_MOMENTS:
     case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: return false;
+    case NODE_ZSCORE_COMPARE:
+    case NODE_STEP: return false;
     case NODE_RENAME: return node->p.minus && may_name(node->in[0]);
     case NODE_AGGREGATE:
     case NODE_COUNT_VALUES: return has_names(node) && may_name(node->in[0]);
@@ -141,7 +143,8 @@ bool node_may_drop(const struct eval_node *node)
     case NODE_EWMA:
     case NODE_MOMENTS:
     case NODE_ZSCORE:
-    case NODE_ZSCORE_COMPARE: return false;
+    case NODE_ZSCORE_COMPARE:
+    case NODE_STEP: return false;
     }
     return true;
 }

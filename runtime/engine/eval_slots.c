@@ -224,7 +224,7 @@ static int compare_ids(const void *a, const void *b)
 static void select_slots(struct eval_node *node)
 {
     const struct store *store = node->eval->store;
-    node->contiguous = true;
+    node->contiguous = !node->gathers;
     if (node->p.metric) {
         const struct store_metric *metric = &store->metrics[node->p.metric_id];
         uint32_t *ids = heap_alloc((metric->count + 1) * sizeof *ids);
@@ -535,6 +535,7 @@ static void build(struct eval_node *node)
     case NODE_MOMENTS:
     case NODE_ZSCORE:
     case NODE_ZSCORE_COMPARE: function_slots(node); break;
+    case NODE_STEP: break;
     }
 }
 
@@ -606,6 +607,9 @@ void node_slots(struct eval_node *node)
     }
     for (size_t i = 0; i < node->in_count; i++) {
         now[i] = node->in[i]->generation;
+    }
+    if (node->sub) {
+        sub_tick(node->eval, node->sub);
     }
     if (node->foreign) { /* then an input is a scalar, whose slot is always the same */
         now[0] = node->foreign->generation;

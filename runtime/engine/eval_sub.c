@@ -14,6 +14,8 @@ enum { SUBS_MAX = 1000 };
 struct eval_sub {
     struct eval *eval;
     int64_t step_ms, at_ms;
+    uint32_t writes; /* steps of the root that stand before what reads it */
+    bool ticked;     /* at this tick */
     int64_t done_ms; /* the grid up to here is evaluated; MS_NEVER: none of it */
     int64_t before_ms, after_ms;
     bool late; /* the samples of its time were gone before it was first evaluated */
@@ -24,7 +26,8 @@ struct eval_sub {
 struct eval_sub *sub_get(struct eval *eval, int64_t step_ms, int64_t at_ms)
 {
     for (size_t i = 0; i < eval->sub_count; i++) {
-        if (eval->subs[i]->step_ms == step_ms && eval->subs[i]->at_ms == at_ms) {
+        if (eval->subs[i]->step_ms == step_ms && eval->subs[i]->at_ms == at_ms &&
+            eval->subs[i]->writes == eval->root->write_steps) {
             return eval->subs[i];
         }
     }
@@ -32,8 +35,11 @@ struct eval_sub *sub_get(struct eval *eval, int64_t step_ms, int64_t at_ms)
         return NULL;
     }
     struct eval_sub *sub = heap_alloc(sizeof *sub);
-    *sub = (struct eval_sub){
-        .eval = eval_new(eval->store), .step_ms = step_ms, .at_ms = at_ms, .done_ms = MS_NEVER};
+    *sub = (struct eval_sub){.eval = eval_new(eval->store),
+                             .step_ms = step_ms,
+                             .at_ms = at_ms,
+                             .writes = eval->root->write_steps,
+                             .done_ms = MS_NEVER};
     sub->eval->root = eval->root;
     sub->eval->has_bounds = eval->has_bounds;
     sub->eval->start_ms = eval->start_ms;
@@ -125,15 +131,23 @@ static void at_tick(const struct eval *eval, struct eval_sub *sub)
     sub->done_ms = eval->now_ms > sub->at_ms ? sub->at_ms : sub->done_ms;
 }
 
-void subs_tick(struct eval *eval)
+void sub_tick(struct eval *eval, struct eval_sub *sub)
+{
+    if (sub->ticked) {
+        return;
+    }
+    sub->ticked = true;
+    if (sub->step_ms > 0) {
+        grid_tick(eval, sub);
+    } else if (sub->done_ms == MS_NEVER) {
+        at_tick(eval, sub);
+    }
+}
+
+void subs_begin(struct eval *eval)
 {
     for (size_t i = 0; i < eval->sub_count; i++) {
-        struct eval_sub *sub = eval->subs[i];
-        if (sub->step_ms > 0) {
-            grid_tick(eval, sub);
-        } else if (sub->done_ms == MS_NEVER) {
-            at_tick(eval, sub);
-        }
+        eval->subs[i]->ticked = false;
     }
 }
 
@@ -148,6 +162,7 @@ void run_at(struct eval_node *node)
     copy_bits(node->present, from->present, node->count);
     copy_bits(node->unknown, from->unknown, node->count);
     const bool live = node->eval->store->limits.live;
+    node->faulted = from->faulted;
     node->blind = from->blind || sub->late || (live && node->eval->now_ms < sub->at_ms);
 }
 
@@ -158,7 +173,8 @@ void subs_adopt(struct eval *now, struct eval *before)
     for (size_t i = 0; i < now->sub_count; i++) {
         struct eval_sub *sub = now->subs[i];
         for (size_t j = 0; j < before->sub_count; j++) {
-            if (before->subs[j]->step_ms == sub->step_ms && before->subs[j]->at_ms == sub->at_ms) {
+            if (before->subs[j]->step_ms == sub->step_ms && before->subs[j]->at_ms == sub->at_ms &&
+                before->subs[j]->writes == sub->writes) {
                 sub->done_ms = before->subs[j]->done_ms;
                 sub->late = before->subs[j]->late;
                 eval_adopt(sub->eval, before->subs[j]->eval);

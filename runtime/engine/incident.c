@@ -85,6 +85,7 @@ void incident_remove(struct engine *engine, struct incident *incident)
     struct policy_run *run = incident->run;
     if (run) {
         run->open--;
+        run->bound -= incident->alerting;
         if (incident->slot != SLOT_NONE) {
             run->incident_at[incident->slot] = NULL;
             run->pending_since[incident->slot] = (struct instant){0};
@@ -102,8 +103,8 @@ void incident_remove(struct engine *engine, struct incident *incident)
     free(incident);
 }
 
-static void incident_close(struct engine *engine, struct incident *incident,
-                           struct effects *effects, const char *reason)
+void incident_close(struct engine *engine, struct incident *incident, struct effects *effects,
+                    const char *reason)
 {
     engine_record(engine, effects, RECORD_CLOSED, incident, "%s", reason);
     engine->counters.closed++;
@@ -159,6 +160,15 @@ static void conclude(struct engine *engine, struct incident *incident, struct ef
     engine_record(engine, effects, RECORD_CONCLUDED, incident, "%s", text);
 }
 
+void incident_hand_over(struct engine *engine, struct incident *incident, struct effects *effects)
+{
+    const struct escalate *escalate = &incident->run->policy->escalate;
+    if (escalate->present && !escalate->has_unresolved) {
+        incident_escalate(engine, incident, effects, "%s", incident->text);
+    }
+    incident_enter(engine, incident, STATE_HELD);
+}
+
 void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
                    struct effects *effects)
 {
@@ -178,10 +188,7 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
     engine_record(engine, effects, RECORD_OPENED, incident, "%s", incident->text);
     conclude(engine, incident, effects);
     if (!policy_acts(run->policy)) {
-        if (run->policy->escalate.present && !run->policy->escalate.has_unresolved) {
-            incident_escalate(engine, incident, effects, "%s", incident->text);
-        }
-        incident_enter(engine, incident, STATE_HELD);
+        incident_hand_over(engine, incident, effects);
     } else if (!safe) {
         incident_hold(engine, incident, effects,
                       "the target's labels hold characters that a target's name cannot have");
@@ -543,6 +550,10 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
     }
     if (!incident->run) {
         step_orphan(engine, incident, effects);
+        return;
+    }
+    if (incident->run->alerts) { /* its alert opens and closes it */
+        step_unresolved(engine, incident, effects);
         return;
     }
     if (incident->undo_owed) {

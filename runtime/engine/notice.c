@@ -2,6 +2,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/engine/engine_internal.h"
@@ -9,15 +10,22 @@
 #define NOTICE_RETRY_S     60.0
 #define NOTICE_RETRY_MAX_S 3600.0
 
+void notice_remove(struct engine *engine, size_t index)
+{
+    free(engine->notices[index]);
+    engine->notice_count--;
+    memmove(engine->notices + index, engine->notices + index + 1,
+            (engine->notice_count - index) * sizeof(struct notice *));
+}
+
 void engine_notify(struct engine *engine, const struct record *record, const char *channel,
                    uint64_t id)
 {
     if (engine->notice_count == ENGINE_NOTICES_MAX) { /* the oldest has had its tries */
-        engine->notice_count--;
-        memmove(engine->notices, engine->notices + 1,
-                engine->notice_count * sizeof *engine->notices);
+        notice_remove(engine, 0);
     }
-    struct notice *notice = &engine->notices[engine->notice_count++];
+    struct notice *notice = heap_alloc(sizeof *notice);
+    engine->notices[engine->notice_count++] = notice;
     *notice = (struct notice){.id = id, .record = *record};
     snprintf(notice->channel, sizeof notice->channel, "%s", channel ? channel : "");
 }
@@ -25,7 +33,7 @@ void engine_notify(struct engine *engine, const struct record *record, const cha
 void notices_send(struct engine *engine, struct effects *effects)
 {
     for (size_t i = 0; i < engine->notice_count; i++) {
-        struct notice *notice = &engine->notices[i];
+        struct notice *notice = engine->notices[i];
         if (notice->next.ns > engine->now.ns) {
             continue;
         }
@@ -43,14 +51,14 @@ void notices_send(struct engine *engine, struct effects *effects)
 void engine_page_again(struct engine *engine)
 {
     for (size_t i = 0; i < engine->notice_count; i++) {
-        engine->notices[i].next = (struct instant){0};
+        engine->notices[i]->next = (struct instant){0};
     }
 }
 
 void notice_delivered(struct engine *engine, const struct input *input, struct effects *effects)
 {
     for (size_t i = 0; i < engine->notice_count; i++) {
-        struct notice *notice = &engine->notices[i];
+        struct notice *notice = engine->notices[i];
         if (notice->id != input->id || !input->delivered) {
             continue;
         }
@@ -60,8 +68,7 @@ void notice_delivered(struct engine *engine, const struct input *input, struct e
         record->time = engine->now;
         record->epoch = engine->host->epoch;
         snprintf(record->action, sizeof record->action, "%s", notice->channel);
-        engine->notice_count--;
-        memmove(notice, notice + 1, (engine->notice_count - i) * sizeof *notice);
+        notice_remove(engine, i);
         return;
     }
 }

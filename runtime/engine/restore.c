@@ -75,10 +75,8 @@ static void restore_notice(struct engine *engine, const struct record *record)
         return;
     }
     for (size_t i = 0; i < engine->notice_count; i++) {
-        if (engine->notices[i].id == id) {
-            engine->notice_count--;
-            memmove(engine->notices + i, engine->notices + i + 1,
-                    (engine->notice_count - i) * sizeof *engine->notices);
+        if (engine->notices[i]->id == id) {
+            notice_remove(engine, i);
             return;
         }
     }
@@ -214,6 +212,10 @@ void engine_restore(struct engine *engine, const struct record *record)
  * has been true for a while goes on being so, and what was told is not told again. */
 static void policy_adopt(struct policy_run *run, const struct policy_run *old)
 {
+    if (run->alerts && old->alerts) {
+        alert_rule_adopt(run->alerts, old->alerts);
+        run->backlog = old->backlog;
+    }
     engine_policy_resize(run);
     const size_t slots = run->slots < old->slots ? run->slots : old->slots;
     for (size_t slot = 0; slot < slots; slot++) {
@@ -239,7 +241,10 @@ void engine_adopt(struct engine *engine, struct engine *before)
     engine->next_action = before->next_action;
     engine->next_notice = before->next_notice;
     engine->counters = before->counters;
-    memcpy(engine->notices, before->notices, before->notice_count * sizeof *before->notices);
+    for (size_t i = 0; i < before->notice_count; i++) {
+        engine->notices[i] = heap_alloc(sizeof *engine->notices[i]);
+        *engine->notices[i] = *before->notices[i];
+    }
     engine->notice_count = before->notice_count;
     for (size_t i = 0; i < before->ledger.count; i++) {
         ARRAY_RESERVE(engine->ledger.entries, engine->ledger.count, engine->ledger.capacity);
@@ -255,6 +260,9 @@ void engine_adopt(struct engine *engine, struct engine *before)
         if (run) {
             policy_adopt(run, old);
         }
+        if (old->alerts) { /* what nobody took over ends */
+            recorder_retire(&old->alerts->recorder, before->now);
+        }
     }
     for (size_t i = 0; i < before->incident_count; i++) {
         const struct incident *old = before->incidents[i];
@@ -263,5 +271,8 @@ void engine_adopt(struct engine *engine, struct engine *before)
         *incident = *old;
         incident->run = run;
         incident->slot = SLOT_NONE;
+        if (run) {
+            run->bound += incident->alerting;
+        }
     }
 }

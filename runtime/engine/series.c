@@ -396,7 +396,7 @@ void store_expect(struct store *store, size_t sources)
 
 bool store_warm(const struct store *store)
 {
-    if (store->source_count < store->source_expected) {
+    if (store->source_count - store->own_sources < store->source_expected) {
         return false;
     }
     for (size_t i = 0; i < store->source_count; i++) {

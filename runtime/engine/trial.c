@@ -108,6 +108,10 @@ static struct duration choose_step(const struct program *view)
         double every = policy->has_every ? policy->every.value : 15;
         step = step == 0 || every < step ? every : step;
     }
+    for (const struct recorded *recorded = view->recorded; recorded; recorded = recorded->next) {
+        double every = recorded->has_every ? recorded->every.value : 15;
+        step = step == 0 || every < step ? every : step;
+    }
     return duration_seconds(step == 0 ? 15 : step);
 }
 
@@ -528,7 +532,8 @@ static bool recording_is_read(const struct rehearsal *rehearsal, const struct re
 {
     for (size_t i = 0; i < recording->series_count; i++) {
         const char *name = store_series_name(rehearsal->store, recording->series[i].id);
-        if (policies_name_metric(rehearsal->view.policies, name)) {
+        if (policies_name_metric(rehearsal->view.policies, name) ||
+            recorded_name_metric(rehearsal->view.recorded, name)) {
             return true;
         }
     }

@@ -5,10 +5,11 @@
  *     trial.failure_count == 0
  *     trial_release(&trial);
  *
- * The policies of the test's own file run, in mode act, with every action granted. The givens
- * become samples: a signal's givens stand in for its expression, a selector's givens are a series.
- * A pool whose inventory no given names has one entity for each label tuple the givens write, or
- * one called KEY-1. Actions succeed at the next tick; `after ACTION` shapes begin then.
+ * The policies of the test's own file and all recorded signals run, in mode act, with every action
+ * granted. The givens become samples: a signal's givens stand in for its expression, a selector's
+ * givens are a series. A pool whose inventory no given names has one entity for each label tuple
+ * the givens write, or one called KEY-1. Actions succeed at the next tick; `after ACTION` shapes
+ * begin then.
  *
  * A stream given by a test is read by the caller, for the core opens no file. Its first sample is
  * at the given's start. A series given besides takes the place of the stream's once its shape has

@@ -66,3 +66,13 @@ bool policies_name_metric(const struct policy *policies, const char *name)
     }
     return false;
 }
+
+bool recorded_name_metric(const struct recorded *recorded, const char *name)
+{
+    for (; recorded; recorded = recorded->next) {
+        if (expr_names_metric(recorded->expr, name)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -7,5 +7,6 @@
 bool expr_names_metric(const struct expr *expr, const char *name); /* expr NULL: false */
 /* Any policy of the list: its signals, conditions and pool. */
 bool policies_name_metric(const struct policy *policies, const char *name);
+bool recorded_name_metric(const struct recorded *recorded, const char *name);
 
 #endif

@@ -18,6 +18,7 @@ enum {
     LOADS = 2400,
     WARM_UP = 400,
     ENTITIES = 70,
+    INPUTS_MAX = 256,
     HEAP_SLACK_BYTES = 64 << 10 /* samples come and go */
 };
 
@@ -124,6 +125,8 @@ struct play {
     uint32_t source, up[ENTITIES], x[ENTITIES], y[ENTITIES];
     size_t step;
     struct effects effects;
+    struct input inputs[INPUTS_MAX]; /* of the next step: what was told has arrived */
+    size_t input_count;
     uint64_t digest; /* of all records of `shared` */
     size_t records;
 };
@@ -213,10 +216,15 @@ static void play_step(struct play *play)
     store_answered(play->store, play->source, now);
     store_expire(play->store, now);
     play->effects.count = 0;
-    engine_step(play->generation->engine, now, NULL, 0, &play->effects);
+    engine_step(play->generation->engine, now, play->inputs, play->input_count, &play->effects);
+    play->input_count = 0;
     for (size_t i = 0; i < play->effects.count; i++) {
-        if (play->effects.items[i].kind == EFFECT_RECORD) {
-            note(play, &play->effects.items[i].record);
+        const struct effect *effect = &play->effects.items[i];
+        if (effect->kind == EFFECT_RECORD) {
+            note(play, &effect->record);
+        } else if (effect->kind == EFFECT_NOTIFY && play->input_count < INPUTS_MAX) {
+            play->inputs[play->input_count++] = (struct input){
+                .kind = INPUT_NOTIFIED, .id = effect->id, .delivered = true, .text = "told"};
         }
     }
 }

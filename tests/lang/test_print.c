@@ -139,9 +139,29 @@ static void policy(void)
     put("}");
 }
 
+static void alert(void)
+{
+    put("policy p for each series every 1d { label severity=\"a\" label 'odd name' = `{{ x }}`");
+    gap();
+    put("annotation label = \"{{ $value }}\\n\" when ");
+    expr(3);
+    gap();
+    put("keep firing for 5m label annotation = '' on missing as prometheus escalate to ops }");
+}
+
+static void recorded(void)
+{
+    put("signal ");
+    put(ONE_OF("job:errors:rate5m", "up", "every", "\"when\"", "'sum'", "a:b "));
+    put(ONE_OF("", "{}", "{team=\"a\"}", "{ 'odd name' = `b` , by=\"\", }"));
+    put(ONE_OF("", " every 1m"));
+    put(" = ");
+    expr(4);
+}
+
 static void item(void)
 {
-    switch (pick(9)) {
+    switch (pick(11)) {
     case 0: put("import \"a\\\"b.heal\""); break;
     case 1: put("service s { tier gold depends on a, b owner \"me\\n\" }"); break;
     case 2:
@@ -168,6 +188,8 @@ static void item(void)
         put("expect no act, act on \"x\" before 1h at most 3 times given approval denied after 3m "
             "}");
         break;
+    case 8: alert(); break;
+    case 9: recorded(); break;
     default: policy(); break;
     }
     gap();
