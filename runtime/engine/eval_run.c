@@ -659,6 +659,7 @@ static void rename_together(struct eval_node *node)
         node->present[w] &= ~twice[w];
         node->unknown[w] |= twice[w];
         node->eval->many_to_many += (uint64_t)__builtin_popcountll(twice[w]);
+        node->faulted |= twice[w] != 0;
     }
 }
 
