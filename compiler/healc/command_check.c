@@ -7,6 +7,7 @@
 #include "compiler/healc/option.h"
 #include "lang/check.h"
 #include "lang/parser.h"
+#include "runtime/engine/alert_text.h"
 
 struct check_run {
     enum diag_format format;
@@ -104,6 +105,7 @@ int command_check(int argc, char **argv)
             parse_program(&arena, &sources, run.paths.items, run.paths.count, &diags);
         if (good && diags.errors == 0) {
             check_program(program, &diags, &options);
+            alert_texts_check(program, &diags);
         }
         diag_print(&diags, run.format, run.color, stdout);
         if (run.format != DIAG_JSON) {

@@ -24,6 +24,11 @@ struct alert_texts {
     char *scratch; /* values of the labels */
 };
 
+static bool is_template(const struct pair *pair)
+{
+    return strstr(pair->value, "{{") && strcmp(pair->name.text, ALERT_NAME_LABEL) != 0;
+}
+
 #ifdef HEAL_RUNTIME_ENGINE_TEMPLATE_H
 
 static enum status text_parse(struct text *text, struct error *error)
@@ -38,6 +43,18 @@ static enum status text_parse(struct text *text, struct error *error)
 static void text_release(struct text *text)
 {
     template_free(text->template);
+}
+
+static void check_pairs(const struct pair *pairs, struct diag_list *diags)
+{
+    for (const struct pair *p = pairs; p; p = p->next) {
+        struct error error = {""};
+        struct text text = {.name = p->name.text, .written = p->value};
+        if (is_template(p) && text_parse(&text, &error) != STATUS_OK) {
+            diag_add(diags, DIAG_SYNTAX, p->value_span, "%s", error.message);
+        }
+        text_release(&text);
+    }
 }
 
 static void text_run(const struct alert_texts *texts, const struct text *text,
@@ -78,6 +95,11 @@ static void text_release(struct text *text)
     CHECK(!text->template);
 }
 
+static void check_pairs(const struct pair *pairs, struct diag_list *diags)
+{
+    (void)pairs, (void)diags; /* refused where the policy is loaded */
+}
+
 static void text_run(const struct alert_texts *texts, const struct text *text,
                      const struct alert_about *about, char *ret, size_t size)
 {
@@ -97,6 +119,14 @@ static void text_expand(const struct alert_texts *texts, const struct text *text
     }
 }
 
+void alert_texts_check(const struct program *program, struct diag_list *diags)
+{
+    for (const struct policy *policy = program->policies; policy; policy = policy->next) {
+        check_pairs(policy->labels, diags);
+        check_pairs(policy->annotations, diags);
+    }
+}
+
 /* ---- those of a policy ---- */
 
 static enum status texts_add(struct text *texts, size_t *count, const struct pair *pairs,
@@ -107,7 +137,7 @@ static enum status texts_add(struct text *texts, size_t *count, const struct pai
         struct text *text = &texts[*count];
         *text = (struct text){.name = p->name.text, .written = p->value};
         ++*count;
-        if (strstr(p->value, "{{") && strcmp(p->name.text, ALERT_NAME_LABEL) != 0) {
+        if (is_template(p)) {
             TRY(text_parse(text, error));
         }
     }

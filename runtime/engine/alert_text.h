@@ -6,6 +6,7 @@
 #define HEAL_RUNTIME_ENGINE_ALERT_TEXT_H
 
 #include "lang/ast.h"
+#include "lang/diagnostic.h"
 #include "runtime/engine/series.h"
 
 #define ALERT_NAME_LABEL "alertname"
@@ -24,6 +25,9 @@ NODISCARD enum status alert_texts_new(const struct policy *policy,
                                       const struct alert_outside *outside, struct alert_texts **ret,
                                       struct error *error);
 void alert_texts_free(struct alert_texts *texts);
+
+/* Reports the templates of a program's policies that do not parse. */
+void alert_texts_check(const struct program *program, struct diag_list *diags);
 
 /* True when the labels depend on more than those of the series. */
 bool alert_texts_vary(const struct alert_texts *texts);

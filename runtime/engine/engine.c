@@ -228,6 +228,7 @@ struct engine *engine_new(const struct program *program, struct store *store,
     for (size_t i = 0; i < host->override_count; i++) {
         eval_override(engine->eval, host->overrides[i].signal, host->overrides[i].metric);
     }
+    notices_init(engine);
     engine->ledger.keep = ledger_window_of(program);
     engine->outside =
         (struct alert_outside){host->external, host->external_count, host->external_url};
@@ -261,9 +262,7 @@ void engine_free(struct engine *engine)
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
-    while (engine->notice_count > 0) {
-        notice_remove(engine, engine->notice_count - 1);
-    }
+    free(engine->notice_room);
     ledger_release(&engine->ledger);
     eval_free(engine->eval);
     free(engine);

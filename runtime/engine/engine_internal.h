@@ -107,7 +107,8 @@ struct engine {
     size_t incident_count, incident_capacity;
     struct memory *memories;
     size_t memory_count, memory_capacity;
-    struct notice *notices[ENGINE_NOTICES_MAX]; /* oldest first */
+    struct notice *notices[ENGINE_NOTICES_MAX]; /* on their way, oldest first; then free ones */
+    struct notice *notice_room;                 /* [ENGINE_NOTICES_MAX] where they lie */
     size_t notice_count;
     struct ledger ledger;
     struct alert_outside outside;
@@ -178,6 +179,7 @@ void alerts_step(struct engine *engine, struct policy_run *run, struct effects *
 /* notice.c */
 void engine_notify(struct engine *engine, const struct record *record, const char *channel,
                    uint64_t id);
+void notices_init(struct engine *engine);
 /* Forgets the index-th notice. */
 void notice_remove(struct engine *engine, size_t index);
 void notices_send(struct engine *engine, struct effects *effects);

@@ -2,7 +2,6 @@
  */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/engine/engine_internal.h"
@@ -10,12 +9,21 @@
 #define NOTICE_RETRY_S     60.0
 #define NOTICE_RETRY_MAX_S 3600.0
 
+void notices_init(struct engine *engine)
+{
+    engine->notice_room = heap_alloc(ENGINE_NOTICES_MAX * sizeof *engine->notice_room);
+    for (size_t i = 0; i < ENGINE_NOTICES_MAX; i++) {
+        engine->notices[i] = &engine->notice_room[i];
+    }
+}
+
 void notice_remove(struct engine *engine, size_t index)
 {
-    free(engine->notices[index]);
+    struct notice *notice = engine->notices[index];
     engine->notice_count--;
     memmove(engine->notices + index, engine->notices + index + 1,
             (engine->notice_count - index) * sizeof(struct notice *));
+    engine->notices[engine->notice_count] = notice;
 }
 
 void engine_notify(struct engine *engine, const struct record *record, const char *channel,
@@ -24,8 +32,7 @@ void engine_notify(struct engine *engine, const struct record *record, const cha
     if (engine->notice_count == ENGINE_NOTICES_MAX) { /* the oldest has had its tries */
         notice_remove(engine, 0);
     }
-    struct notice *notice = heap_alloc(sizeof *notice);
-    engine->notices[engine->notice_count++] = notice;
+    struct notice *notice = engine->notices[engine->notice_count++];
     *notice = (struct notice){.id = id, .record = *record};
     snprintf(notice->channel, sizeof notice->channel, "%s", channel ? channel : "");
 }

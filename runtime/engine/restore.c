@@ -242,7 +242,6 @@ void engine_adopt(struct engine *engine, struct engine *before)
     engine->next_notice = before->next_notice;
     engine->counters = before->counters;
     for (size_t i = 0; i < before->notice_count; i++) {
-        engine->notices[i] = heap_alloc(sizeof *engine->notices[i]);
         *engine->notices[i] = *before->notices[i];
     }
     engine->notice_count = before->notice_count;
