@@ -202,6 +202,7 @@ static enum status walk_template(struct template_run *run, const struct template
 static enum status walk_node(struct template_run *run, const struct template_value *dot,
                              const struct template_node *node, enum flow *ret_flow)
 {
+    CHECK(node->kind <= NODE_CONTINUE); /* the others stand in no list */
     TRY(template_step(run, node));
     switch (node->kind) {
     case NODE_TEXT:
@@ -226,7 +227,6 @@ static enum status walk_node(struct template_run *run, const struct template_val
     case NODE_CHAIN:
     case NODE_IDENTIFIER: break;
     }
-    CHECK(!"a node that stands in no list");
     return STATUS_OK;
 }
 
