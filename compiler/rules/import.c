@@ -20,7 +20,7 @@ static const char needs[] = "# They only notify. Before one of them may act it n
 
 /* ---- output ---- */
 
-static void put(struct import *import, const char *text, size_t length)
+static void add_bytes(struct import *import, const char *text, size_t length)
 {
     if (import->length + length + 1 > import->capacity) {
         import->capacity = 2 * (import->length + length) + 1024;
@@ -31,51 +31,51 @@ static void put(struct import *import, const char *text, size_t length)
     import->text[import->length] = '\0';
 }
 
-static void puts_(struct import *import, const char *text)
+static void add(struct import *import, const char *text)
 {
-    put(import, text, strlen(text));
+    add_bytes(import, text, strlen(text));
 }
 
 static void put_comment(struct import *import, const char *indent, const char *text)
 {
-    puts_(import, indent);
-    puts_(import, "# ");
+    add(import, indent);
+    add(import, "# ");
     for (; *text; text++) {
-        put(import, (unsigned char)*text < 0x20 || *text == 0x7F ? " " : text, 1);
+        add_bytes(import, (unsigned char)*text < 0x20 || *text == 0x7F ? " " : text, 1);
     }
-    puts_(import, "\n");
+    add(import, "\n");
 }
 
 static void put_string(struct import *import, const char *text)
 {
     char code[8];
-    puts_(import, "\"");
+    add(import, "\"");
     for (; *text; text++) {
         if (*text == '"' || *text == '\\') {
-            put(import, "\\", 1);
-            put(import, text, 1);
+            add_bytes(import, "\\", 1);
+            add_bytes(import, text, 1);
         } else if (*text == '\n' || *text == '\t') {
-            puts_(import, *text == '\n' ? "\\n" : "\\t");
+            add(import, *text == '\n' ? "\\n" : "\\t");
         } else if ((unsigned char)*text < 0x20 || *text == 0x7F) {
             snprintf(code, sizeof code, "\\x%02x", (unsigned char)*text);
-            puts_(import, code);
+            add(import, code);
         } else {
-            put(import, text, 1);
+            add_bytes(import, text, 1);
         }
     }
-    puts_(import, "\"");
+    add(import, "\"");
 }
 
 static void put_duration(struct import *import, int64_t ms)
 {
     char text[64];
-    puts_(import, duration_print((struct duration){ms * NS_PER_MS}, text, sizeof text));
+    add(import, duration_print((struct duration){ms * NS_PER_MS}, text, sizeof text));
 }
 
 static void put_label(struct import *import, const char *name)
 {
     if (keyword_is_bare_label(name)) {
-        puts_(import, name);
+        add(import, name);
     } else {
         put_string(import, name);
     }
@@ -92,12 +92,12 @@ static bool put_expression(struct import *import, const char *text)
     }
     bool lines = memchr(text, '\n', length) || memchr(text, '#', length);
     bool indent = lines && !memchr(text, '`', length);
-    puts_(import, lines ? "\n" : "");
+    add(import, lines ? "\n" : " ");
     for (size_t i = 0, n; i < length; i += n) {
         const char *end = memchr(text + i, '\n', length - i);
         n = end ? (size_t)(end - text) - i + 1 : length - i;
-        puts_(import, indent && text[i] != '\n' ? "    " : "");
-        put(import, text + i, n);
+        add(import, indent && text[i] != '\n' ? "    " : "");
+        add_bytes(import, text + i, n);
     }
     return lines;
 }
@@ -161,13 +161,13 @@ static void put_pairs(struct import *import, const struct rule_pair *pair, const
         if (strcmp(word, "label") == 0 && strcmp(pair->name, "alertname") == 0) {
             continue; /* Prometheus gives it the name of the alert, whatever stands here */
         }
-        puts_(import, "  ");
-        puts_(import, word);
-        puts_(import, " ");
+        add(import, "  ");
+        add(import, word);
+        add(import, " ");
         put_label(import, pair->name);
-        puts_(import, " = ");
+        add(import, " = ");
         put_string(import, pair->value);
-        puts_(import, "\n");
+        add(import, "\n");
     }
 }
 
@@ -183,29 +183,29 @@ static void put_policy(struct import *import, const struct rule *rule, const str
 {
     const char *name = name_unique(import, rule->name);
     put_changes(import, promql);
-    puts_(import, "policy ");
-    puts_(import, name);
-    puts_(import, " for each series every ");
+    add(import, "policy ");
+    add(import, name);
+    add(import, " for each series every ");
     put_duration(import, interval_ms);
-    puts_(import, " {\n");
+    add(import, " {\n");
     if (strcmp(name, rule->name) != 0) {
-        puts_(import, "  label alertname = ");
+        add(import, "  label alertname = ");
         put_string(import, rule->name);
-        puts_(import, "\n");
+        add(import, "\n");
     }
     put_pairs(import, rule->labels, "label");
     put_pairs(import, rule->annotations, "annotation");
-    puts_(import, "  when ");
+    add(import, "  when");
     bool lines = put_expression(import, promql->text);
     if (rule->hold_ms > 0) {
-        puts_(import, lines ? "\n    for " : " for ");
+        add(import, lines ? "\n    for " : " for ");
         put_duration(import, rule->hold_ms);
     }
     if (rule->keep_firing_ms > 0) {
-        puts_(import, "\n  keep firing for ");
+        add(import, "\n  keep firing for ");
         put_duration(import, rule->keep_firing_ms);
     }
-    puts_(import, "\n  on missing as prometheus\n  escalate to prometheus\n}\n\n");
+    add(import, "\n  on missing as prometheus\n  escalate to prometheus\n}\n\n");
     import->policies++;
 }
 
@@ -213,24 +213,24 @@ static void put_signal(struct import *import, const struct rule *rule, const str
                        int64_t interval_ms)
 {
     put_changes(import, promql);
-    puts_(import, "signal ");
+    add(import, "signal ");
     if (keyword_is_bare_metric(rule->name) && !keyword_find(rule->name, strlen(rule->name))) {
-        puts_(import, rule->name);
+        add(import, rule->name);
     } else {
         put_string(import, rule->name);
     }
     for (const struct rule_pair *label = rule->labels; label; label = label->next) {
-        puts_(import, label == rule->labels ? "{" : ", ");
+        add(import, label == rule->labels ? "{" : ", ");
         put_label(import, label->name);
-        puts_(import, "=");
+        add(import, "=");
         put_string(import, label->value);
-        puts_(import, label->next ? "" : "}");
+        add(import, label->next ? "" : "}");
     }
-    puts_(import, " every ");
+    add(import, " every ");
     put_duration(import, interval_ms);
-    puts_(import, " = ");
+    add(import, " =");
     put_expression(import, promql->text);
-    puts_(import, "\n\n");
+    add(import, "\n\n");
     import->signals++;
 }
 
@@ -283,7 +283,7 @@ static void import_group(struct import *import, const struct rule_file *file,
                  group->limit);
         put_comment(import, "", text);
     }
-    puts_(import, "\n");
+    add(import, "\n");
     for (const struct rule *rule = group->rules; rule; rule = rule->next) {
         import_rule(import, file, rule, interval_ms);
     }
@@ -296,15 +296,15 @@ void import_file(struct import *import, const struct rule_file *file)
     put_comment(
         import, "",
         arena_printf(&import->arena, "Policies imported from %s.", name ? name + 1 : file->path));
-    puts_(import, needs);
-    puts_(import, first ? "edition 1\n\n" : "\n");
+    add(import, needs);
+    add(import, first ? "edition 1\n\n" : "\n");
     if (first && import->options.channel_file) {
-        puts_(import, "import ");
+        add(import, "import ");
         put_string(import, import->options.channel_file);
-        puts_(import, "\n\n");
+        add(import, "\n\n");
     } else if (first) {
-        puts_(import, import_channel);
-        puts_(import, "\n");
+        add(import, import_channel);
+        add(import, "\n");
     }
     for (const struct rule_group *group = file->groups; group; group = group->next) {
         import_group(import, file, group);
