@@ -1,6 +1,7 @@
 /* RE2 behind a C face. */
 #include "runtime/engine/regex.h"
 
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -9,11 +10,13 @@
 #include <vector>
 
 struct regex {
-    regex(const char *pattern, const RE2::Options &options) : re(pattern, options) {}
+    regex(const char *pattern, const RE2::Options &options) : re(pattern, options)
+    {
+    }
     RE2 re;
 };
 
-extern "C" struct regex *regex_new(const char *pattern, char *error, size_t size)
+static struct regex *regex_make(const char *pattern, bool dot_nl, char *error, size_t size)
 {
     if (std::strlen(pattern) > REGEX_BYTES_MAX) {
         std::snprintf(error, size, "longer than %d bytes", REGEX_BYTES_MAX);
@@ -21,7 +24,7 @@ extern "C" struct regex *regex_new(const char *pattern, char *error, size_t size
     }
     RE2::Options options;
     options.set_log_errors(false);
-    options.set_dot_nl(true);
+    options.set_dot_nl(dot_nl);
     options.set_max_mem(REGEX_MEMORY_BYTES_MAX);
     struct regex *regex = new (std::nothrow) struct regex(pattern, options);
     if (regex && regex->re.ok()) {
@@ -30,6 +33,16 @@ extern "C" struct regex *regex_new(const char *pattern, char *error, size_t size
     std::snprintf(error, size, "%s", regex ? regex->re.error().c_str() : "out of memory");
     delete regex;
     return nullptr;
+}
+
+extern "C" struct regex *regex_new(const char *pattern, char *error, size_t size)
+{
+    return regex_make(pattern, true, error, size);
+}
+
+extern "C" struct regex *regex_new_search(const char *pattern, char *error, size_t size)
+{
+    return regex_make(pattern, false, error, size);
 }
 
 extern "C" bool regex_match(const struct regex *regex, const char *text)
@@ -110,4 +123,33 @@ extern "C" bool regex_expand(const struct regex *regex, const char *text, const 
 extern "C" void regex_free(struct regex *regex)
 {
     delete regex;
+}
+
+extern "C" bool regex_search(const struct regex *regex, const char *text, size_t length,
+                             size_t from, struct regex_span *spans, size_t count)
+{
+    re2::StringPiece groups[REGEX_GROUPS_MAX + 1];
+    count = count > REGEX_GROUPS_MAX + 1 ? REGEX_GROUPS_MAX + 1 : count;
+    if (!regex->re.Match(re2::StringPiece(text, length), from, length, RE2::UNANCHORED, groups,
+                         static_cast<int>(count))) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool taken = groups[i].data() != nullptr;
+        spans[i].start = taken ? static_cast<size_t>(groups[i].data() - text) : SIZE_MAX;
+        spans[i].end = taken ? spans[i].start + groups[i].size() : SIZE_MAX;
+    }
+    return true;
+}
+
+extern "C" size_t regex_groups(const struct regex *regex)
+{
+    return static_cast<size_t>(regex->re.NumberOfCapturingGroups());
+}
+
+extern "C" size_t regex_group_named(const struct regex *regex, const char *name)
+{
+    const auto &names = regex->re.NamedCapturingGroups();
+    auto found = names.find(name);
+    return found == names.end() ? 0 : static_cast<size_t>(found->second);
 }

@@ -118,6 +118,11 @@ def verbs():
                   for r in rows("compiler/healc/command.def", "COMMAND", 4)])
 
 
+def templates():
+    return table(["function", "parameters"],
+                 [[code(r[0]), r[1].replace("*", "\\*")] for r in rows("runtime/engine/template_function.def", "FUNCTION", 4)])
+
+
 def scrape_failures():
     return " ".join(code(r[1]) for r in rows("runtime/ingest/scrape.def", "SCRAPE_FAILURE", 2)) + "\n"
 
@@ -131,5 +136,5 @@ PARTS = {
     "grammar": grammar_block, "keywords": keywords, "units": units, "operators": operators,
     "aggregations": aggregations, "functions": functions, "diagnostics": diagnostics, "states": states,
     "records": records, "refusals": refusals, "points": points, "healctl": healctl, "verbs": verbs,
-    "scrape-failures": scrape_failures,
+    "scrape-failures": scrape_failures, "templates": templates,
 }
