@@ -16,6 +16,8 @@
 #define NODISCARD               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
+enum { NAME_BYTES_MAX = 63 }; /* of a policy, action, channel, pool or service */
+
 /* heal is wrong: print the place to standard error and abort. On in release too. */
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 _Noreturn void check_failed(const char *cond, const char *file, int line);

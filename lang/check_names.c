@@ -25,6 +25,32 @@ static void report_twice(struct check *check, const char *what, const struct nam
         }                                                               \
     }
 
+/* Records have room for no more. */
+static void name_fits(struct check *check, const char *what, const struct name *name)
+{
+    if (name->text && strlen(name->text) > NAME_BYTES_MAX) {
+        struct diag *d = diag_add(check->diags, DIAG_TOO_LARGE, name->span,
+                                  "the name of a %s has at most %d bytes, this one %zu", what,
+                                  NAME_BYTES_MAX, strlen(name->text));
+        diag_help(d, "write a shorter one");
+    }
+}
+
+#define CHECK_NAMES(check, type, list, what)                  \
+    for (const struct type *n_ = (list); n_; n_ = n_->next) { \
+        name_fits((check), (what), &n_->name);                \
+    }
+
+static void check_lengths(struct check *check)
+{
+    const struct program *p = check->program;
+    CHECK_NAMES(check, service, p->services, "service");
+    CHECK_NAMES(check, pool, p->pools, "pool");
+    CHECK_NAMES(check, channel, p->channels, "channel");
+    CHECK_NAMES(check, action, p->actions, "action");
+    CHECK_NAMES(check, policy, p->policies, "policy");
+}
+
 static void check_duplicates(struct check *check)
 {
     const struct program *p = check->program;
@@ -410,6 +436,7 @@ static void resolve_pool_exprs(struct check *check, struct pool *pool)
 
 void check_names(struct check *check)
 {
+    check_lengths(check);
     check_duplicates(check);
     for (const struct service *s = check->program->services; s; s = s->next) {
         resolve_service(check, s);

@@ -12,8 +12,12 @@
 #define HEAL_COMPILER_RULES_IMPORT_H
 
 #include "compiler/rules/rule_file.h"
+#include "lang/base.h"
 
-enum { IMPORT_POLICIES_MAX = 20000, IMPORT_NAME_BYTES_MAX = 200 };
+enum {
+    IMPORT_POLICIES_MAX = 20000,
+    IMPORT_NAME_BYTES_MAX = NAME_BYTES_MAX - 7 /* of a policy; room for _alert, _99999 */
+};
 
 /* The channel of what is imported, and what a file must begin with to have it. */
 extern const char import_channel[];

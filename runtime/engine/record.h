@@ -18,7 +18,7 @@ struct record_info {
 extern const struct record_info record_infos[RECORD_KINDS];
 
 enum {
-    NAME_BYTES = 64,    /* policy, action, channel names with their NUL; longer ones do not load */
+    NAME_BYTES = NAME_BYTES_MAX + 1, /* with its NUL */
     TARGET_BYTES = 256, /* a target's text with its NUL; longer ones are never acted on */
     TEXT_BYTES = 512
 };
