@@ -209,6 +209,16 @@ static void names_of_call(const struct scope *scope, struct expr *expr)
     }
 }
 
+static void names_of_aggregate(const struct scope *scope, struct expr *expr)
+{
+    enum aggregate op = expr->aggregate.op;
+    if (op != AGGREGATE_NONE && !aggregate_infos[op].ready) {
+        struct diag *d = diag_add(scope->check->diags, DIAG_FUNCTION_NOT_READY, expr->span,
+                                  "%s is not in this version", aggregate_infos[op].text);
+        diag_help(d, "topk() chooses series by their values");
+    }
+}
+
 static void visit_names(struct expr *child, void *context)
 {
     names_of_expr(context, child);
@@ -219,7 +229,7 @@ void names_of_expr(const struct scope *scope, struct expr *expr)
     switch (expr->kind) {
     case EXPR_SELECTOR: names_of_selector(scope, expr); return;
     case EXPR_CALL: names_of_call(scope, expr); break;
-    case EXPR_AGGREGATE:
+    case EXPR_AGGREGATE: names_of_aggregate(scope, expr); break;
     case EXPR_NUMBER:
     case EXPR_STRING:
     case EXPR_RANGE:

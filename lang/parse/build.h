@@ -22,6 +22,10 @@ struct expr *build_range(struct parser *parser, struct span span, struct expr *i
                          struct quantity range);
 struct expr *build_subquery(struct parser *parser, struct span span, struct expr *inner,
                             struct quantity range, const struct quantity *step);
+/* Forms that Prometheus has behind a flag: read, and refused by name. */
+struct expr *build_form_refused(struct parser *parser, struct span span, struct expr *inner,
+                                const char *what);
+struct quantity build_reckoned(struct parser *parser, struct span span, struct quantity first);
 struct expr *build_offset(struct parser *parser, struct span span, struct expr *inner,
                           struct quantity offset);
 struct expr *build_at(struct parser *parser, struct span span, struct expr *inner,

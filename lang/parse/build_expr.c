@@ -188,6 +188,23 @@ struct expr *build_subquery(struct parser *parser, struct span span, struct expr
     return expr;
 }
 
+struct expr *build_form_refused(struct parser *parser, struct span span, struct expr *inner,
+                                const char *what)
+{
+    struct diag *diag = diag_add(parser->diags, DIAG_FORM_NOT_READY, span,
+                                 "%s is not in this version", what);
+    diag_help(diag, "remove it; Prometheus has it behind a flag");
+    return inner;
+}
+
+struct quantity build_reckoned(struct parser *parser, struct span span, struct quantity first)
+{
+    struct diag *diag = diag_add(parser->diags, DIAG_FORM_NOT_READY, span,
+                                 "a duration that is reckoned is not in this version");
+    diag_help(diag, "write the duration itself, such as 30m");
+    return first;
+}
+
 static bool can_be_shifted(struct parser *parser, const struct expr *expr, struct span span,
                            const char *what, bool twice)
 {

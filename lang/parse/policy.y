@@ -78,12 +78,12 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_DENIED "denied" K_STREAM "stream" K_NO "no" K_TIMES "times" K_REFUSED "a clause of later versions"
 %token <name> K_AND "and" K_OR "or" K_UNLESS "unless" K_ATAN2 "atan2" K_BOOL "bool" K_BY "by"
 %token <name> K_WITHOUT "without" K_ON "on" K_IGNORING "ignoring" K_GROUP_LEFT "group_left"
-%token <name> K_GROUP_RIGHT "group_right" K_OFFSET "offset" K_START "start" K_END "end"
+%token <name> K_GROUP_RIGHT "group_right" K_OFFSET "offset" K_START "start" K_ANCHORED "anchored" K_SMOOTHED "smoothed" K_END "end"
 %token <quantity> K_INF_NAN "Inf or NaN"
 
 %type <name> usable label any word typed reserved
 %type <names> labels label_list names
-%type <quantity> number duration time unit signed_quantity quantity offset every
+%type <quantity> number duration time span reckoned unit signed_quantity quantity offset every
 %type <amount> amount simple_amount
 %type <expr> expr postfix primary selector call aggregate value domain_ready argument_string subject
 %type <matcher> matchers matcher_list matcher
@@ -439,15 +439,30 @@ matched: K_ON labels                          { $$ = build_on(build_matching(fal
     ;
 
 postfix: primary
-    | postfix '[' time ']'                    { $$ = build_range(P, @$, $1, $3); }
-    | postfix '[' time ':' ']'                { $$ = build_subquery(P, @$, $1, $3, NULL); }
-    | postfix '[' time ':' time ']'           { $$ = build_subquery(P, @$, $1, $3, &$5); }
+    | postfix '[' span ']'                    { $$ = build_range(P, @$, $1, $3); }
+    | postfix '[' span ':' ']'                { $$ = build_subquery(P, @$, $1, $3, NULL); }
+    | postfix '[' span ':' span ']'           { $$ = build_subquery(P, @$, $1, $3, &$5); }
+    | postfix K_ANCHORED                      { $$ = build_form_refused(P, @2, $1, "'anchored'"); }
+    | postfix K_SMOOTHED                      { $$ = build_form_refused(P, @2, $1, "'smoothed'"); }
     | postfix K_OFFSET offset                 { $$ = build_offset(P, @$, $1, $3); }
     | postfix '@' signed_quantity             { $$ = build_at(P, @$, $1, AT_TIME, &$3); }
     | postfix '@' K_START '(' ')'             { $$ = build_at(P, @$, $1, AT_START, NULL); }
     | postfix '@' K_END '(' ')'               { $$ = build_at(P, @$, $1, AT_END, NULL); }
     ;
+span: time
+    | reckoned                                { $$ = build_reckoned(P, @$, $1); }
+    ;
+reckoned: span '+' span                       { $$ = $1; }
+    | span '-' span                           { $$ = $1; }
+    | span '*' span                           { $$ = $1; }
+    | span '/' span                           { $$ = $1; }
+    | span '%' span                           { $$ = $1; }
+    | span '^' span                           { $$ = $1; }
+    | sign span %prec '*'                     { $$ = $2; }
+    | '(' span ')'                            { $$ = $2; }
+    ;
 offset: time
+    | '(' span ')'                            { $$ = build_reckoned(P, @$, $2); }
     | '-' time                                { $$ = build_negative(P, @$, $2); }
     | '+' time                                { $$ = $2; }
     ;
@@ -542,7 +557,7 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_EVERY | K_MISSING | K_STALE | K_HOLD | K_NOTIFY | K_AS | K_PROMETHEUS | K_APPROVE | K_HOLDS
     | K_PAGE | K_DOUBLING | K_TO | K_UNRESOLVED | K_REACHES | K_WITH | K_BEFORE | K_IS
     | K_RAMPS | K_OVER | K_UNSEEN | K_APPROVAL | K_DENIED | K_TIMES | K_REFUSED | K_START
-    | K_END | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
+    | K_END | K_ANCHORED | K_SMOOTHED | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND
