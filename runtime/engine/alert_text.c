@@ -6,9 +6,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#if __has_include("runtime/engine/template.h")
-#    include "runtime/engine/template.h"
-#endif
+#include "runtime/engine/template.h"
 
 /* ---- one text ---- */
 
@@ -28,8 +26,6 @@ static bool is_template(const struct pair *pair)
 {
     return strstr(pair->value, "{{") && strcmp(pair->name.text, ALERT_NAME_LABEL) != 0;
 }
-
-#ifdef HEAL_RUNTIME_ENGINE_TEMPLATE_H
 
 static enum status text_parse(struct text *text, struct error *error)
 {
@@ -81,33 +77,6 @@ static void text_run(const struct alert_texts *texts, const struct text *text,
         return; /* the text says so, in Prometheus' words */
     }
 }
-
-#else
-
-static enum status text_parse(struct text *text, struct error *error)
-{
-    return error_set(error, STATUS_DENIED, "'%.64s' is a template: templates are not in this build",
-                     text->name);
-}
-
-static void text_release(struct text *text)
-{
-    CHECK(!text->template);
-}
-
-static void check_pairs(const struct pair *pairs, struct diag_list *diags)
-{
-    (void)pairs, (void)diags; /* refused where the policy is loaded */
-}
-
-static void text_run(const struct alert_texts *texts, const struct text *text,
-                     const struct alert_about *about, char *ret, size_t size)
-{
-    (void)texts, (void)about, (void)ret, (void)size;
-    CHECK(!text->template);
-}
-
-#endif
 
 static void text_expand(const struct alert_texts *texts, const struct text *text,
                         const struct alert_about *about, char *ret, size_t size)

@@ -36,6 +36,7 @@ void eval_free(struct eval *eval)
     free(eval->watches);
     free(eval->entities);
     free(eval->nodes);
+    table_release(&eval->by_hash);
     free(eval->overrides);
     free(eval->observed);
     free(eval->times_ms);

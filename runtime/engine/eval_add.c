@@ -96,12 +96,9 @@ static void parameters_free(struct node_parameters *p)
 
 static struct eval_node *node_find(const struct eval *eval, uint64_t hash)
 {
-    for (size_t i = 0; i < eval->node_count; i++) {
-        if (eval->nodes[i]->hash == hash) {
-            return eval->nodes[i];
-        }
-    }
-    return NULL;
+    size_t cursor = SIZE_MAX;
+    const uint32_t at = table_next(&eval->by_hash, hash, &cursor);
+    return at == SLOT_NONE ? NULL : eval->nodes[at];
 }
 
 /* Finds the equal node or makes it; takes p's matchers and regex. */
@@ -132,6 +129,7 @@ struct eval_node *node_make(struct adding *a, enum node_kind kind, struct node_p
     }
     node->scalar = node_is_scalar(node);
     ARRAY_RESERVE(eval->nodes, eval->node_count, eval->node_capacity);
+    table_add(&eval->by_hash, hash, (uint32_t)eval->node_count);
     eval->nodes[eval->node_count++] = node;
     node->unique = !node_may_repeat(node);
     return node;

@@ -3,8 +3,8 @@
 
 #include "runtime/engine/eval_node.h"
 
-#define GONE_NS      (3600 * NS_PER_S)
-#define BACK_FOREVER (INT64_MAX / 8) /* milliseconds; @ is of another time altogether */
+#define GONE_NS    (3600 * NS_PER_S)
+#define FOREVER_MS 4000000000000LL /* before all times, and still an instant in nanoseconds */
 enum { ENTITIES_MAX = 2000000, LARGEST_MINUTES = 61, MINUTE_MS = 60000 };
 
 struct eval_entities {
@@ -44,6 +44,7 @@ struct eval_watch {
         int64_t back_ms;
     } *reaches;
     size_t reach_count, reach_capacity;
+    bool reached; /* reaches are known: at the first tick, when every operator is added */
     uint64_t *yes, *unknown, *one_yes, *one_unknown, *sure;
     size_t capacity;
 };
@@ -392,11 +393,14 @@ static int64_t node_back_ms(const struct eval_node *node);
 static int64_t sub_back_ms(const struct eval *sub)
 {
     int64_t back = sub->store->lookback_ms;
-    for (size_t i = 0; i < sub->node_count && back < BACK_FOREVER; i++) {
+    for (size_t i = 0; i < sub->node_count && back < FOREVER_MS; i++) {
         const struct eval_node *node = sub->nodes[i];
+        const bool recorded =
+            node->kind == NODE_SELECT && eval_write_count(sub->root, node->p.metric) > 0;
         back += node_back_ms(node) + (node->sub ? sub_back_ms(sub_eval(node->sub)) : 0);
+        back = recorded ? FOREVER_MS : back; /* not looked through: then nothing is new enough */
     }
-    return back < BACK_FOREVER ? back : BACK_FOREVER;
+    return back < FOREVER_MS ? back : FOREVER_MS;
 }
 
 static int64_t node_back_ms(const struct eval_node *node)
@@ -406,7 +410,7 @@ static int64_t node_back_ms(const struct eval_node *node)
     case NODE_WINDOW:
     case NODE_FORECAST: return node->p.range.ns / NS_PER_MS + offset_ms;
     case NODE_PAST: return offset_ms;
-    case NODE_AT: return BACK_FOREVER;
+    case NODE_AT: return FOREVER_MS;
     case NODE_NUMBER:
     case NODE_TIME:
     case NODE_SELECT:
@@ -436,8 +440,57 @@ static int64_t node_back_ms(const struct eval_node *node)
     return 0;
 }
 
-/* Children stand before their parents, so one pass from the end marks all that is below: 0 is not
- * below, else one more than how far back. */
+/* How far back what is below a node is relied on: 0 is not below, else one more. Children stand
+ * before their parents, so one pass from the end marks all. */
+static void mark_below(const struct eval *eval, int64_t *below)
+{
+    for (size_t i = eval->node_count; i-- > 0;) {
+        const struct eval_node *node = eval->nodes[i];
+        int64_t back = below[i] + node_back_ms(node);
+        back = back < FOREVER_MS ? back : FOREVER_MS;
+        for (size_t j = 0; below[i] && j < node->in_count; j++) {
+            int64_t *child = &below[node->in[j]->index];
+            *child = back > *child ? back : *child;
+        }
+    }
+}
+
+/* What a recorded signal is made of is relied on too, as old as its evaluation may be. True when
+ * that was news. */
+static bool mark_recorded(const struct eval *eval, const struct eval_node *select, int64_t *below)
+{
+    bool news = false;
+    for (size_t i = 0; i < eval->record_count; i++) {
+        struct duration every;
+        const struct eval_node *child = record_reads(eval, i, select->p.metric, &every);
+        int64_t back = below[select->index] + every.ns / NS_PER_MS;
+        if (child && back > below[child->index]) {
+            below[child->index] = back;
+            news = true;
+        }
+    }
+    return news;
+}
+
+/* A signal that reads itself never comes to an end: it remembers everything. */
+static void mark_all(const struct eval *eval, int64_t *below)
+{
+    enum { ROUNDS_MAX = 64 };
+    bool news = true;
+    for (int round = 0; news; round++) {
+        mark_below(eval, below);
+        news = false;
+        for (size_t i = 0; i < eval->node_count; i++) {
+            bool select = below[i] && eval->nodes[i]->kind == NODE_SELECT;
+            if (select && round == ROUNDS_MAX) {
+                below[i] = FOREVER_MS;
+            } else if (select) {
+                news |= mark_recorded(eval, eval->nodes[i], below);
+            }
+        }
+    }
+}
+
 static void watch_reaches(struct eval_watch *watch)
 {
     struct eval *eval = watch->eval;
@@ -445,21 +498,18 @@ static void watch_reaches(struct eval_watch *watch)
     for (size_t j = 0; j < watch->operand_count; j++) {
         below[watch->operands[j].node->index] = 1;
     }
-    for (size_t i = eval->node_count; i-- > 0;) {
+    mark_all(eval, below);
+    for (size_t i = 0; i < eval->node_count; i++) {
         struct eval_node *node = eval->nodes[i];
-        int64_t back = below[i] + node_back_ms(node);
-        back = back < BACK_FOREVER ? back : BACK_FOREVER;
-        for (size_t j = 0; below[i] && j < node->in_count; j++) {
-            int64_t *child = &below[node->in[j]->index];
-            *child = back > *child ? back : *child;
-        }
         if (below[i] && (node->kind == NODE_SELECT || node->sub)) {
-            back = node->sub ? back + sub_back_ms(sub_eval(node->sub)) : back;
+            int64_t back = below[i] - 1;
+            back += node->sub ? node_back_ms(node) + sub_back_ms(sub_eval(node->sub)) : 0;
             ARRAY_RESERVE(watch->reaches, watch->reach_count, watch->reach_capacity);
-            watch->reaches[watch->reach_count++] = (struct reach){
-                node->sub ? NULL : node, back < BACK_FOREVER ? back - 1 : BACK_FOREVER};
+            watch->reaches[watch->reach_count++] =
+                (struct reach){node->sub ? NULL : node, back < FOREVER_MS ? back : FOREVER_MS};
         }
     }
+    watch->reached = true;
     free(below);
 }
 
@@ -474,7 +524,6 @@ struct eval_watch *eval_watch_new(struct eval *eval, struct eval_entities *entit
         watch_free(watch);
         return NULL;
     }
-    watch_reaches(watch);
     ARRAY_RESERVE(eval->watches, eval->watch_count, eval->watch_capacity);
     eval->watches[eval->watch_count++] = watch;
     return watch;
@@ -595,6 +644,9 @@ static void operand_read(struct eval_watch *watch, const struct operand *operand
 void watch_tick(struct eval_watch *watch)
 {
     watch_reserve(watch);
+    if (!watch->reached) {
+        watch_reaches(watch);
+    }
     const size_t words = BIT_WORDS(watch->entities->count);
     for (size_t w = 0; w < words; w++) {
         watch->yes[w] = watch->unknown[w] = watch->sure[w] = 0;

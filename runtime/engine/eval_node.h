@@ -188,6 +188,7 @@ struct eval {
     struct store *store;
     struct eval_node **nodes;
     size_t node_count, node_capacity;
+    struct table by_hash; /* of nodes that expressions made */
     struct eval_entities **entities;
     size_t entities_count, entities_capacity;
     struct eval_watch **watches;
@@ -325,6 +326,10 @@ void time_free(struct eval *eval);
 /* eval_record.c */
 void step_run(struct eval_node *node);
 void records_free(struct eval *eval);
+/* The expression of the index-th recorded signal, when a selector of this metric (NULL: of any)
+ * reads it; else NULL. */
+const struct eval_node *record_reads(const struct eval *eval, size_t index, const char *metric,
+                                     struct duration *ret_every);
 void records_adopt(struct eval *now, struct eval *before);
 /* eval_entity.c */
 void entities_tick(struct eval_entities *entities);

@@ -448,6 +448,14 @@ enum status eval_record_add(struct eval *eval, const struct recorded *recorded,
     return eval_step_add(eval, child, record_step, record, error);
 }
 
+const struct eval_node *record_reads(const struct eval *eval, size_t index, const char *metric,
+                                     struct duration *ret_every)
+{
+    const struct eval_record *record = eval->records[index];
+    *ret_every = record->every;
+    return !metric || metric == record->name ? record->child : NULL;
+}
+
 void records_free(struct eval *eval)
 {
     for (size_t i = 0; i < eval->record_count; i++) {

@@ -458,8 +458,6 @@ static void a_storm_is_told_and_ended_a_part_a_tick(void **state)
 
 /* ---- templates ---- */
 
-#if __has_include("runtime/engine/template.h")
-
 static void texts_are_templates_over_the_series_and_its_value_now(void **state)
 {
     (void)state;
@@ -526,8 +524,6 @@ static void a_policy_with_a_bad_template_is_not_loaded(void **state)
     world.program->policies->annotations = NULL;
     world_release(&world);
 }
-
-#endif
 
 /* ---- the series ALERTS ---- */
 
@@ -611,11 +607,9 @@ int main(void)
         cmocka_unit_test(long_labels_are_cut_and_still_tell_alerts_apart),
         cmocka_unit_test(after_a_restart_a_firing_alert_goes_on_and_is_not_told_again),
         cmocka_unit_test(a_storm_is_told_and_ended_a_part_a_tick),
-#if __has_include("runtime/engine/template.h")
         cmocka_unit_test(texts_are_templates_over_the_series_and_its_value_now),
         cmocka_unit_test(an_alert_whose_labels_change_with_its_value_is_another_one),
         cmocka_unit_test(a_policy_with_a_bad_template_is_not_loaded),
-#endif
         cmocka_unit_test(alerts_are_series_only_where_something_reads_them),
         cmocka_unit_test(
             a_policy_behind_reads_the_alerts_of_this_tick_one_before_those_of_the_last),

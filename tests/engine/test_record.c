@@ -439,6 +439,56 @@ static void what_is_unknown_below_is_unknown_where_it_is_read(void **state)
     world_release(&world);
 }
 
+/* Seconds from the end of the action to the verified recovery; x falls at once. */
+static long seconds_to_verify(const char *verify)
+{
+    char text[1500];
+    snprintf(text, sizeof text,
+             "metric x ratio by (w)\nmetric up ratio by (w)\npool ws(w) = up\n" HEAD
+             "action fix(t: w) { via exec affects t.x within 4s irreversible timeout 3s }\n"
+             "signal mean = avg_over_time(x[5s])\nsignal copy = mean + 0\n"
+             "signal long = max(long) * 0 + x or x\n"
+             "policy p for each w in ws every 1s { about \"a\" when x > 90%% for 2s "
+             "clear when x < 50%% for 2s on missing hold on stale > 1m notify oncall "
+             "heal { try fix(w) verify %s < 0.5 holds 1s within 40s else page oncall } "
+             "bound at most 10 of ws per 1m cooldown 10s }\n",
+             verify);
+    struct world world;
+    double x[] = {1};
+    long ended = 0, verified = -1;
+    world_init(&world, text, 1);
+    for (int i = 0; i < 100 && verified < 0; i++) {
+        const struct effect *act = world_effect(&world, EFFECT_DISPATCH);
+        struct input done = {.kind = INPUT_RESULT,
+                             .id = act ? act->id : 0,
+                             .outcome = OUTCOME_SUCCEEDED,
+                             .ended = world.now};
+        if (act) {
+            ended = (long)(world.now.ns / NS_PER_S);
+            x[0] = 0.1;
+        }
+        world_step(&world, x, NULL, &done, act != NULL);
+        if (world_count(&world, RECORD_VERIFIED) > 0) {
+            verified = (long)(world.now.ns / NS_PER_S) - ended;
+        }
+    }
+    world_release(&world);
+    return verified;
+}
+
+static void a_verify_waits_until_all_that_was_recorded_is_newer_than_the_action(void **state)
+{
+    (void)state;
+    long plain = seconds_to_verify("x"), window = seconds_to_verify("avg_over_time(x[5s])");
+    assert_int_equal(plain, 2);
+    assert_int_equal(window, 6);
+    assert_true(seconds_to_verify("mean") >= window);
+    assert_true(seconds_to_verify("mean") <= window + 2);
+    assert_true(seconds_to_verify("copy") >= window);
+    assert_true(seconds_to_verify("copy") <= window + 4);
+    assert_int_equal(seconds_to_verify("long"), -1); /* it remembers what was before */
+}
+
 static void what_heal_writes_is_not_waited_for_as_a_source(void **state)
 {
     (void)state;
@@ -480,6 +530,7 @@ int main(void)
         cmocka_unit_test(series_outlive_long_pauses_and_end_with_their_slots),
         cmocka_unit_test(series_that_come_and_go_leave_no_room_taken),
         cmocka_unit_test(what_is_unknown_below_is_unknown_where_it_is_read),
+        cmocka_unit_test(a_verify_waits_until_all_that_was_recorded_is_newer_than_the_action),
         cmocka_unit_test(what_heal_writes_is_not_waited_for_as_a_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
