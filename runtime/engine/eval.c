@@ -148,11 +148,11 @@ void eval_adopt(struct eval *now, struct eval *before)
     now->now = before->now.ns > now->now.ns ? before->now : now->now;
     for (size_t i = 0; i < now->node_count; i++) {
         struct eval_node *node = now->nodes[i];
-        for (size_t j = 0; j < before->node_count && node_has_state(node); j++) {
-            if (before->nodes[j]->hash == node->hash) {
-                node_take(node, before->nodes[j]);
-                break;
-            }
+        size_t cursor = SIZE_MAX;
+        const uint32_t at =
+            node_has_state(node) ? table_next(&before->by_hash, node->hash, &cursor) : SLOT_NONE;
+        if (at != SLOT_NONE) {
+            node_take(node, before->nodes[at]);
         }
     }
     subs_adopt(now, before);
