@@ -243,21 +243,50 @@ static struct rules_place expression_place(const struct rule *rule, struct rules
     return rule->expr_place;
 }
 
+static void refuse_rule(struct import *import, const struct rule_file *file,
+                        const struct rule *rule, struct rules_place place, const char *why)
+{
+    rules_report_add(import->report, file->path, place, "%s '%s': %s",
+                     rule->records ? "record" : "alert", rule->name, why);
+    import->refused++;
+    if (!rule->records) {
+        struct import_refused *refused = ARENA_NEW(&import->arena, struct import_refused);
+        *refused = (struct import_refused){arena_strdup(&import->arena, rule->name),
+                                           import->refused_alerts};
+        import->refused_alerts = refused;
+    }
+}
+
+/* Takes back what was printed from `start` on when heal does not take it. */
+static void check_rule(struct import *import, const struct rule_file *file, const struct rule *rule,
+                       size_t start)
+{
+    char why[400];
+    struct arena arena = {0};
+    const char *text = arena_printf(&arena, "%s%s", import_channel, import->text + start);
+    if (import->options.check && !import->options.check(text, why, sizeof why)) {
+        import->length = start;
+        import->text[start] = '\0';
+        import->policies -= !rule->records;
+        import->signals -= rule->records;
+        refuse_rule(import, file, rule, rule->expr_place, why);
+    }
+    arena_release(&arena);
+}
+
 static void import_rule(struct import *import, const struct rule_file *file,
                         const struct rule *rule, int64_t interval_ms)
 {
     struct promql promql;
+    size_t start = import->length;
     if (!promql_read(&import->arena, rule->expr, &promql)) {
-        rules_report_add(import->report, file->path, expression_place(rule, promql.place),
-                         "%s '%s', expression %zu:%zu: %s", rule->records ? "record" : "alert",
-                         rule->name, promql.place.line, promql.place.column, promql.why);
-        import->refused++;
+        refuse_rule(import, file, rule, expression_place(rule, promql.place),
+                    arena_printf(&import->arena, "expression %zu:%zu: %s", promql.place.line,
+                                 promql.place.column, promql.why));
         return;
     }
     if (import->name_count >= IMPORT_POLICIES_MAX) {
-        rules_report_add(import->report, file->path, rule->place, "more than %d policies",
-                         IMPORT_POLICIES_MAX);
-        import->refused++;
+        refuse_rule(import, file, rule, rule->place, "there are too many policies");
         return;
     }
     if (rule->records) {
@@ -265,13 +294,16 @@ static void import_rule(struct import *import, const struct rule_file *file,
     } else {
         put_policy(import, rule, &promql, interval_ms);
     }
+    check_rule(import, file, rule, start);
 }
 
 static void import_group(struct import *import, const struct rule_file *file,
                          const struct rule_group *group)
 {
     char text[128], every[64];
-    int64_t interval_ms = group->interval_ms > 0 ? group->interval_ms : import->options.interval_ms;
+    int64_t interval_ms = group->interval_ms > 0 && !import->options.one_interval
+                              ? group->interval_ms
+                              : import->options.interval_ms;
     snprintf(text, sizeof text, ", every %s",
              duration_print((struct duration){interval_ms * NS_PER_MS}, every, sizeof every));
     put_comment(import, "",

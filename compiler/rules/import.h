@@ -18,14 +18,23 @@ enum { IMPORT_POLICIES_MAX = 20000, IMPORT_NAME_BYTES_MAX = 200 };
 /* The channel of what is imported, and what a file must begin with to have it. */
 extern const char import_channel[];
 
+/* Whether heal takes a statement behind import_channel; else why not. */
+typedef bool import_check_f(const char *text, char *why, size_t size);
+
 struct import_options {
     int64_t interval_ms;      /* of groups that have none */
+    bool one_interval;        /* of all groups */
+    import_check_f *check;    /* NULL: only the expression is parsed */
     const char *channel_file; /* imported for the channel; NULL: the channel is declared */
 };
 
 struct import_name {
     const char *name;
     unsigned next; /* the number behind the next one of this name */
+};
+struct import_refused { /* an alert that was left out */
+    const char *name;
+    struct import_refused *next;
 };
 struct import {
     struct import_options options;
@@ -36,6 +45,7 @@ struct import {
     char *text; /* heap: of all files so far */
     size_t length, capacity;
     size_t policies, signals, refused;
+    struct import_refused *refused_alerts;
 };
 
 void import_init(struct import *import, const struct import_options *options,

@@ -335,8 +335,35 @@ static void an_expression_heal_cannot_take_is_a_report_with_its_line(void **stat
     assert_int_equal(import.refused, 1);
     assert_int_equal(import.policies, 1);
     assert_non_null(
-        strstr(w.report.text, "r.yml:7:5: alert 'A', expression 2:5: no stable function"));
+        strstr(w.report.text, "r.yml:7:5: alert 'A': expression 2:5: no stable function"));
     assert_null(strstr(import.text, "policy A "));
+    import_release(&import);
+    done(&w);
+}
+
+static bool no_y(const char *text, char *why, size_t size)
+{
+    assert_memory_equal(text, import_channel, strlen(import_channel));
+    snprintf(why, size, "it has y");
+    return strstr(text, "y") == NULL || strstr(text, "policy A ") == NULL;
+}
+
+static void a_rule_that_heal_does_not_take_is_taken_back(void **state)
+{
+    static const struct import_options options = {
+        .interval_ms = 15000, .one_interval = true, .check = no_y};
+    struct world w;
+    struct import import;
+    (void)state;
+    read_text(&w, "groups:\n- name: g\n  interval: 2m\n  rules:\n  - {alert: A, expr: y}\n"
+                  "  - {alert: B, expr: x}\n");
+    import_init(&import, &options, &w.report);
+    import_file(&import, w.file);
+    assert_int_equal(import.policies, 1);
+    assert_string_equal(import.refused_alerts->name, "A");
+    assert_non_null(strstr(w.report.text, "r.yml:5:22: alert 'A': it has y"));
+    assert_null(strstr(import.text, "policy A"));
+    assert_non_null(strstr(import.text, "policy B for each series every 15s {"));
     import_release(&import);
     done(&w);
 }
@@ -355,6 +382,7 @@ int main(void)
         cmocka_unit_test(what_is_no_promql_is_refused_though_heal_would_take_it),
         cmocka_unit_test(rules_become_policies_and_signals),
         cmocka_unit_test(an_expression_heal_cannot_take_is_a_report_with_its_line),
+        cmocka_unit_test(a_rule_that_heal_does_not_take_is_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
