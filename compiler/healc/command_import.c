@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "compiler/healc/option.h"
-#include "compiler/rules/import.h"
+#include "compiler/rules/importer.h"
 #include "runtime/engine/template.h"
 
 static const char channel_file[] = "prometheus.heal";
 
 struct import_run {
-    struct import import;
+    struct importer import;
     struct rules_report report;
     const char *folder; /* NULL: standard output */
     bool force, failed;
@@ -124,7 +124,7 @@ static void import_one(struct import_run *run, const char *path)
         text ? rule_file_read(&arena, path, text, length, template_check, &run->report) : NULL;
     run->failed |= text == NULL && run->report.errors > before;
     if (file) {
-        import_file(&run->import, file);
+        importer_add_file(&run->import, file);
     }
     if (file && run->folder) {
         const char *name = file_name(run, path);
@@ -134,7 +134,7 @@ static void import_one(struct import_run *run, const char *path)
         } else {
             write_file(run, name, run->import.text);
         }
-        import_clear(&run->import);
+        importer_clear(&run->import);
     }
     arena_release(&arena);
     free(text);
@@ -155,7 +155,7 @@ static bool folder_ready(struct import_run *run)
     char *text = arena_printf(&run->import.arena,
                               "# The channel of what is imported: name another one in heald.yaml.\n"
                               "edition 1\n\n%s",
-                              import_channel);
+                              importer_channel);
     return write_file(run, channel_file, text);
 }
 
@@ -189,7 +189,7 @@ int command_import(int argc, char **argv)
                                             {"force", no_argument, NULL, 'f'},
                                             {NULL, 0, NULL, 0}};
     struct import_run run = {0};
-    struct import_options how = {.interval_ms = 60000};
+    struct importer_options how = {.interval_ms = 60000};
     for (int option; (option = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
         if (option == '?') {
             return option_fail(argv[0], "an option it does not have");
@@ -207,9 +207,9 @@ int command_import(int argc, char **argv)
         return option_fail(argv[0], "no rule file is named");
     }
     how.channel_file = run.folder ? channel_file : NULL;
-    import_init(&run.import, &how, &run.report);
+    importer_init(&run.import, &how, &run.report);
     int code = import_all(&run, argv + optind, argc - optind);
-    import_release(&run.import);
+    importer_release(&run.import);
     rules_report_release(&run.report);
     paths_release(&run.written);
     return code;

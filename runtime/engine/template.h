@@ -8,6 +8,7 @@
  *     }
  *     template_free(t);
  *
+ * query is answered by template_query.h, or as the caller likes.
  * A template reads nothing but its data: no clock, no file. What it may do is bounded by the limits
  * below; passing one is an error of the run, never of the process. */
 #ifndef HEAL_RUNTIME_ENGINE_TEMPLATE_H
@@ -23,6 +24,8 @@ enum {
     TEMPLATE_CALLS_MAX = 32,                    /* templates that call each other */
     TEMPLATE_VARIABLES_MAX = 256,               /* at once */
     TEMPLATE_ARGUMENTS_MAX = 32,                /* of one call */
+    TEMPLATE_QUERIES_MAX = 16,                  /* of one run */
+    TEMPLATE_SAMPLES_MAX = 10000,               /* of one query's answer */
     TEMPLATE_OUTPUT_BYTES_MAX = 256 * 1024,     /* of one run */
     TEMPLATE_MEMORY_BYTES_MAX = 8 * 1024 * 1024 /* of one run */
 };

@@ -251,7 +251,7 @@ struct template_run {
     struct template_labels labels, external;
     struct template_variable variables[TEMPLATE_VARIABLES_MAX];
     size_t variable_first, variable_count; /* those before `first` belong to the caller */
-    size_t steps, calls;
+    size_t steps, calls, queries;
     char message[TEMPLATE_MESSAGE_BYTES]; /* what went wrong */
 };
 

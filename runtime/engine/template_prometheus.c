@@ -46,6 +46,9 @@ enum status template_call_query(struct template_run *run, const struct template_
     if (run->data->query == NULL) {
         return template_call_fail(run, "there is nothing here that answers queries");
     }
+    if (++run->queries > TEMPLATE_QUERIES_MAX) {
+        return template_call_fail(run, "more than %d queries", TEMPLATE_QUERIES_MAX);
+    }
     if (run->data->query(run->data->query_context, arguments[0].text.bytes, run->data->now,
                          &run->arena, &vector, &error) != STATUS_OK) {
         return template_call_fail(run, "%s", error.message);

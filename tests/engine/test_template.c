@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/engine/template.h"
+#include "runtime/engine/template_query.h"
 #include "tests/unit.h"
 
 /* What Go and Prometheus document; check_templates.py compares more with a real Prometheus. */
@@ -148,6 +148,54 @@ static void queries_answer(void **state)
         "cannot parse 'bad('>");
 }
 
+static void expands_over(struct store *store, const char *text, const char *expected)
+{
+    struct template_data over = {
+        .now = {100 * NS_PER_S}, .query = template_query, .query_context = store};
+    struct template *t;
+    char got[1000];
+    assert_int_equal(template_new(text, &t, NULL), STATUS_OK);
+    (void)!template_run(t, &over, got, sizeof got, NULL);
+    template_free(t);
+    if (strstr(got, expected) == NULL) {
+        fail_msg("%s\n  expected %s\n  got      %s", text, expected, got);
+    }
+}
+
+static void a_store_answers_queries(void **state)
+{
+    static const struct label a = {"job", "a"}, b = {"job", "b"};
+    struct store *store = store_new(&(struct store_limits){.retention = duration_seconds(300)});
+    uint32_t source, series[2];
+    (void)state;
+    assert_int_equal(
+        store_source(store, "s", duration_seconds(1e9), duration_seconds(0), &source, NULL),
+        STATUS_OK);
+    assert_int_equal(store_series(store, source, "m", &a, 1, &series[0], NULL), STATUS_OK);
+    assert_int_equal(store_series(store, source, "m", &b, 1, &series[1], NULL), STATUS_OK);
+    store_answered(store, source, (struct instant){1});
+    for (int i = 1; i <= 10; i++) {
+        struct instant now = {10 * i * NS_PER_S};
+        store_append(store, series[0], now, now, i);
+        store_append(store, series[1], now, now, 2 * i);
+    }
+    expands_over(
+        store,
+        "{{ range query \"m\" | sortByLabel \"job\" }}{{ .Labels.job }}={{ .Value }};{{ end }}",
+        "a=10;b=20;");
+    expands_over(store, "{{ query \"m{job='a'}\" | first }}", "{map[__name__:m job:a] 10}");
+    expands_over(store, "{{ query \"sum(rate(m[1m]))\" | first | value | printf \"%.2f\" }}",
+                 "0.30");
+    expands_over(store, "{{ query \"1 + 1\" | first | value }}|{{ len (query \"nope\") }}", "2|0");
+    expands_over(store,
+                 "{{ with printf \"m{job='%s'}\" \"b\" | query }}{{ . | first | value }}{{ end }}",
+                 "20");
+    expands_over(store, "{{ query \"sum(\" }}", "error calling query: the text ends too early");
+    expands_over(store, "{{ query \"'x'\" }}", "rule result is not a vector or scalar");
+    expands_over(store, "{{ range 20 }}{{ len (query \"m\") }}{{ end }}", "more than 16 queries");
+    store_free(store);
+}
+
 static void prometheus_functions(void **state)
 {
     (void)state;
@@ -257,6 +305,7 @@ int main(void)
         cmocka_unit_test(printf_says_what_does_not_fit),
         cmocka_unit_test(trimming_control_and_scope),
         cmocka_unit_test(queries_answer),
+        cmocka_unit_test(a_store_answers_queries),
         cmocka_unit_test(prometheus_functions),
         cmocka_unit_test(an_error_of_the_run_is_the_text),
         cmocka_unit_test(a_query_without_one_who_answers_is_an_error),

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/rules/import.h"
+#include "compiler/rules/importer.h"
 #include "compiler/rules/unit_file.h"
 #include "runtime/engine/template.h"
 
@@ -23,19 +23,19 @@ static bool template_check(const char *text, char *why, size_t size)
 
 static void import_all(const char *text, size_t size)
 {
-    static const struct import_options options = {.interval_ms = 60000};
+    static const struct importer_options options = {.interval_ms = 60000};
     struct arena arena = {0};
     struct rules_report report = {0};
-    struct import import;
+    struct importer import;
     const struct rule_file *file = rule_file_read(&arena, "f", text, size, template_check, &report);
     CHECK(file || report.errors > 0);
-    import_init(&import, &options, &report);
+    importer_init(&import, &options, &report);
     if (file) {
-        import_file(&import, file);
+        importer_add_file(&import, file);
         CHECK(strlen(import.text) == import.length);
         CHECK(import.policies + import.signals + import.refused == file->rules);
     }
-    import_release(&import);
+    importer_release(&import);
     rules_report_release(&report);
     arena_release(&arena);
 }

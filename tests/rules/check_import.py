@@ -44,7 +44,7 @@ WRONG = [
     ("an invalid label name", rule("alert: A, expr: up, labels: {__name__: x}"), 1, "invalid label name"),
     ("a bad template", rule("alert: A, expr: up, annotations: {s: '{{ $label.x }}'}"), 1,
      ":4:43: the template of 's': line 1 column 4: undefined variable \"$label\""),
-    ("an expression that is none", rule("alert: A, expr: 'sum(up'"), 1, ":4:22: alert 'A', expression 1:7: "),
+    ("an expression that is none", rule("alert: A, expr: 'sum(up'"), 1, ":4:22: alert 'A': expression 1:7: "),
     ("a function that is none", rule("alert: A, expr: 'nope(up)'"), 1, "no stable function of PromQL"),
     ("native histograms", rule("alert: A, expr: 'histogram_count(x) > 1'"), 1, "native histograms"),
     ("an empty file", "", 1, "the file is empty"),

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "compiler/rules/import.h"
+#include "compiler/rules/importer.h"
 #include "compiler/rules/promql.h"
 #include "tests/unit.h"
 
@@ -276,19 +276,19 @@ static void what_is_no_promql_is_refused_though_heal_would_take_it(void **state)
     promql_refuses("x > \"abc", 5, "not closed");
 }
 
-static char *imported(struct world *w, struct import *import, const char *text)
+static char *imported(struct world *w, struct importer *import, const char *text)
 {
-    static const struct import_options options = {.interval_ms = 60000};
+    static const struct importer_options options = {.interval_ms = 60000};
     read_text(w, text);
-    import_init(import, &options, &w->report);
-    import_file(import, w->file);
+    importer_init(import, &options, &w->report);
+    importer_add_file(import, w->file);
     return import->text;
 }
 
 static void rules_become_policies_and_signals(void **state)
 {
     struct world w;
-    struct import import;
+    struct importer import;
     (void)state;
     const char *text =
         imported(&w, &import,
@@ -321,23 +321,50 @@ static void rules_become_policies_and_signals(void **state)
                               "  label alertname = \"when\"\n"
                               "  when {__name__=\"when\"}\n"
                               "  on missing as prometheus\n  escalate to prometheus\n}\n\n");
-    import_release(&import);
+    importer_release(&import);
     done(&w);
 }
 
 static void an_expression_heal_cannot_take_is_a_report_with_its_line(void **state)
 {
     struct world w;
-    struct import import;
+    struct importer import;
     (void)state;
     imported(&w, &import,
              RULE "alert: A\n    expr: |\n      x\n        > nope(y)\n  - {alert: B, expr: x}\n");
     assert_int_equal(import.refused, 1);
     assert_int_equal(import.policies, 1);
     assert_non_null(
-        strstr(w.report.text, "r.yml:7:5: alert 'A', expression 2:5: no stable function"));
+        strstr(w.report.text, "r.yml:7:5: alert 'A': expression 2:5: no stable function"));
     assert_null(strstr(import.text, "policy A "));
-    import_release(&import);
+    importer_release(&import);
+    done(&w);
+}
+
+static bool no_y(const char *text, char *why, size_t size)
+{
+    assert_memory_equal(text, importer_channel, strlen(importer_channel));
+    snprintf(why, size, "it has y");
+    return strstr(text, "y") == NULL || strstr(text, "policy A ") == NULL;
+}
+
+static void a_rule_that_heal_does_not_take_is_taken_back(void **state)
+{
+    static const struct importer_options options = {
+        .interval_ms = 15000, .one_interval = true, .check = no_y};
+    struct world w;
+    struct importer import;
+    (void)state;
+    read_text(&w, "groups:\n- name: g\n  interval: 2m\n  rules:\n  - {alert: A, expr: y}\n"
+                  "  - {alert: B, expr: x}\n");
+    importer_init(&import, &options, &w.report);
+    importer_add_file(&import, w.file);
+    assert_int_equal(import.policies, 1);
+    assert_string_equal(import.refused_alerts->name, "A");
+    assert_non_null(strstr(w.report.text, "r.yml:5:22: alert 'A': it has y"));
+    assert_null(strstr(import.text, "policy A"));
+    assert_non_null(strstr(import.text, "policy B for each series every 15s {"));
+    importer_release(&import);
     done(&w);
 }
 
@@ -355,6 +382,7 @@ int main(void)
         cmocka_unit_test(what_is_no_promql_is_refused_though_heal_would_take_it),
         cmocka_unit_test(rules_become_policies_and_signals),
         cmocka_unit_test(an_expression_heal_cannot_take_is_a_report_with_its_line),
+        cmocka_unit_test(a_rule_that_heal_does_not_take_is_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Prints rules as policies and recorded signals. */
-#include "compiler/rules/import.h"
+#include "compiler/rules/importer.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include "compiler/rules/promql.h"
 #include "lang/parse/keyword.h"
 
-const char import_channel[] = "channel prometheus = log\n";
+const char importer_channel[] = "channel prometheus = log\n";
 
 static const char needs[] = "# They only notify. Before one of them may act it needs: 'for each "
                             "ENTITY in POOL' instead of 'for each series',\n"
@@ -20,7 +20,7 @@ static const char needs[] = "# They only notify. Before one of them may act it n
 
 /* ---- output ---- */
 
-static void add_bytes(struct import *import, const char *text, size_t length)
+static void add_bytes(struct importer *import, const char *text, size_t length)
 {
     if (import->length + length + 1 > import->capacity) {
         import->capacity = 2 * (import->length + length) + 1024;
@@ -31,12 +31,12 @@ static void add_bytes(struct import *import, const char *text, size_t length)
     import->text[import->length] = '\0';
 }
 
-static void add(struct import *import, const char *text)
+static void add(struct importer *import, const char *text)
 {
     add_bytes(import, text, strlen(text));
 }
 
-static void put_comment(struct import *import, const char *indent, const char *text)
+static void put_comment(struct importer *import, const char *indent, const char *text)
 {
     add(import, indent);
     add(import, "# ");
@@ -46,7 +46,7 @@ static void put_comment(struct import *import, const char *indent, const char *t
     add(import, "\n");
 }
 
-static void put_string(struct import *import, const char *text)
+static void put_string(struct importer *import, const char *text)
 {
     char code[8];
     add(import, "\"");
@@ -66,13 +66,13 @@ static void put_string(struct import *import, const char *text)
     add(import, "\"");
 }
 
-static void put_duration(struct import *import, int64_t ms)
+static void put_duration(struct importer *import, int64_t ms)
 {
     char text[64];
     add(import, duration_print((struct duration){ms * NS_PER_MS}, text, sizeof text));
 }
 
-static void put_label(struct import *import, const char *name)
+static void put_label(struct importer *import, const char *name)
 {
     if (keyword_is_bare_label(name)) {
         add(import, name);
@@ -83,7 +83,7 @@ static void put_label(struct import *import, const char *name)
 
 /* The lines of an expression, indented where no string goes over a line end. False where it is one
  * line behind which more may stand. */
-static bool put_expression(struct import *import, const char *text)
+static bool put_expression(struct importer *import, const char *text)
 {
     text += strspn(text, " \t\r\n");
     size_t length = strlen(text);
@@ -104,7 +104,7 @@ static bool put_expression(struct import *import, const char *text)
 
 /* ---- names ---- */
 
-static struct import_name *name_find(struct import *import, const char *name)
+static struct importer_name *name_find(struct importer *import, const char *name)
 {
     for (size_t i = 0; i < import->name_count; i++) {
         if (strcmp(import->names[i].name, name) == 0) {
@@ -114,22 +114,22 @@ static struct import_name *name_find(struct import *import, const char *name)
     return NULL;
 }
 
-static const char *name_add(struct import *import, const char *name)
+static const char *name_add(struct importer *import, const char *name)
 {
     ARRAY_RESERVE(import->names, import->name_count, import->name_capacity);
-    import->names[import->name_count++] = (struct import_name){name, 2};
+    import->names[import->name_count++] = (struct importer_name){name, 2};
     return name;
 }
 
 /* What heal may call a policy, from the name of an alert. */
-static const char *name_clean(struct import *import, const char *alert)
+static const char *name_clean(struct importer *import, const char *alert)
 {
-    char name[IMPORT_NAME_BYTES_MAX + 16];
+    char name[IMPORTER_NAME_BYTES_MAX + 16];
     size_t n = 0;
     if (!isalpha((unsigned char)alert[0]) && alert[0] != '_') {
         n = (size_t)snprintf(name, sizeof name, "alert_");
     }
-    for (; *alert && n < IMPORT_NAME_BYTES_MAX; alert++) {
+    for (; *alert && n < IMPORTER_NAME_BYTES_MAX; alert++) {
         bool good = isascii((unsigned char)*alert) && isalnum((unsigned char)*alert);
         if (good || n == 0 || name[n - 1] != '_') {
             name[n++] = good ? *alert : '_';
@@ -143,10 +143,10 @@ static const char *name_clean(struct import *import, const char *alert)
 }
 
 /* A name that no policy of the set has: NAME, NAME_2, ... */
-static const char *name_unique(struct import *import, const char *alert)
+static const char *name_unique(struct importer *import, const char *alert)
 {
     const char *base = name_clean(import, alert), *name = base;
-    struct import_name *known = name_find(import, base);
+    struct importer_name *known = name_find(import, base);
     while (known && name_find(import, name)) {
         name = arena_printf(&import->arena, "%s_%u", base, known->next++);
     }
@@ -155,7 +155,7 @@ static const char *name_unique(struct import *import, const char *alert)
 
 /* ---- rules ---- */
 
-static void put_pairs(struct import *import, const struct rule_pair *pair, const char *word)
+static void put_pairs(struct importer *import, const struct rule_pair *pair, const char *word)
 {
     for (; pair; pair = pair->next) {
         if (strcmp(word, "label") == 0 && strcmp(pair->name, "alertname") == 0) {
@@ -171,15 +171,15 @@ static void put_pairs(struct import *import, const struct rule_pair *pair, const
     }
 }
 
-static void put_changes(struct import *import, const struct promql *promql)
+static void put_changes(struct importer *import, const struct promql *promql)
 {
     for (const struct promql_change *change = promql->changes; change; change = change->next) {
         put_comment(import, "", change->text);
     }
 }
 
-static void put_policy(struct import *import, const struct rule *rule, const struct promql *promql,
-                       int64_t interval_ms)
+static void put_policy(struct importer *import, const struct rule *rule,
+                       const struct promql *promql, int64_t interval_ms)
 {
     const char *name = name_unique(import, rule->name);
     put_changes(import, promql);
@@ -209,8 +209,8 @@ static void put_policy(struct import *import, const struct rule *rule, const str
     import->policies++;
 }
 
-static void put_signal(struct import *import, const struct rule *rule, const struct promql *promql,
-                       int64_t interval_ms)
+static void put_signal(struct importer *import, const struct rule *rule,
+                       const struct promql *promql, int64_t interval_ms)
 {
     put_changes(import, promql);
     add(import, "signal ");
@@ -243,21 +243,50 @@ static struct rules_place expression_place(const struct rule *rule, struct rules
     return rule->expr_place;
 }
 
-static void import_rule(struct import *import, const struct rule_file *file,
-                        const struct rule *rule, int64_t interval_ms)
+static void refuse_rule(struct importer *import, const struct rule_file *file,
+                        const struct rule *rule, struct rules_place place, const char *why)
+{
+    rules_report_add(import->report, file->path, place, "%s '%s': %s",
+                     rule->records ? "record" : "alert", rule->name, why);
+    import->refused++;
+    if (!rule->records) {
+        struct importer_refused *refused = ARENA_NEW(&import->arena, struct importer_refused);
+        *refused = (struct importer_refused){arena_strdup(&import->arena, rule->name),
+                                             import->refused_alerts};
+        import->refused_alerts = refused;
+    }
+}
+
+/* Takes back what was printed from `start` on when heal does not take it. */
+static void check_rule(struct importer *import, const struct rule_file *file,
+                       const struct rule *rule, size_t start)
+{
+    char why[400];
+    struct arena arena = {0};
+    const char *text = arena_printf(&arena, "%s%s", importer_channel, import->text + start);
+    if (import->options.check && !import->options.check(text, why, sizeof why)) {
+        import->length = start;
+        import->text[start] = '\0';
+        import->policies -= !rule->records;
+        import->signals -= rule->records;
+        refuse_rule(import, file, rule, rule->expr_place, why);
+    }
+    arena_release(&arena);
+}
+
+static void add_rule(struct importer *import, const struct rule_file *file, const struct rule *rule,
+                     int64_t interval_ms)
 {
     struct promql promql;
+    size_t start = import->length;
     if (!promql_read(&import->arena, rule->expr, &promql)) {
-        rules_report_add(import->report, file->path, expression_place(rule, promql.place),
-                         "%s '%s', expression %zu:%zu: %s", rule->records ? "record" : "alert",
-                         rule->name, promql.place.line, promql.place.column, promql.why);
-        import->refused++;
+        refuse_rule(import, file, rule, expression_place(rule, promql.place),
+                    arena_printf(&import->arena, "expression %zu:%zu: %s", promql.place.line,
+                                 promql.place.column, promql.why));
         return;
     }
-    if (import->name_count >= IMPORT_POLICIES_MAX) {
-        rules_report_add(import->report, file->path, rule->place, "more than %d policies",
-                         IMPORT_POLICIES_MAX);
-        import->refused++;
+    if (import->name_count >= IMPORTER_POLICIES_MAX) {
+        refuse_rule(import, file, rule, rule->place, "there are too many policies");
         return;
     }
     if (rule->records) {
@@ -265,13 +294,16 @@ static void import_rule(struct import *import, const struct rule_file *file,
     } else {
         put_policy(import, rule, &promql, interval_ms);
     }
+    check_rule(import, file, rule, start);
 }
 
-static void import_group(struct import *import, const struct rule_file *file,
-                         const struct rule_group *group)
+static void add_group(struct importer *import, const struct rule_file *file,
+                      const struct rule_group *group)
 {
     char text[128], every[64];
-    int64_t interval_ms = group->interval_ms > 0 ? group->interval_ms : import->options.interval_ms;
+    int64_t interval_ms = group->interval_ms > 0 && !import->options.one_interval
+                              ? group->interval_ms
+                              : import->options.interval_ms;
     snprintf(text, sizeof text, ", every %s",
              duration_print((struct duration){interval_ms * NS_PER_MS}, every, sizeof every));
     put_comment(import, "",
@@ -285,11 +317,11 @@ static void import_group(struct import *import, const struct rule_file *file,
     }
     add(import, "\n");
     for (const struct rule *rule = group->rules; rule; rule = rule->next) {
-        import_rule(import, file, rule, interval_ms);
+        add_rule(import, file, rule, interval_ms);
     }
 }
 
-void import_file(struct import *import, const struct rule_file *file)
+void importer_add_file(struct importer *import, const struct rule_file *file)
 {
     bool first = import->length == 0;
     const char *name = strrchr(file->path, '/');
@@ -303,29 +335,29 @@ void import_file(struct import *import, const struct rule_file *file)
         put_string(import, import->options.channel_file);
         add(import, "\n\n");
     } else if (first) {
-        add(import, import_channel);
+        add(import, importer_channel);
         add(import, "\n");
     }
     for (const struct rule_group *group = file->groups; group; group = group->next) {
-        import_group(import, file, group);
+        add_group(import, file, group);
     }
 }
 
-void import_init(struct import *import, const struct import_options *options,
-                 struct rules_report *report)
+void importer_init(struct importer *import, const struct importer_options *options,
+                   struct rules_report *report)
 {
-    *import = (struct import){.options = *options, .report = report};
+    *import = (struct importer){.options = *options, .report = report};
 }
 
-void import_clear(struct import *import)
+void importer_clear(struct importer *import)
 {
     import->length = 0;
 }
 
-void import_release(struct import *import)
+void importer_release(struct importer *import)
 {
     free(import->names);
     free(import->text);
     arena_release(&import->arena);
-    *import = (struct import){0};
+    *import = (struct importer){0};
 }
