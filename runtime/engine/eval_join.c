@@ -220,8 +220,10 @@ static bool maybe_present(const struct eval_node *node, size_t slot, const struc
     if (node->kind != NODE_BINARY) {
         return maybe_present(node->in[0], slot, code, budget);
     }
-    return maybe_present(node->in[0], node->left[slot], code, budget) &&
-           maybe_present(node->in[1], node->right[slot], code, budget);
+    const size_t left = node->left ? node->left[slot] : slot;
+    const size_t right = node->right ? node->right[slot] : slot;
+    return maybe_present(node->in[0], left, code, budget) &&
+           maybe_present(node->in[1], right, code, budget);
 }
 
 static bool contends(const struct eval_node *member, const struct contention *contention)

@@ -222,10 +222,7 @@ static bool follow(struct eval_node *node, const struct eval_node *child, size_t
     } else {
         state_begin(node, slot);
     }
-    if (node->kind == NODE_BINARY) {
-        node->left[slot] = node->in[0]->scalar ? 0 : (uint32_t)slot;
-        node->right[slot] = node->in[1]->scalar ? 0 : (uint32_t)slot;
-    } else if (node->kind == NODE_RENAME || node->kind == NODE_END) {
+    if (node->kind == NODE_RENAME || node->kind == NODE_END) {
         node->left[slot] = (uint32_t)slot;
     }
     note(node, slot);
@@ -392,10 +389,6 @@ bool node_patch(struct eval_node *node, const uint64_t now[EVAL_INPUTS_MAX])
     }
     if (node->count != count || node->contiguous != contiguous) {
         node->shape++;
-    }
-    if (node->kind == NODE_BINARY) {
-        node->left_same = !node->in[0]->scalar;
-        node->right_same = !node->in[1]->scalar;
     }
     node->values = node->own;
     node->generation++;

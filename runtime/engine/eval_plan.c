@@ -154,7 +154,10 @@ static uint32_t node_bytes(const struct eval_node *node)
     switch ((int)node->kind) {
     case NODE_SELECT: return COLUMN_BYTES + 12;
     case NODE_SAMPLED: return COLUMN_BYTES + 16; /* newest, held, lane */
-    case NODE_BINARY:
+    case NODE_BINARY: {
+        const bool scalar = node->in[0]->scalar || node->in[1]->scalar;
+        return scalar ? COLUMN_BYTES + 1 : COLUMN_BYTES + 25;
+    }
     case NODE_SET: return COLUMN_BYTES + 25;
     case NODE_REACHES: return COLUMN_BYTES + 34;
     case NODE_EWMA: return COLUMN_BYTES + 18;

@@ -15,9 +15,11 @@ static void *grow(void *p, size_t old, size_t count, size_t size)
 #define GROW(field)      ((field) = grow((field), old, capacity, sizeof *(field)))
 #define GROW_BITS(field) ((field) = grow((field), BIT_WORDS(old), BIT_WORDS(capacity), 8))
 
-static bool wants_join(const struct eval_node *node)
+/* Two operands, each in an order of its own. */
+static bool wants_index(const struct eval_node *node)
 {
-    return node->kind == NODE_BINARY || node->kind == NODE_REACHES;
+    return node->kind == NODE_REACHES ||
+           (node->kind == NODE_BINARY && !node->in[0]->scalar && !node->in[1]->scalar);
 }
 
 bool node_has_state(const struct eval_node *node)
@@ -62,11 +64,13 @@ static void node_reserve(struct eval_node *node, size_t wanted)
         GROW(node->left);
         GROW(node->newest_ms);
     }
-    if (wants_join(node)) {
+    if (wants_index(node)) {
         GROW(node->left);
         GROW(node->right);
         GROW(node->scratch[0]);
         GROW(node->scratch[1]);
+    }
+    if (node->kind == NODE_BINARY || node->kind == NODE_REACHES) {
         GROW_BITS(node->scratch_bits[0]);
         GROW_BITS(node->scratch_bits[1]);
     }
@@ -265,7 +269,7 @@ static void join_with_scalar(struct eval_node *node)
     const struct eval_node *vector = node->in[0]->scalar ? node->in[1] : node->in[0];
     const bool names = node->kind == NODE_BINARY;
     copy_slots(node, vector, names, !compares(node) || node->p.return_bool);
-    for (size_t i = 0; i < node->count; i++) {
+    for (size_t i = 0; i < node->count && wants_index(node); i++) {
         node->left[i] = node->in[0]->scalar ? 0 : (uint32_t)i;
         node->right[i] = node->in[1]->scalar ? 0 : (uint32_t)i;
     }
@@ -374,6 +378,11 @@ static void binary_slots(struct eval_node *node)
         join_with_scalar(node);
     } else {
         join_vectors(node);
+    }
+    if (!wants_index(node)) {
+        node->left_same = !node->in[0]->scalar;
+        node->right_same = !node->in[1]->scalar;
+        return;
     }
     node->left_same = index_is_same(node->left, node->count, node->in[0]->count);
     node->right_same = index_is_same(node->right, node->count, node->in[1]->count);
