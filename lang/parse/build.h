@@ -25,6 +25,7 @@ struct expr *build_subquery(struct parser *parser, struct span span, struct expr
 /* Forms that Prometheus has behind a flag: read, and refused by name. */
 struct expr *build_form_refused(struct parser *parser, struct span span, struct expr *inner,
                                 const char *what);
+struct quantity build_no_time(struct span span); /* only Prometheus knows how long it is */
 struct quantity build_reckoned(struct parser *parser, struct span span, struct quantity first);
 struct expr *build_offset(struct parser *parser, struct span span, struct expr *inner,
                           struct quantity offset);

@@ -191,10 +191,15 @@ struct expr *build_subquery(struct parser *parser, struct span span, struct expr
 struct expr *build_form_refused(struct parser *parser, struct span span, struct expr *inner,
                                 const char *what)
 {
-    struct diag *diag = diag_add(parser->diags, DIAG_FORM_NOT_READY, span,
-                                 "%s is not in this version", what);
+    struct diag *diag =
+        diag_add(parser->diags, DIAG_FORM_NOT_READY, span, "%s is not in this version", what);
     diag_help(diag, "remove it; Prometheus has it behind a flag");
     return inner;
+}
+
+struct quantity build_no_time(struct span span)
+{
+    return (struct quantity){.value = 60, .unit = UNIT_SECONDS, .text = "1m", .span = span};
 }
 
 struct quantity build_reckoned(struct parser *parser, struct span span, struct quantity first)

@@ -54,7 +54,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <expr> POLICY_STRING "a string"
 %token <quantity> POLICY_NUMBER "a number" POLICY_PERCENT "a percentage" POLICY_DURATION "a duration"
 %token <quantity> POLICY_QUANTITY "a quantity"
-%token POLICY_EQ "==" POLICY_NE "!=" POLICY_RE "=~" POLICY_NRE "!~" POLICY_LE "<=" POLICY_GE ">="
+%token POLICY_EQ "==" POLICY_NE "!=" POLICY_RE "=~" POLICY_NRE "!~" POLICY_LE "<=" POLICY_GE ">=" POLICY_TRIM "</"
 %token POLICY_ARROW "->"
 
 %token <name> K_EDITION "edition" K_IMPORT "import" K_SERVICE "service" K_POOL "pool"
@@ -83,7 +83,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 
 %type <name> usable label any word typed reserved
 %type <names> labels label_list names
-%type <quantity> number duration time span reckoned unit signed_quantity quantity offset every
+%type <quantity> number duration time span reckoned reckoning unit signed_quantity quantity offset every
 %type <amount> amount simple_amount
 %type <expr> expr postfix primary selector call aggregate value domain_ready argument_string subject
 %type <matcher> matchers matcher_list matcher
@@ -104,7 +104,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %precedence K_WHEN
 %left K_OR
 %left K_AND K_UNLESS
-%left POLICY_EQ POLICY_NE POLICY_LE POLICY_GE '<' '>' K_REACHES
+%left POLICY_EQ POLICY_NE POLICY_LE POLICY_GE POLICY_TRIM '<' '>' K_REACHES
 %precedence K_WITH
 %left '+' '-'
 %left '*' '/' '%' K_ATAN2
@@ -406,6 +406,8 @@ expr: postfix
     | expr POLICY_LE modifiers expr %prec POLICY_EQ { $$ = build_binary(P, @$, OPERATOR_LE, $1, $3, $4); }
     | expr '<' modifiers expr %prec POLICY_EQ  { $$ = build_binary(P, @$, OPERATOR_LT, $1, $3, $4); }
     | expr POLICY_GE modifiers expr %prec POLICY_EQ { $$ = build_binary(P, @$, OPERATOR_GE, $1, $3, $4); }
+    | expr POLICY_TRIM modifiers expr %prec POLICY_EQ
+                                              { $$ = build_form_refused(P, @2, $1, "trimming of histograms"); }
     | expr '>' modifiers expr %prec POLICY_EQ  { $$ = build_binary(P, @$, OPERATOR_GT, $1, $3, $4); }
     | expr '+' modifiers expr %prec '+'        { $$ = build_binary(P, @$, OPERATOR_ADD, $1, $3, $4); }
     | expr '-' modifiers expr %prec '+'        { $$ = build_binary(P, @$, OPERATOR_SUB, $1, $3, $4); }
@@ -460,9 +462,14 @@ reckoned: span '+' span                       { $$ = $1; }
     | span '^' span                           { $$ = $1; }
     | sign span %prec '*'                     { $$ = $2; }
     | '(' span ')'                            { $$ = $2; }
+    | reckoning
+    ;
+reckoning: usable '(' ')'                     { $$ = build_no_time(@$); }
+    | usable '(' span ',' span ')'            { $$ = $3; }
     ;
 offset: time
     | '(' span ')'                            { $$ = build_reckoned(P, @$, $2); }
+    | reckoning                               { $$ = build_reckoned(P, @$, $1); }
     | '-' time                                { $$ = build_negative(P, @$, $2); }
     | '+' time                                { $$ = $2; }
     ;

@@ -16,6 +16,8 @@ struct kind {
 
 static const struct kind kinds[] = {
     {"promql", conformance_promql},
+    {"grammar", conformance_grammar},
+    {"compliance", conformance_compliance},
 };
 
 int main(int argc, char **argv)

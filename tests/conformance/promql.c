@@ -75,7 +75,8 @@ static const struct script_series *expected_series(const struct expected *expect
 static bool differs(char *reason, const struct eval_column *c, size_t slot, const char *what)
 {
     char labels[300];
-    snprintf(reason, REASON_BYTES, "%s%s is %.12g, %s", c->names && c->names[slot] ? c->names[slot] : "",
+    snprintf(reason, REASON_BYTES, "%s%s is %.12g, %s",
+             c->names && c->names[slot] ? c->names[slot] : "",
              label_set_print(c->labels[slot], labels, sizeof labels), c->values[slot], what);
     return false;
 }
@@ -89,10 +90,10 @@ static bool compare_step(const struct expected *expected, const struct eval_node
     size_t present = 0, wanted = 0;
     if (item->is_scalar || c.scalar) {
         bool good = c.count == 1 && c.scalar && close_enough(c.values[0], item->scalar);
-        return (item->is_scalar && good) || (!item->is_scalar && item->kind == SCRIPT_RANGE &&
-                                             step < item->series[0].count &&
-                                             close_enough(c.values[0],
-                                                          item->series[0].points[step].value))
+        return (item->is_scalar && good) ||
+                       (!item->is_scalar && item->kind == SCRIPT_RANGE &&
+                        step < item->series[0].count &&
+                        close_enough(c.values[0], item->series[0].points[step].value))
                    ? true
                    : differs(reason, &c, 0, "not the scalar that is expected");
     }
@@ -136,7 +137,8 @@ static int compare_ordered(const void *a, const void *b)
 }
 
 /* The k-th in the order of the column has the value of the k-th that is expected. */
-static bool compare_order(const struct script_item *item, const struct eval_node *node, char *reason)
+static bool compare_order(const struct script_item *item, const struct eval_node *node,
+                          char *reason)
 {
     const struct eval_column c = eval_column(node);
     struct ordered *all = heap_alloc((c.count + 1) * sizeof *all);
@@ -237,11 +239,11 @@ static bool attempt_run(const struct attempt *a, char *reason)
     struct error error = {""};
     struct eval *eval = eval_new(a->data->store);
     struct machine machine = {0};
-    struct expected expected = {
-        .labels = heap_alloc((item->series_count + 1) * sizeof(void *)), .item = item};
+    struct expected expected = {.labels = heap_alloc((item->series_count + 1) * sizeof(void *)),
+                                .item = item};
     for (size_t i = 0; i < item->series_count; i++) {
-        expected.labels[i] = store_intern(a->data->store, item->series[i].labels,
-                                          item->series[i].label_count);
+        expected.labels[i] =
+            store_intern(a->data->store, item->series[i].labels, item->series[i].label_count);
     }
     const int64_t around_ms = a->middle ? MINUTE_MS : 0;
     eval_bounds(eval, (struct instant){(item->start_ms - around_ms) * NS_PER_MS},

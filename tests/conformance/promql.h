@@ -6,8 +6,8 @@
 
 #include "tests/conformance/tally.h"
 
-/* dir: the conformance folder. Each runs the cases below DIR/promql, prints a line a case that fails
- * and adds to the tally; false when the folder is absent. */
+/* dir: the conformance folder. Each runs the cases below DIR/promql, prints a line a case that
+ * fails and adds to the tally; false when the folder is absent. */
 bool conformance_promql(const char *dir, struct tally *ret);
 /* Expressions that must be accepted or refused. */
 bool conformance_grammar(const char *dir, struct tally *ret);

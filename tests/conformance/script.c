@@ -17,7 +17,8 @@ struct script {
 
 /* ---- expressions ---- */
 
-struct expr *script_expr(struct arena *arena, const char *text, char *reason, size_t size)
+static struct expr *expr_of(struct arena *arena, const char *text, bool check, char *reason,
+                            size_t size)
 {
     struct sources sources = {0};
     struct diag_list diags;
@@ -25,7 +26,7 @@ struct expr *script_expr(struct arena *arena, const char *text, char *reason, si
     diag_list_init(&diags, arena, &sources);
     const struct source *source = sources_add(&sources, "case", text, strlen(text), &error);
     struct expr *expr = source ? parse_expression(arena, source, &diags) : NULL;
-    if (expr && expr->kind != EXPR_RANGE && expr->kind != EXPR_SUBQUERY) {
+    if (check && expr && expr->kind != EXPR_RANGE && expr->kind != EXPR_SUBQUERY) {
         check_expression(arena, expr, &diags);
     }
     const struct diag *first = diags.first;
@@ -41,6 +42,16 @@ struct expr *script_expr(struct arena *arena, const char *text, char *reason, si
     return expr;
 }
 
+struct expr *script_expr(struct arena *arena, const char *text, char *reason, size_t size)
+{
+    return expr_of(arena, text, true, reason, size);
+}
+
+bool script_syntax(struct arena *arena, const char *text, char *reason, size_t size)
+{
+    return expr_of(arena, text, false, reason, size) != NULL;
+}
+
 /* ---- numbers and sequences ---- */
 
 bool script_duration(const char *text, int64_t *ret_ms)
@@ -48,9 +59,8 @@ bool script_duration(const char *text, int64_t *ret_ms)
     static const struct {
         const char *unit;
         double ms;
-    } units[] = {{"ms", 1},         {"s", 1e3},     {"m", 60e3},
-                 {"h", 3600e3},     {"d", 86400e3}, {"w", 604800e3},
-                 {"y", 31536000e3}, {"", 1e3}};
+    } units[] = {{"ms", 1},      {"s", 1e3},      {"m", 60e3},       {"h", 3600e3},
+                 {"d", 86400e3}, {"w", 604800e3}, {"y", 31536000e3}, {"", 1e3}};
     double total = 0;
     const bool minus = *text == '-';
     text += minus;
@@ -58,8 +68,8 @@ bool script_duration(const char *text, int64_t *ret_ms)
         char *end;
         const double n = strtod(text, &end);
         size_t i = 0, length = strspn(end, "mshdwy");
-        while (i < ARRAY_LEN(units) && (strlen(units[i].unit) != length ||
-                                        strncmp(end, units[i].unit, length) != 0)) {
+        while (i < ARRAY_LEN(units) &&
+               (strlen(units[i].unit) != length || strncmp(end, units[i].unit, length) != 0)) {
             i++;
         }
         if (end == text || i == ARRAY_LEN(units)) {
@@ -202,9 +212,9 @@ bool script_series_load(struct store *store, uint32_t source, const struct scrip
                         int64_t start_ms, int64_t step_ms)
 {
     uint32_t id;
-    if (series->strange || store_series(store, source, series->name ? series->name : "",
-                                        series->labels, series->label_count, &id,
-                                        NULL) != STATUS_OK) {
+    if (series->strange ||
+        store_series(store, source, series->name ? series->name : "", series->labels,
+                     series->label_count, &id, NULL) != STATUS_OK) {
         return false;
     }
     for (size_t i = 0; i < series->count; i++) {

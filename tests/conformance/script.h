@@ -58,5 +58,7 @@ bool script_series_load(struct store *store, uint32_t source, const struct scrip
                         int64_t start_ms, int64_t step_ms);
 /* Parsed and checked as healc eval does; NULL with the first report in reason. */
 struct expr *script_expr(struct arena *arena, const char *text, char *reason, size_t size);
+/* Whether it is parsed at all. */
+bool script_syntax(struct arena *arena, const char *text, char *reason, size_t size);
 
 #endif

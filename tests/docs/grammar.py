@@ -11,7 +11,7 @@ LITERALS = {
     "POLICY_AGGREGATE": "AGGREGATE", "POLICY_STRING": "STRING", "POLICY_NUMBER": "NUMBER",
     "POLICY_PERCENT": "PERCENT", "POLICY_DURATION": "DURATION", "POLICY_QUANTITY": "QUANTITY",
     "POLICY_EQ": "'=='", "POLICY_NE": "'!='", "POLICY_RE": "'=~'", "POLICY_NRE": "'!~'",
-    "POLICY_LE": "'<='", "POLICY_GE": "'>='", "POLICY_ARROW": "'->'",
+    "POLICY_LE": "'<='", "POLICY_GE": "'>='", "POLICY_ARROW": "'->'", "POLICY_TRIM": "'</'",
     "K_REFUSED": "REFUSED", "K_INF_NAN": "INF_NAN",
 }
 
