@@ -170,10 +170,17 @@ static bool drop_suffix(struct slice *name, const char *suffix)
     return true;
 }
 
+/* Whether samples of the type have more behind the name of their family. */
+static bool has_suffixes(enum exposition_type type)
+{
+    return type != EXPOSITION_UNTYPED && type != EXPOSITION_GAUGE && type != EXPOSITION_STATESET;
+}
+
 /* The family whose TYPE rules a sample of this name. */
 static uint32_t family_of(struct intake *in, struct slice name)
 {
-    static const char *const suffixes[] = {"_bucket", "_sum", "_count"};
+    static const char *const suffixes[] = {"_bucket",  "_sum",    "_count", "_total",
+                                           "_created", "_gcount", "_gsum",  "_info"};
     uint32_t n = find_family(in, name.text, name.size);
     if (n != LOOKUP_NONE) {
         return n;
@@ -182,8 +189,8 @@ static uint32_t family_of(struct intake *in, struct slice name)
         struct slice base = name;
         if (drop_suffix(&base, suffixes[i])) {
             n = find_family(in, base.text, base.size);
-            if (n != LOOKUP_NONE && (in->families[n].type_new == EXPOSITION_HISTOGRAM ||
-                                     in->families[n].type_new == EXPOSITION_SUMMARY)) {
+            if (n != LOOKUP_NONE && in->families[n].typed != 0 &&
+                has_suffixes(in->families[n].type_new)) {
                 return n;
             }
         }
@@ -319,7 +326,7 @@ enum status intake_new(struct feed_writer *feed, const struct intake_options *op
     in->interval = options->interval;
     in->grace = options->grace;
     struct exposition defaults;
-    exposition_init(&defaults, "", 0, &options->limits);
+    exposition_init(&defaults, EXPOSITION_TEXT, "", 0, &options->limits);
     in->limits = defaults.limits;
     enum status status = add_own_series(in, error);
     if (status != STATUS_OK) {
@@ -389,15 +396,11 @@ static enum status take_type(struct intake *in, struct exposition *e,
     }
     in->family_expect = n + 1u;
     struct family *family = &in->families[n];
-    if (family->typed == in->round || family->sampled == in->round) {
-        return exposition_refuse(e, item->line, item->column, STATUS_PROTOCOL, error, "%s",
-                                 family->typed == in->round
-                                     ? "a second TYPE for this family"
-                                     : "TYPE comes after a sample of its family");
-    }
+    bool flips = family->typed == in->round ? family->type_new != item->type
+                                            : family->known && family->type != item->type;
     family->typed = in->round;
     family->type_new = item->type;
-    if (family->known && family->type != item->type) {
+    if (flips && family->refused != in->round) {
         family->refused = in->round;
         in->flips++;
     }
@@ -487,11 +490,27 @@ static void begin(struct intake *in)
     }
 }
 
-static enum status take_body(struct intake *in, const char *body, size_t size, struct instant now,
-                             struct error *error)
+/* Samples of a family whose type changed behind them. */
+static void unstage_refused(struct intake *in)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < in->staged_count && in->flips > 0; i++) {
+        const struct family *family = &in->families[in->series[in->staged[i].series].family];
+        if (family->refused != in->round) {
+            in->staged[kept++] = in->staged[i];
+        }
+    }
+    if (in->flips > 0) {
+        in->refused += in->staged_count - kept;
+        in->staged_count = kept;
+    }
+}
+
+static enum status take_body(struct intake *in, enum exposition_format format, const char *body,
+                             size_t size, struct instant now, struct error *error)
 {
     struct exposition e;
-    exposition_init(&e, body, size, &in->limits);
+    exposition_init(&e, format, body, size, &in->limits);
     do {
         predict(in, &e);
         TRY(exposition_next(&e, &in->item, error));
@@ -503,6 +522,7 @@ static enum status take_body(struct intake *in, const char *body, size_t size, s
         case EXPOSITION_END: break;
         }
     } while (in->item.kind != EXPOSITION_END);
+    unstage_refused(in);
     return STATUS_OK;
 }
 
@@ -737,13 +757,14 @@ static void count_answer(struct intake *in)
     in->stats.predicted += in->predicted;
 }
 
-enum intake_outcome intake_answer(struct intake *in, const char *body, size_t size,
-                                  struct instant now, struct duration took, struct error *error)
+enum intake_outcome intake_answer(struct intake *in, enum exposition_format format,
+                                  const char *body, size_t size, struct instant now,
+                                  struct duration took, struct error *error)
 {
     struct error why;
     size_t series_before = in->series_count, families_before = in->family_count;
     begin(in);
-    enum status status = take_body(in, body, size, now, &why);
+    enum status status = take_body(in, format, body, size, now, &why);
     if (status != STATUS_OK) {
         take_back(in, series_before, families_before);
         intake_fail(in, now, took, why.message);
