@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -13,12 +14,14 @@
 #include "runtime/ingest/host.h"
 #include "runtime/ingest/listener.h"
 #include "runtime/ingest/page.h"
+#include "runtime/ingest/receiver.h"
 #include "runtime/ingest/scrape.h"
 
 struct ingest {
     const struct config *config;
     struct feed_writer *feed;
     struct scraper *scraper;
+    struct receiver *receiver;
     struct host *host;
     struct page *page;
     struct listener *listener;
@@ -46,6 +49,39 @@ static enum status add_targets(struct ingest *ingest, struct error *error)
             };
             TRY(scrape_add(ingest->scraper, ingest->next_source++, &target, error));
         }
+    }
+    return STATUS_OK;
+}
+
+static enum status add_sender(struct ingest *ingest, const struct config_remote_write *write,
+                              struct error *error)
+{
+    char *token = NULL;
+    if (write->token_file) {
+        TRY(receiver_read_token(write->token_file, &token, error));
+    }
+    struct receiver_options options = {
+        .path = write->path,
+        .token = token,
+        .source = {.id = ingest->next_source++,
+                   .name = write->name,
+                   .interval = write->interval,
+                   .grace = write->grace,
+                   .body_bytes = write->body_max_bytes,
+                   .series = write->series_max,
+                   .labels = write->labels_max,
+                   .label_bytes = write->label_bytes_max},
+    };
+    enum status status = receiver_add(ingest->receiver, &options, error);
+    free(token);
+    return status;
+}
+
+static enum status add_senders(struct ingest *ingest, struct error *error)
+{
+    receiver_new(ingest->feed, &ingest->clock, &ingest->receiver);
+    for (size_t i = 0; i < ingest->config->remote_write_count; i++) {
+        TRY(add_sender(ingest, &ingest->config->remote_write[i], error));
     }
     return STATUS_OK;
 }
@@ -84,14 +120,15 @@ static enum status ingest_open(struct ingest *ingest, const struct process_start
     ingest->clock = (struct ingest_clock){ingest_now, (void *)(uintptr_t)&start->clock};
     TRY(scrape_new(ingest->feed, &ingest->clock, &ingest->scraper, error));
     TRY(add_targets(ingest, error));
+    TRY(add_senders(ingest, error));
     TRY(add_host(ingest, error));
     if (strcmp(start->config->listen, "none") != 0) {
         int fd = listener_bind(start->config->listen, error);
         if (fd < 0) {
             return STATUS_IO;
         }
-        TRY(listener_new(fd, ingest->page, &ingest->clock, ingest->scraper, ingest->host,
-                         &ingest->listener, error));
+        struct listener_parts parts = {ingest->scraper, ingest->host, ingest->receiver};
+        TRY(listener_new(fd, ingest->page, &ingest->clock, &parts, &ingest->listener, error));
     }
     return STATUS_OK;
 }
@@ -111,6 +148,7 @@ static int ingest_loop(struct ingest *ingest, int signals)
             fds[count++] = listener_fd(ingest->listener);
             wait = listener_timeout(ingest->listener, wait);
         }
+        receiver_announce(ingest->receiver);
         if (scrape_step(ingest->scraper, wait, fds, count, &error) != STATUS_OK) {
             log_say(LOG_ERROR, "%s", error.message);
             return 1;
@@ -145,6 +183,7 @@ int process_ingest_main(const struct process_start *start)
     process_ready();
     int code = ingest_loop(&ingest, signals);
     listener_free(ingest.listener);
+    receiver_free(ingest.receiver);
     scrape_free(ingest.scraper);
     host_free(ingest.host);
     page_free(ingest.page);

@@ -110,6 +110,10 @@ enum status exposition_refuse(struct exposition *exposition, uint32_t line, uint
  */
 size_t exposition_unescape(struct slice value, char *buffer);
 
+/* Name and labels of a key that exposition_next() gave once; a line feed stands behind it. Their
+ * text is the key's. */
+void exposition_read_key(struct slice key, struct exposition_item *ret);
+
 /* Reads all of text as a number of the format; false when it is none or out of range. */
 NODISCARD bool exposition_number(const char *text, size_t size, double *ret_value);
 

@@ -212,7 +212,7 @@ static enum status read_key(struct exposition *e, const char **p, struct exposit
         (*p)++;
         TRY(exposition_labels(e, p, item, error));
         key_end = *p;
-    } else if (*key_end != ' ' && *key_end != '\t') {
+    } else if (*key_end != ' ' && *key_end != '\t' && *key_end != '\n') {
         return exposition_expected(e, *p, error, "a blank, '{' or more of the name");
     }
     item->key = (struct slice){start, (uint32_t)(key_end - start)};
@@ -249,6 +249,18 @@ enum status exposition_start(struct exposition *e, const char **p, struct exposi
     item->key = (struct slice){*p, e->predicted.size};
     *p += e->predicted.size;
     return STATUS_OK;
+}
+
+void exposition_read_key(struct slice key, struct exposition_item *ret)
+{
+    struct exposition e;
+    struct error error;
+    const char *p = key.text;
+    exposition_init(&e, EXPOSITION_TEXT, key.text, key.size, NULL);
+    e.line_end = key.text + key.size;
+    CHECK(*e.line_end == '\n');
+    ret->label_count = 0;
+    CHECK(read_key(&e, &p, ret, &error) == STATUS_OK);
 }
 
 size_t exposition_unescape(struct slice value, char *buffer)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/ingest/exposition.h"
+#include "runtime/ingest/exposition_part.h"
 
 enum { NUMBER_BYTES_MAX = 400, EXACT_POWER = 22 };
 
@@ -88,6 +88,43 @@ static bool read_exponent(const char *p, const char *end, int64_t *exponent)
     }
     *exponent += negative ? -n : n;
     return true;
+}
+
+/* Reads digits up to `most`, behind those read before. */
+static const char *short_digits(const char *p, const char *most, uint64_t *digits)
+{
+    unsigned c;
+    while (p < most && (c = (unsigned char)*p - '0') <= 9) {
+        *digits = *digits * 10 + c;
+        p++;
+    }
+    return p;
+}
+
+/* Fifteen digits are exact in a double, and so is one division by a power of ten. */
+const char *exposition_short_number(const char *p, double *ret_value)
+{
+    const bool negative = *p == '-';
+    p += negative;
+    const char *start = p, *most = p + EXPOSITION_SHORT_DIGITS;
+    uint64_t digits = 0;
+    double value;
+    p = short_digits(p, most, &digits);
+    if (p == start || p == most) {
+        return NULL;
+    }
+    if (*p == '.') {
+        const char *point = p;
+        p = short_digits(p + 1, most, &digits);
+        if (p == most) {
+            return NULL;
+        }
+        value = (double)digits / powers[p - point - 1];
+    } else {
+        value = (double)digits;
+    }
+    *ret_value = negative ? -value : value;
+    return p;
 }
 
 /* Digits below 2^53 times or by a power of ten up to 10^22 are exact (Clinger 1990); the rest is

@@ -38,11 +38,18 @@ static void expositions_give_what_an_independent_parser_counts(void **state)
     all_pass("exposition", conformance_exposition, 20);
 }
 
+static void recorded_requests_decode_to_the_bit_and_arrive(void **state)
+{
+    (void)state;
+    all_pass("remote write", conformance_remote_write, 16);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openmetrics_is_taken_if_and_only_if_it_should_be),
         cmocka_unit_test(expositions_give_what_an_independent_parser_counts),
+        cmocka_unit_test(recorded_requests_decode_to_the_bit_and_arrive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@ enum { FEED_BYTES = 4 << 20, NAME_BYTES = 1600, SOURCES = 64, SERIES = 100000 };
 
 static char sources[SOURCES][NAME_BYTES];
 static char *series[SERIES];
+static bool print_times;
 
 static struct instant now(void *ctx)
 {
@@ -53,6 +54,21 @@ static void name_series(const struct feed_record *r)
     series[r->series] = heap_strdup(name);
 }
 
+static void print_point(const struct feed_record *r, const struct feed_point *point)
+{
+    uint64_t bits;
+    memcpy(&bits, &point->value, sizeof bits);
+    if (bits == 0x7ff0000000000002) {
+        printf("STALE %s\n", series[point->series]);
+    } else {
+        printf("SAMPLE %s %.17g\n", series[point->series], point->value);
+    }
+    if (print_times) {
+        printf("TIME %s %lld\n", series[point->series],
+               (long long)(r->time.ns / NS_PER_MS + point->ms));
+    }
+}
+
 static void print_record(const struct feed_record *r)
 {
     switch (r->kind) {
@@ -62,6 +78,14 @@ static void print_record(const struct feed_record *r)
         break;
     case FEED_SERIES: name_series(r); break;
     case FEED_SAMPLE: printf("SAMPLE %s %.17g\n", series[r->series], r->value); break;
+    case FEED_POINTS:
+        for (uint64_t i = 0; i < r->count; i++) {
+            print_point(r, &r->points[i]);
+        }
+        break;
+    case FEED_HEARD:
+        printf("HEARD %s %lld\n", sources[r->source], (long long)(r->time.ns / NS_PER_MS));
+        break;
     case FEED_ANSWERED: printf("ANSWERED %s\n", sources[r->source]); break;
     case FEED_FAILED: printf("FAILED %s %s\n", sources[r->source], r->text); break;
     case FEED_LOST: printf("LOST %llu\n", (unsigned long long)r->count); break;
@@ -136,10 +160,11 @@ int main(int argc, char **argv)
     struct host_options options = {.source = 1, .instance = "me", .interval = {NS_PER_S}};
     need(host_new(writer, &options, &host, &error), &error);
     need(page_attach(page_create(&error), &page, &error), &error);
+    struct listener_parts parts = {scraper, host, NULL};
     int fd = listener_bind("127.0.0.1:0", &error);
     need(fd < 0 ? STATUS_IO : STATUS_OK, &error);
     print_port(fd);
-    need(listener_new(fd, page, &clock, scraper, host, &listener, &error), &error);
+    need(listener_new(fd, page, &clock, &parts, &listener, &error), &error);
     struct instant end = instant_add(now(NULL), duration_seconds(strtod(argv[1], NULL)));
     int wait_fd = listener_fd(listener);
     while (now(NULL).ns < end.ns) {

@@ -76,8 +76,7 @@ static void invalid_bodies_are_refused_at_their_place(void **state)
     } rows[] = {
         {"a 1", "line 1, column 4: the last line has no line feed: the body may have been cut"},
         {"a 1\nb", "line 2, column 2: the last line has no line feed: the body may have been cut"},
-        {"a\n",
-         "line 1, column 2: expected a blank, '{' or more of the name, found the end of the line"},
+        {"a\n", "line 1, column 2: expected a value, found the end of the line"},
         {"a \n", "line 1, column 3: expected a value, found the end of the line"},
         {"a{b=\"c\"}\n", "line 1, column 9: expected a value, found the end of the line"},
         {"1a 1\n", "line 1, column 1: expected a metric name or '#', found '1'"},
@@ -253,11 +252,19 @@ static void drain(struct rig *rig, struct seen *ret)
             ret->up = own[r.series] == 1 ? r.value : ret->up;
             ret->last = own[r.series] == 3 ? r.value : ret->last;
             break;
+        case FEED_POINTS:
+            for (uint64_t i = 0; i < r.count; i++) {
+                assert_int_equal(own[r.points[i].series], 3);
+                ret->last = r.points[i].value;
+            }
+            ret->samples += r.count;
+            break;
         case FEED_ANSWERED: ret->answered++; break;
         case FEED_FAILED: ret->failed++; break;
         case FEED_FORGET: ret->forgotten++; break;
         case FEED_SOURCE:
         case FEED_STALE:
+        case FEED_HEARD:
         case FEED_LOST:
         case FEED_RESYNC: break;
         }
