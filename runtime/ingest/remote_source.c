@@ -457,6 +457,9 @@ static void moved(void *ctx, uint32_t from, uint32_t to)
 static void sweep_series(struct remote_source *source, struct instant now)
 {
     bool full = source->refused[REMOTE_SERIES] > 0;
+    if (source->swept.ns == 0) {
+        source->swept = now;
+    }
     int64_t since_ns = now.ns - source->swept.ns;
     if (since_ns < (full ? 1 : SWEEP_EVERY_S) * NS_PER_S) {
         return;

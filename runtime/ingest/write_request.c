@@ -129,15 +129,18 @@ static bool read_samples(struct write_request *request, const unsigned char *p,
     return true;
 }
 
-/* Behind the labels that stand in front. */
-static const unsigned char *skip_labels(const unsigned char *p, const unsigned char *end)
+/* Behind the labels that stand in front, and how many they are. */
+static const unsigned char *skip_labels(const unsigned char *p, const unsigned char *end,
+                                        uint32_t *ret_count)
 {
+    *ret_count = 0;
     while (p < end && *p == TAG_LABEL) {
         const unsigned char *label_end = NULL;
         if (read_length(p + 1, end, &label_end) == NULL) {
             break;
         }
         p = label_end;
+        ++*ret_count;
     }
     return p;
 }
@@ -155,8 +158,9 @@ static bool read_usual(struct write_request *request, const unsigned char *p,
                        const unsigned char *end, struct write_item *item)
 {
     item->predicted = has_predicted(request, p, end);
+    uint32_t count;
     const unsigned char *labels_end =
-        item->predicted ? p + request->predicted.size : skip_labels(p, end);
+        item->predicted ? p + request->predicted.size : skip_labels(p, end, &count);
     item->key = (struct slice){(const char *)p, (uint32_t)(labels_end - p)};
     item->exemplars = item->histograms = 0;
     item->labels_read = item->labels_over = false;
@@ -318,9 +322,14 @@ static enum status read_series(struct write_request *request, const unsigned cha
 {
     item->kind = WRITE_SERIES;
     if (!read_usual(request, p, end, item)) {
-        item->predicted = false;
-        item->key = (struct slice){"", 0};
+        uint32_t count;
+        const unsigned char *labels_end = skip_labels(p, end, &count);
         TRY(decode_series(request, p, (size_t)(end - p), item, error));
+        item->predicted = false;
+        item->key = (struct slice){(const char *)p, 0};
+        if (count == item->label_count) { /* none stands elsewhere */
+            item->key.size = (uint32_t)(labels_end - p);
+        }
     }
     item->samples = request->samples;
     item->sample_count = request->sample_count;
