@@ -17,6 +17,14 @@
 #include "runtime/ingest/receiver.h"
 #include "runtime/ingest/scrape.h"
 
+enum { NOTICE_EVERY_S = 60 };
+
+/* What was refused of a source, and how much of it the log knows. */
+struct notice {
+    uint64_t told;
+    struct instant when;
+};
+
 struct ingest {
     const struct config *config;
     struct feed_writer *feed;
@@ -27,6 +35,7 @@ struct ingest {
     struct listener *listener;
     struct ingest_clock clock;
     uint32_t next_source;
+    struct notice senders[RECEIVER_SENDERS_MAX], scrapes;
 };
 
 static struct instant ingest_now(void *ctx)
@@ -133,6 +142,61 @@ static enum status ingest_open(struct ingest *ingest, const struct process_start
     return STATUS_OK;
 }
 
+/* Whether there is something new to say, which is said once a minute at most. */
+static bool is_due(struct notice *notice, uint64_t count, struct instant now)
+{
+    if (count == notice->told ||
+        (notice->told > 0 && now.ns - notice->when.ns < NOTICE_EVERY_S * NS_PER_S)) {
+        return false;
+    }
+    notice->told = count;
+    notice->when = now;
+    return true;
+}
+
+static void say_refused(const struct remote_source *source)
+{
+    const struct remote_stats *stats = remote_source_stats(source);
+    char text[400] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < REMOTE_REFUSAL_COUNT; i++) {
+        if (stats->refused[i] > 0) {
+            used += (size_t)snprintf(text + used, sizeof text - used, ", %s %llu",
+                                     remote_refusal_name((enum remote_refusal)i),
+                                     (unsigned long long)stats->refused[i]);
+        }
+    }
+    log_say(LOG_WARN, "remote write %s: samples refused so far%s; it has %zu of %zu series",
+            remote_source_name(source), text, stats->series, stats->series_max);
+}
+
+/* A limit that is reached, or samples that are wrong, are said; the counters have the rest. */
+static void say_limits(struct ingest *ingest, struct instant now)
+{
+    for (size_t i = 0; i < receiver_count(ingest->receiver); i++) {
+        const struct remote_source *source = receiver_source(ingest->receiver, i);
+        const struct remote_stats *stats = remote_source_stats(source);
+        uint64_t refused = 0;
+        for (size_t k = 0; k < REMOTE_REFUSAL_COUNT; k++) {
+            refused += stats->refused[k];
+        }
+        if (is_due(&ingest->senders[i], refused, now)) {
+            say_refused(source);
+        }
+    }
+    struct scrape_stats scrapes = scrape_stats(ingest->scraper);
+    uint64_t over = scrapes.failures[SCRAPE_FAILURE_LIMIT] +
+                    scrapes.failures[SCRAPE_FAILURE_BODY_LIMIT] + scrapes.intake.type_flips;
+    if (is_due(&ingest->scrapes, over, now)) {
+        log_say(LOG_WARN,
+                "scrapes: so far %llu answers were over a limit of series, labels or lines, %llu "
+                "larger than body_max; %llu families changed their type",
+                (unsigned long long)scrapes.failures[SCRAPE_FAILURE_LIMIT],
+                (unsigned long long)scrapes.failures[SCRAPE_FAILURE_BODY_LIMIT],
+                (unsigned long long)scrapes.intake.type_flips);
+    }
+}
+
 static int ingest_loop(struct ingest *ingest, int signals)
 {
     struct error error;
@@ -156,6 +220,7 @@ static int ingest_loop(struct ingest *ingest, int signals)
         if (ingest->listener) {
             listener_step(ingest->listener);
         }
+        say_limits(ingest, ingest->clock.now(ingest->clock.ctx));
         struct signalfd_siginfo signal_info;
         char byte;
         if (read(signals, &signal_info, sizeof signal_info) > 0 ||

@@ -255,7 +255,10 @@ static uint32_t add_series(struct remote_source *source, size_t size)
     }
     uint32_t n = source_series_add(series, source->item.key, size);
     if (n != SOURCE_SERIES_NONE) {
-        ARRAY_RESERVE(source->newest, n, source->newest_capacity);
+        if (source->newest_capacity < series->capacity) {
+            source->newest_capacity = series->capacity;
+            source->newest = heap_resize(source->newest, series->capacity * sizeof *source->newest);
+        }
         source->newest[n] = (struct newest){INT64_MIN, 0};
     }
     return n;
@@ -388,10 +391,10 @@ static enum remote_outcome decompress(struct remote_source *source, const void *
         error_set(error, STATUS_PROTOCOL, "no body of %zu bytes holds %zu", size, plain);
         return REMOTE_MALFORMED;
     }
-    if (plain > source->body_capacity) {
+    if (plain >= source->body_capacity) {
         free(source->body);
-        source->body = heap_resize(NULL, plain);
-        source->body_capacity = plain;
+        source->body = heap_resize(NULL, plain + 1);
+        source->body_capacity = plain + 1;
     }
     *ret_size = plain;
     if (snappy_uncompress(body, size, source->body, ret_size) != SNAPPY_OK) {

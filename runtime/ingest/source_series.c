@@ -74,13 +74,22 @@ uint32_t source_series_identify(struct source_series *s, size_t size)
     return n;
 }
 
+/* A quarter more each time: there may be a million. */
+static void reserve(struct source_series *s)
+{
+    if (s->count == s->capacity) {
+        s->capacity += s->capacity / 4 + 64;
+        s->items = heap_resize(s->items, s->capacity * sizeof *s->items);
+    }
+}
+
 uint32_t source_series_add(struct source_series *s, struct slice key, size_t size)
 {
     uint32_t number, n = (uint32_t)s->count;
     if (!feed_number_take(s->feed, &number)) {
         return SOURCE_SERIES_NONE;
     }
-    ARRAY_RESERVE(s->items, s->count, s->capacity);
+    reserve(s);
     struct source_entry *entry = &s->items[s->count++];
     *entry = (struct source_entry){.key = heap_resize(NULL, key.size + 1u),
                                    .key_size = key.size,

@@ -10,7 +10,6 @@
 /* First bytes of fields: number and wire type. */
 enum {
     TAG_SERIES = 0x0a,
-    TAG_METADATA = 0x1a,
     TAG_LABEL = 0x0a,
     TAG_SAMPLE = 0x12,
     TAG_EXEMPLAR = 0x1a,
@@ -32,7 +31,7 @@ void write_request_release(struct write_request *request)
 
 void write_request_open(struct write_request *request, const void *body, size_t size)
 {
-    request->at = body;
+    request->at = size > 0 ? body : (const void *)"";
     request->end = request->at + size;
     request->predicted.size = 0;
 }
@@ -296,19 +295,22 @@ static enum status decode_metadata(struct write_request *request, const void *by
     return STATUS_OK;
 }
 
-/* Past a field that is none of ours. */
-static enum status skip_field(struct write_request *request, struct error *error)
+/* Past the tag of a field, however it is written, or past a whole field that is none of ours. */
+static enum status read_tag(struct write_request *request, uint32_t *ret_tag, struct error *error)
 {
     pb_istream_t stream = pb_istream_from_buffer(request->at, (size_t)(request->end - request->at));
     pb_wire_type_t type;
-    uint32_t tag;
     bool end;
-    if (!pb_decode_tag(&stream, &type, &tag, &end) || tag == 0 || !pb_skip_field(&stream, type)) {
+    if (!pb_decode_tag(&stream, &type, ret_tag, &end) || *ret_tag == 0) {
         return malformed(error, end ? "a field has no number" : PB_GET_ERROR(&stream));
     }
-    if (tag == remote_write_WriteRequest_timeseries_tag ||
-        tag == remote_write_WriteRequest_metadata_tag) {
-        return malformed(error, "a field has another wire type");
+    if (*ret_tag == remote_write_WriteRequest_timeseries_tag ||
+        *ret_tag == remote_write_WriteRequest_metadata_tag) {
+        if (type != PB_WT_STRING) {
+            return malformed(error, "a field has another wire type");
+        }
+    } else if (!pb_skip_field(&stream, type)) {
+        return malformed(error, PB_GET_ERROR(&stream));
     }
     request->at = request->end - stream.bytes_left;
     return STATUS_OK;
@@ -336,23 +338,34 @@ static enum status read_series(struct write_request *request, const unsigned cha
     return STATUS_OK;
 }
 
+/* The item behind its tag. */
+static enum status read_item(struct write_request *request, bool series, struct write_item *item,
+                             struct error *error)
+{
+    const unsigned char *end = NULL, *p = read_length(request->at, request->end, &end);
+    if (p == NULL) {
+        return malformed(error, "it has been cut");
+    }
+    request->at = end;
+    return series ? read_series(request, p, end, item, error)
+                  : decode_metadata(request, p, (size_t)(end - p), item, error);
+}
+
 enum status write_request_next(struct write_request *request, struct write_item *ret,
                                struct error *error)
 {
     ret->kind = WRITE_END;
     while (ret->kind == WRITE_END && request->at < request->end) {
-        const unsigned char tag = *request->at, *end = NULL;
-        if (tag != TAG_SERIES && tag != TAG_METADATA) {
-            TRY(skip_field(request, error));
-            continue;
+        uint32_t tag = remote_write_WriteRequest_timeseries_tag;
+        if (*request->at == TAG_SERIES) {
+            request->at++;
+        } else {
+            TRY(read_tag(request, &tag, error));
         }
-        const unsigned char *p = read_length(request->at + 1, request->end, &end);
-        if (p == NULL) {
-            return malformed(error, "it has been cut");
+        if (tag == remote_write_WriteRequest_timeseries_tag ||
+            tag == remote_write_WriteRequest_metadata_tag) {
+            TRY(read_item(request, tag == remote_write_WriteRequest_timeseries_tag, ret, error));
         }
-        TRY(tag == TAG_SERIES ? read_series(request, p, end, ret, error)
-                              : decode_metadata(request, p, (size_t)(end - p), ret, error));
-        request->at = end;
     }
     return STATUS_OK;
 }

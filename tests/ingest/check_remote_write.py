@@ -311,7 +311,10 @@ class Sender(threading.Thread):
 
 
 def check_policy(folder):
-    extra = "remote_write:\n  - {name: sender, path: /w, interval: 100ms, grace: 500ms}\n"
+    token = folder / "token"
+    token.write_text("another\n")
+    extra = ("remote_write:\n  - {name: sender, path: /w, interval: 100ms, grace: 500ms}\n"
+             f"  - {{name: other, path: /other, token_file: {token}}}\n")
     with World(folder, {"app.heal": PREAMBLE + POLICY}, extra=extra) as world:
         world.exporter.text = lambda: 'app_up{service="a"} 1\n'
         sender = Sender(world.listen)
@@ -328,6 +331,9 @@ def check_policy(folder):
             sender.silent = False
             until(world.effects, 15)
             claim("what it sends makes a policy act", True)
+            post(world.listen, series({"x": "1"}, [(int(time.time() * 1000), 1.0)]), path="/w")
+            claim("what is refused is said", until(lambda: "remote write sender: samples refused so far, labels 1" in world.said()))
+            claim("a token that is asked for is needed", post(world.listen, b"", path="/other")[0] == 401)
         finally:
             sender.ended = True
 
