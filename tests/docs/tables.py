@@ -118,6 +118,10 @@ def verbs():
                   for r in rows("compiler/healc/command.def", "COMMAND", 4)])
 
 
+def remote_refusals():
+    return table(["reason", "the sample is"], [[code(r[1]), r[2]] for r in rows("runtime/ingest/remote.def", "REMOTE_REFUSAL", 3)])
+
+
 def scrape_failures():
     return " ".join(code(r[1]) for r in rows("runtime/ingest/scrape.def", "SCRAPE_FAILURE", 2)) + "\n"
 
@@ -131,5 +135,6 @@ PARTS = {
     "grammar": grammar_block, "keywords": keywords, "units": units, "operators": operators,
     "aggregations": aggregations, "functions": functions, "diagnostics": diagnostics, "states": states,
     "records": records, "refusals": refusals, "points": points, "healctl": healctl, "verbs": verbs,
+    "remote-refusals": remote_refusals,
     "scrape-failures": scrape_failures,
 }
