@@ -178,38 +178,13 @@ static enum status read_line(struct exposition *e, struct exposition_item *item,
     return read_value(e, p, item, error);
 }
 
-/* The usual line of either format: the predicted key, a blank, a short number. */
-static bool read_usual(struct exposition *e, struct exposition_item *item)
-{
-    const struct slice key = e->predicted;
-    const char *p = e->at + key.size;
-    if (key.size == 0 || (size_t)(e->end - e->at) < key.size + EXPOSITION_SHORT_BYTES + 2 ||
-        *p != ' ' || e->samples >= e->limits.series || memcmp(e->at, key.text, key.size) != 0) {
-        return false;
-    }
-    p = exposition_short_number(p + 1, &item->value);
-    if (p == NULL || *p != '\n') {
-        return false;
-    }
-    item->kind = EXPOSITION_SAMPLE;
-    item->key = (struct slice){e->at, key.size};
-    item->line = ++e->line;
-    item->column = 1;
-    item->label_count = 0;
-    item->predicted = true;
-    item->has_time = item->has_exemplar = false;
-    e->samples++;
-    e->at = p + 1;
-    return true;
-}
-
 enum status exposition_next(struct exposition *e, struct exposition_item *ret, struct error *error)
 {
     ret->kind = EXPOSITION_END;
     if (e->refused != STATUS_OK) {
         return error_set(error, e->refused, "the body was refused before");
     }
-    if (e->line > 0 && read_usual(e, ret)) {
+    if (e->line > 0 && exposition_usual(e, ret)) {
         return STATUS_OK;
     }
     if (e->line == 0 && (size_t)(e->end - e->at) > e->limits.body_bytes) {

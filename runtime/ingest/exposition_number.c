@@ -7,11 +7,11 @@
 
 #include "runtime/ingest/exposition_part.h"
 
-enum { NUMBER_BYTES_MAX = 400, EXACT_POWER = 22 };
+enum { NUMBER_BYTES_MAX = 400, EXACT_POWER = EXPOSITION_POWERS - 1 };
 
-static const double powers[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                               1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                               1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+const double exposition_powers[EXPOSITION_POWERS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 static bool word_is(const char *text, size_t size, const char *word)
 {
@@ -90,43 +90,6 @@ static bool read_exponent(const char *p, const char *end, int64_t *exponent)
     return true;
 }
 
-/* Reads digits up to `most`, behind those read before. */
-static const char *short_digits(const char *p, const char *most, uint64_t *digits)
-{
-    unsigned c;
-    while (p < most && (c = (unsigned char)*p - '0') <= 9) {
-        *digits = *digits * 10 + c;
-        p++;
-    }
-    return p;
-}
-
-/* Fifteen digits are exact in a double, and so is one division by a power of ten. */
-const char *exposition_short_number(const char *p, double *ret_value)
-{
-    const bool negative = *p == '-';
-    p += negative;
-    const char *start = p, *most = p + EXPOSITION_SHORT_DIGITS;
-    uint64_t digits = 0;
-    double value;
-    p = short_digits(p, most, &digits);
-    if (p == start || p == most) {
-        return NULL;
-    }
-    if (*p == '.') {
-        const char *point = p;
-        p = short_digits(p + 1, most, &digits);
-        if (p == most) {
-            return NULL;
-        }
-        value = (double)digits / powers[p - point - 1];
-    } else {
-        value = (double)digits;
-    }
-    *ret_value = negative ? -value : value;
-    return p;
-}
-
 /* Digits below 2^53 times or by a power of ten up to 10^22 are exact (Clinger 1990); the rest is
  * strtod's. */
 bool exposition_number(const char *text, size_t size, double *ret_value)
@@ -154,8 +117,8 @@ bool exposition_number(const char *text, size_t size, double *ret_value)
         return read_slowly(text, size, ret_value);
     }
     double value = (double)decimal.digits;
-    value =
-        decimal.exponent < 0 ? value / powers[-decimal.exponent] : value * powers[decimal.exponent];
+    value = decimal.exponent < 0 ? value / exposition_powers[-decimal.exponent]
+                                 : value * exposition_powers[decimal.exponent];
     *ret_value = negative ? -value : value;
     return true;
 }

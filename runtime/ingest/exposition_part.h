@@ -30,10 +30,13 @@ const char *exposition_word_end(const struct exposition *e, const char *p);
 /* A name from p on, perhaps of no bytes; colon: ':' may stand in it. */
 struct slice exposition_name(const char *p, bool colon);
 
-enum { EXPOSITION_SHORT_DIGITS = 16, EXPOSITION_SHORT_BYTES = 20 };
-/* A number of few digits without an exponent at p, of which EXPOSITION_SHORT_BYTES can be read, and
- * the byte before: what stands behind it, or NULL when it is another kind of number. */
-const char *exposition_short_number(const char *p, double *ret_value);
+/* Powers of ten that a double holds exactly. */
+enum { EXPOSITION_POWERS = 23 };
+extern const double exposition_powers[EXPOSITION_POWERS];
+
+/* The usual line of either format: the predicted key, a blank, a number of few digits. False, and
+ * nothing is read, when the line is another. */
+bool exposition_usual(struct exposition *e, struct exposition_item *item);
 
 /* What stands between braces; *p is behind the first, and then behind the last. */
 enum status exposition_labels(struct exposition *e, const char **p, struct exposition_item *item,

@@ -453,6 +453,7 @@ static uint32_t predict(const struct intake *in, struct exposition *e)
     e->predicted.size = 0;
     if (n != SOURCE_SERIES_NONE) {
         e->predicted = (struct slice){in->series.items[n].key, in->series.items[n].key_size};
+        source_series_fetch(&in->series, n);
     }
     return n;
 }

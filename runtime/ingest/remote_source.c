@@ -243,6 +243,7 @@ static uint32_t predict(struct remote_source *source)
     if (n != SOURCE_SERIES_NONE) {
         const struct source_entry *entry = &source->series.items[n];
         source->request.predicted = (struct slice){entry->key, entry->key_size};
+        source_series_fetch(&source->series, n);
     }
     return n;
 }

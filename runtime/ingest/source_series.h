@@ -58,6 +58,16 @@ NODISCARD enum status source_series_init(struct source_series *series, struct fe
                                          source_encode_f *encode, void *ctx, struct error *error);
 void source_series_release(struct source_series *series);
 
+/* Fetches the key of the entry some places behind n, which will be compared soon. */
+static inline void source_series_fetch(const struct source_series *series, uint32_t n)
+{
+    enum { AHEAD = 4 };
+    const char *key =
+        n + AHEAD < series->count ? series->items[n + AHEAD].key : series->items[n].key;
+    __builtin_prefetch(key);
+    __builtin_prefetch(key + 64);
+}
+
 uint32_t source_series_find(const struct source_series *series, struct slice key);
 /* The entry of the identity in series->encoded[0..size). */
 uint32_t source_series_identify(struct source_series *series, size_t size);

@@ -180,6 +180,59 @@ static void numbers_are_those_of_strtod(void **state)
     }
 }
 
+/* A line of any number after its predicted key, with bytes behind it. */
+static bool read_predicted(const char *number, double *ret)
+{
+    char body[200];
+    struct exposition e;
+    static struct exposition_item item;
+    struct error error = {""};
+    snprintf(body, sizeof body, "first 1\nkey{a=\"b\"} %s\n# a comment that is long enough\n",
+             number);
+    exposition_init(&e, EXPOSITION_TEXT, body, strlen(body), NULL);
+    assert_int_equal(exposition_next(&e, &item, &error), STATUS_OK);
+    e.predicted = (struct slice){"key{a=\"b\"}", 10};
+    if (exposition_next(&e, &item, &error) != STATUS_OK) {
+        return false;
+    }
+    assert_true(item.predicted && item.line == 2);
+    *ret = item.value;
+    assert_int_equal(exposition_next(&e, &item, &error), STATUS_OK);
+    assert_int_equal(item.kind, EXPOSITION_END);
+    return true;
+}
+
+static void numbers_behind_a_predicted_key_are_those_of_strtod(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789";
+    double value;
+    for (int i = 0; i < 200000; i++) {
+        char text[64];
+        size_t used = 0, whole = random_next() % 19, after = random_next() % 12;
+        text[used] = '-';
+        used += random_next() % 4 == 0;
+        for (size_t k = 0; k < whole; k++) {
+            text[used++] = digits[random_next() % 10];
+        }
+        if (random_next() % 2) {
+            text[used++] = '.';
+            for (size_t k = 0; k < after; k++) {
+                text[used++] = digits[random_next() % 10];
+            }
+        }
+        text[used] = '\0';
+        bool number = strpbrk(text, digits) != NULL;
+        assert_true(read_predicted(text, &value) == number);
+        double wanted = strtod(text, NULL);
+        assert_true(!number || memcmp(&value, &wanted, sizeof value) == 0);
+    }
+    assert_true(read_predicted("NaN", &value) && isnan(value));
+    assert_true(read_predicted("1e3 5", &value) && value == 1000);
+    assert_true(read_predicted("1 ", &value) && !read_predicted("1x", &value));
+    assert_true(!read_predicted("1.2.3", &value) && !read_predicted("12345678:", &value));
+}
+
 /* ---- answers ---- */
 
 struct rig {
@@ -568,6 +621,7 @@ int main(void)
         cmocka_unit_test(invalid_bodies_are_refused_at_their_place),
         cmocka_unit_test(limits_have_names),
         cmocka_unit_test(numbers_are_those_of_strtod),
+        cmocka_unit_test(numbers_behind_a_predicted_key_are_those_of_strtod),
         cmocka_unit_test(labels_of_the_target_win_and_clashes_are_set_aside),
         cmocka_unit_test(the_first_of_a_duplicate_wins_whatever_its_spelling),
         cmocka_unit_test(a_family_that_flips_its_type_is_refused_once),
