@@ -57,6 +57,14 @@ struct config_scrape {
     uint64_t body_max_bytes, series_max;
 };
 
+struct config_remote_write {
+    struct config_head head;
+    char *name, *path;
+    char *token_file; /* NULL: no token is asked for */
+    struct duration interval, grace;
+    uint64_t body_max_bytes, series_max, labels_max, label_bytes_max;
+};
+
 /* One of pidfile, exe and cmdline is set, the others are NULL. */
 struct config_process {
     struct config_head head;
@@ -140,6 +148,8 @@ struct config {
     struct config_users users;
     struct config_scrape *scrape;
     size_t scrape_count;
+    struct config_remote_write *remote_write;
+    size_t remote_write_count;
     struct config_host host;
     struct config_channel *channels;
     size_t channels_count;

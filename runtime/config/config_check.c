@@ -39,6 +39,41 @@ static void check_scrapes(struct config_reader *reader, const struct config *con
     }
 }
 
+/* Whoever may write samples may make policies act. */
+static bool is_loopback(const char *listen)
+{
+    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
+}
+
+static void check_remote_writes(struct config_reader *reader, const struct config *config)
+{
+    static const char *const taken[] = {"/livez", "/readyz", "/metrics"};
+    for (size_t i = 0; i < config->remote_write_count; i++) {
+        const struct config_remote_write *write = &config->remote_write[i];
+        if (strcmp(config->listen, "none") == 0) {
+            FAIL(&write->head, "remote_write[%zu] needs 'listen'", i);
+        } else if (write->token_file == NULL && !is_loopback(config->listen)) {
+            FAIL(&write->head, "remote_write[%zu] needs 'token_file': '%.80s' is not loopback", i,
+                 config->listen);
+        }
+        for (size_t k = 0; k < ARRAY_LEN(taken); k++) {
+            if (strcmp(taken[k], write->path) == 0) {
+                FAIL(&write->head, "the path '%s' is heald's own", taken[k]);
+            }
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(config->remote_write[k].name, write->name) == 0) {
+                FAIL(&write->head, "the name '%.80s' is in remote_write[%zu] already", write->name,
+                     k);
+            }
+            if (strcmp(config->remote_write[k].path, write->path) == 0) {
+                FAIL(&write->head, "the path '%.80s' is in remote_write[%zu] already", write->path,
+                     k);
+            }
+        }
+    }
+}
+
 static void check_host(struct config_reader *reader, const struct config *config)
 {
     for (size_t i = 0; i < config->host.processes_count; i++) {
@@ -143,6 +178,7 @@ static void check_guards(struct config_reader *reader, const struct config *conf
 void config_check(struct config_reader *reader, const struct config *config)
 {
     check_scrapes(reader, config);
+    check_remote_writes(reader, config);
     check_host(reader, config);
     check_channels(reader, config);
     check_grants(reader, config);

@@ -10,6 +10,7 @@ enum config_part {
     PART_log,
     PART_users,
     PART_scrape,
+    PART_remote_write,
     PART_host,
     PART_process,
     PART_channel,

@@ -345,6 +345,46 @@ enum append store_append(struct store *store, uint32_t id, struct instant now, s
     return APPEND_OK;
 }
 
+/* Series lie all over the memory: what a later point needs is fetched while earlier ones are
+ * appended. */
+static void fetch(const struct store *store, const struct store_point *points, size_t at,
+                  size_t count)
+{
+    enum { FETCH_SERIES = 24, FETCH_RING = 12 };
+    if (at + FETCH_SERIES < count) {
+        const struct series *series = &store->series[points[at + FETCH_SERIES].series];
+        __builtin_prefetch(series, 1);
+        __builtin_prefetch((const char *)(series + 1) - 1, 1);
+    }
+    if (at + FETCH_RING < count) {
+        const uint32_t id = points[at + FETCH_RING].series;
+        const struct ring *ring = &store->series[id].ring;
+        const uint32_t cell =
+            ring->count < ring->capacity ? ring_at(ring, ring->count) : ring->head;
+        __builtin_prefetch(&store->value[id], 1);
+        __builtin_prefetch(&store->time_ms[id], 1);
+        __builtin_prefetch(&store->before_ms[id], 1);
+        if (ring->capacity > 0) {
+            __builtin_prefetch(&ring->offset_ms[cell], 1);
+            __builtin_prefetch(&ring_values(ring)[cell], 1);
+        }
+    }
+}
+
+void store_append_all(struct store *store, struct instant now, struct instant time,
+                      const struct store_point *points, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct instant at = {time.ns + points[i].ms * NS_PER_MS};
+        fetch(store, points, i, count);
+        if (is_stale(points[i].value)) {
+            store_stale(store, points[i].series, at);
+        } else {
+            (void)store_append(store, points[i].series, now, at, points[i].value);
+        }
+    }
+}
+
 void store_stale(struct store *store, uint32_t id, struct instant time)
 {
     CHECK(store_series_live(store, id));
@@ -371,6 +411,16 @@ void store_answered(struct store *store, uint32_t source, struct instant time)
     }
     owner->epoch++;
     owner->answered = time;
+    owner->has_answered = true;
+}
+
+void store_heard(struct store *store, uint32_t source, struct instant time)
+{
+    CHECK(source < store->source_count);
+    struct store_source *owner = &store->sources[source];
+    if (!owner->has_answered || time.ns > owner->answered.ns) {
+        owner->answered = time;
+    }
     owner->has_answered = true;
 }
 

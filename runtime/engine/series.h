@@ -79,12 +79,24 @@ enum append {
 };
 enum append store_append(struct store *store, uint32_t series, struct instant now,
                          struct instant time, double value);
+/* Appends samples `ms` milliseconds after `time`, in their order; a stale marker ends its series.
+ */
+struct store_point {
+    uint32_t series;
+    int32_t ms;
+    double value;
+};
+void store_append_all(struct store *store, struct instant now, struct instant time,
+                      const struct store_point *points, size_t count);
 /* The series ends at `time`: the stale marker of the wire. */
 void store_stale(struct store *store, uint32_t series, struct instant time);
 
 /* A complete answer of the source: series it gave before and not in this answer are stale from
  * `time` on (a known absence). Call after the samples of the answer. */
 void store_answered(struct store *store, uint32_t source, struct instant time);
+/* The source gave what it has up to `time`, but nothing follows for series without a sample: it
+ * sends each on its own. Its newest such time is when it answered last. */
+void store_heard(struct store *store, uint32_t source, struct instant time);
 /* The source failed to answer at `time`. */
 void store_failed(struct store *store, uint32_t source, struct instant time);
 /* True when the source's last complete answer is recent enough at `now`. */

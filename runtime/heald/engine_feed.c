@@ -12,6 +12,7 @@ enum status engine_feed_open(struct engine_feed *feed, int fd, struct store *sto
 {
     *feed = (struct engine_feed){.store = store};
     feed->sources = heap_alloc(FEED_SOURCES_MAX * sizeof *feed->sources);
+    feed->points = heap_alloc(FEED_RECORD_BYTES_MAX / sizeof *feed->points * sizeof *feed->points);
     return feed_reader_new(fd, &feed->reader, error);
 }
 
@@ -20,6 +21,7 @@ void engine_feed_close(struct engine_feed *feed)
     feed_reader_free(feed->reader);
     free(feed->series);
     free(feed->sources);
+    free(feed->points);
     *feed = (struct engine_feed){0};
 }
 
@@ -87,14 +89,31 @@ static void take_sample(struct engine_feed *feed, const struct feed_record *reco
     }
 }
 
+static void take_points(struct engine_feed *feed, const struct feed_record *record,
+                        struct instant now)
+{
+    size_t count = 0;
+    for (uint64_t i = 0; i < record->count; i++) {
+        const struct feed_point *point = &record->points[i];
+        uint32_t series = series_of(feed, point->series);
+        feed->points[count] = (struct store_point){series, point->ms, point->value};
+        count += series != UINT32_MAX;
+    }
+    store_append_all(feed->store, now, record->time, feed->points, count);
+}
+
 static void take_answer(struct engine_feed *feed, const struct feed_record *record)
 {
     struct intake_source *source = &feed->sources[record->source];
     if (!source->known) {
         return;
     }
-    if (record->kind == FEED_ANSWERED) {
-        store_answered(feed->store, source->store_id, record->time);
+    if (record->kind != FEED_FAILED) {
+        if (record->kind == FEED_ANSWERED) {
+            store_answered(feed->store, source->store_id, record->time);
+        } else {
+            store_heard(feed->store, source->store_id, record->time);
+        }
         source->last_answer = record->time;
         source->error[0] = '\0';
     } else {
@@ -110,6 +129,7 @@ static void take(struct engine_feed *feed, const struct feed_record *record, str
     case FEED_SOURCE: take_source(feed, record); break;
     case FEED_SERIES: take_series(feed, record); break;
     case FEED_SAMPLE: take_sample(feed, record, now); break;
+    case FEED_POINTS: take_points(feed, record, now); break;
     case FEED_STALE:
         series = series_of(feed, record->series);
         if (series != UINT32_MAX) {
@@ -117,6 +137,7 @@ static void take(struct engine_feed *feed, const struct feed_record *record, str
         }
         break;
     case FEED_ANSWERED:
+    case FEED_HEARD:
     case FEED_FAILED: take_answer(feed, record); break;
     case FEED_FORGET: let_go(feed, record->series); break;
     case FEED_LOST: feed->lost += record->count; break;

@@ -21,6 +21,7 @@ struct engine_feed {
     size_t series_capacity;
     struct intake_source *sources; /* FEED_SOURCES_MAX */
     size_t source_count;           /* one past the highest seen */
+    struct store_point *points;    /* of one record */
     struct instant retry;
     struct duration skew; /* added to every time: from ingest's clock to the engine's */
     uint64_t records, refused, lost, broken;

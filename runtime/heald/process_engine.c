@@ -393,7 +393,7 @@ enum status engine_reload(struct engine_process *process, struct error *error)
  * after a restart, what no source has told of yet is not gone. */
 static size_t sources_of(const struct config *config)
 {
-    size_t count = config->host.enabled;
+    size_t count = config->host.enabled + config->remote_write_count;
     for (size_t i = 0; i < config->scrape_count; i++) {
         count += config->scrape[i].targets.count;
     }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -13,17 +14,28 @@
 #include "runtime/ingest/host.h"
 #include "runtime/ingest/listener.h"
 #include "runtime/ingest/page.h"
+#include "runtime/ingest/receiver.h"
 #include "runtime/ingest/scrape.h"
+
+enum { NOTICE_EVERY_S = 60 };
+
+/* What was refused of a source, and how much of it the log knows. */
+struct notice {
+    uint64_t told;
+    struct instant when;
+};
 
 struct ingest {
     const struct config *config;
     struct feed_writer *feed;
     struct scraper *scraper;
+    struct receiver *receiver;
     struct host *host;
     struct page *page;
     struct listener *listener;
     struct ingest_clock clock;
     uint32_t next_source;
+    struct notice senders[RECEIVER_SENDERS_MAX], scrapes;
 };
 
 static struct instant ingest_now(void *ctx)
@@ -46,6 +58,39 @@ static enum status add_targets(struct ingest *ingest, struct error *error)
             };
             TRY(scrape_add(ingest->scraper, ingest->next_source++, &target, error));
         }
+    }
+    return STATUS_OK;
+}
+
+static enum status add_sender(struct ingest *ingest, const struct config_remote_write *write,
+                              struct error *error)
+{
+    char *token = NULL;
+    if (write->token_file) {
+        TRY(receiver_read_token(write->token_file, &token, error));
+    }
+    struct receiver_options options = {
+        .path = write->path,
+        .token = token,
+        .source = {.id = ingest->next_source++,
+                   .name = write->name,
+                   .interval = write->interval,
+                   .grace = write->grace,
+                   .body_bytes = write->body_max_bytes,
+                   .series = write->series_max,
+                   .labels = write->labels_max,
+                   .label_bytes = write->label_bytes_max},
+    };
+    enum status status = receiver_add(ingest->receiver, &options, error);
+    free(token);
+    return status;
+}
+
+static enum status add_senders(struct ingest *ingest, struct error *error)
+{
+    receiver_new(ingest->feed, &ingest->clock, &ingest->receiver);
+    for (size_t i = 0; i < ingest->config->remote_write_count; i++) {
+        TRY(add_sender(ingest, &ingest->config->remote_write[i], error));
     }
     return STATUS_OK;
 }
@@ -84,16 +129,72 @@ static enum status ingest_open(struct ingest *ingest, const struct process_start
     ingest->clock = (struct ingest_clock){ingest_now, (void *)(uintptr_t)&start->clock};
     TRY(scrape_new(ingest->feed, &ingest->clock, &ingest->scraper, error));
     TRY(add_targets(ingest, error));
+    TRY(add_senders(ingest, error));
     TRY(add_host(ingest, error));
     if (strcmp(start->config->listen, "none") != 0) {
         int fd = listener_bind(start->config->listen, error);
         if (fd < 0) {
             return STATUS_IO;
         }
-        TRY(listener_new(fd, ingest->page, &ingest->clock, ingest->scraper, ingest->host,
-                         &ingest->listener, error));
+        struct listener_parts parts = {ingest->scraper, ingest->host, ingest->receiver};
+        TRY(listener_new(fd, ingest->page, &ingest->clock, &parts, &ingest->listener, error));
     }
     return STATUS_OK;
+}
+
+/* Whether there is something new to say, which is said once a minute at most. */
+static bool is_due(struct notice *notice, uint64_t count, struct instant now)
+{
+    if (count == notice->told ||
+        (notice->told > 0 && now.ns - notice->when.ns < NOTICE_EVERY_S * NS_PER_S)) {
+        return false;
+    }
+    notice->told = count;
+    notice->when = now;
+    return true;
+}
+
+static void say_refused(const struct remote_source *source)
+{
+    const struct remote_stats *stats = remote_source_stats(source);
+    char text[400] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < REMOTE_REFUSAL_COUNT; i++) {
+        if (stats->refused[i] > 0) {
+            used += (size_t)snprintf(text + used, sizeof text - used, ", %s %llu",
+                                     remote_refusal_name((enum remote_refusal)i),
+                                     (unsigned long long)stats->refused[i]);
+        }
+    }
+    log_say(LOG_WARN, "remote write %s: samples refused so far%s; it has %zu of %zu series",
+            remote_source_name(source), text, stats->series, stats->series_max);
+}
+
+/* A limit that is reached, or samples that are wrong, are said; the counters have the rest. */
+static void say_limits(struct ingest *ingest, struct instant now)
+{
+    for (size_t i = 0; i < receiver_count(ingest->receiver); i++) {
+        const struct remote_source *source = receiver_source(ingest->receiver, i);
+        const struct remote_stats *stats = remote_source_stats(source);
+        uint64_t refused = 0;
+        for (size_t k = 0; k < REMOTE_REFUSAL_COUNT; k++) {
+            refused += stats->refused[k];
+        }
+        if (is_due(&ingest->senders[i], refused, now)) {
+            say_refused(source);
+        }
+    }
+    struct scrape_stats scrapes = scrape_stats(ingest->scraper);
+    uint64_t over = scrapes.failures[SCRAPE_FAILURE_LIMIT] +
+                    scrapes.failures[SCRAPE_FAILURE_BODY_LIMIT] + scrapes.intake.type_flips;
+    if (is_due(&ingest->scrapes, over, now)) {
+        log_say(LOG_WARN,
+                "scrapes: so far %llu answers were over a limit of series, labels or lines, %llu "
+                "larger than body_max; %llu families changed their type",
+                (unsigned long long)scrapes.failures[SCRAPE_FAILURE_LIMIT],
+                (unsigned long long)scrapes.failures[SCRAPE_FAILURE_BODY_LIMIT],
+                (unsigned long long)scrapes.intake.type_flips);
+    }
 }
 
 static int ingest_loop(struct ingest *ingest, int signals)
@@ -111,6 +212,7 @@ static int ingest_loop(struct ingest *ingest, int signals)
             fds[count++] = listener_fd(ingest->listener);
             wait = listener_timeout(ingest->listener, wait);
         }
+        receiver_announce(ingest->receiver);
         if (scrape_step(ingest->scraper, wait, fds, count, &error) != STATUS_OK) {
             log_say(LOG_ERROR, "%s", error.message);
             return 1;
@@ -118,6 +220,7 @@ static int ingest_loop(struct ingest *ingest, int signals)
         if (ingest->listener) {
             listener_step(ingest->listener);
         }
+        say_limits(ingest, ingest->clock.now(ingest->clock.ctx));
         struct signalfd_siginfo signal_info;
         char byte;
         if (read(signals, &signal_info, sizeof signal_info) > 0 ||
@@ -145,6 +248,7 @@ int process_ingest_main(const struct process_start *start)
     process_ready();
     int code = ingest_loop(&ingest, signals);
     listener_free(ingest.listener);
+    receiver_free(ingest.receiver);
     scrape_free(ingest.scraper);
     host_free(ingest.host);
     page_free(ingest.page);

@@ -5,13 +5,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/ingest/exposition.h"
+#include "runtime/ingest/exposition_part.h"
 
-enum { NUMBER_BYTES_MAX = 400, EXACT_POWER = 22 };
+enum { NUMBER_BYTES_MAX = 400, EXACT_POWER = EXPOSITION_POWERS - 1 };
 
-static const double powers[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                               1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                               1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+const double exposition_powers[EXPOSITION_POWERS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 static bool word_is(const char *text, size_t size, const char *word)
 {
@@ -117,8 +117,8 @@ bool exposition_number(const char *text, size_t size, double *ret_value)
         return read_slowly(text, size, ret_value);
     }
     double value = (double)decimal.digits;
-    value =
-        decimal.exponent < 0 ? value / powers[-decimal.exponent] : value * powers[decimal.exponent];
+    value = decimal.exponent < 0 ? value / exposition_powers[-decimal.exponent]
+                                 : value * exposition_powers[decimal.exponent];
     *ret_value = negative ? -value : value;
     return true;
 }

@@ -204,18 +204,32 @@ enum status feed_write_series(struct feed_writer *writer, uint32_t series, uint3
     return STATUS_OK;
 }
 
-struct feed_point {
-    uint64_t series;
-    int64_t time;
-    double value;
-};
-
 enum status feed_write_sample(struct feed_writer *writer, uint32_t series, struct instant time,
                               double value)
 {
-    struct feed_point point = {series, time.ns, value};
-    TRY(put_prefix(writer, FEED_SAMPLE, sizeof point));
-    put(writer, &point, sizeof point);
+    struct {
+        uint64_t series;
+        int64_t time;
+        double value;
+    } sample = {series, time.ns, value};
+    TRY(put_prefix(writer, FEED_SAMPLE, sizeof sample));
+    put(writer, &sample, sizeof sample);
+    return STATUS_OK;
+}
+
+enum status feed_write_points(struct feed_writer *writer, struct instant time,
+                              const struct feed_point *points, size_t count)
+{
+    while (count > 0) {
+        uint64_t some = count < FEED_POINTS_MAX ? count : FEED_POINTS_MAX;
+        uint64_t fixed[2] = {(uint64_t)time.ns, some};
+        size_t size = some * sizeof *points;
+        TRY(put_prefix(writer, FEED_POINTS, sizeof fixed + size));
+        put(writer, fixed, sizeof fixed);
+        put(writer, points, size);
+        points += some;
+        count -= some;
+    }
     return STATUS_OK;
 }
 
@@ -236,6 +250,13 @@ enum status feed_write_stale(struct feed_writer *writer, uint32_t series, struct
 enum status feed_write_answered(struct feed_writer *writer, uint32_t source, struct instant time)
 {
     TRY(write_number_time(writer, FEED_ANSWERED, source, time.ns));
+    writer->wake = true;
+    return STATUS_OK;
+}
+
+enum status feed_write_heard(struct feed_writer *writer, uint32_t source, struct instant time)
+{
+    TRY(write_number_time(writer, FEED_HEARD, source, time.ns));
     writer->wake = true;
     return STATUS_OK;
 }

@@ -36,8 +36,10 @@ enum feed_kind {
     FEED_SOURCE,
     FEED_SERIES,
     FEED_SAMPLE,
+    FEED_POINTS, /* samples of one answer */
     FEED_STALE,
     FEED_ANSWERED,
+    FEED_HEARD, /* samples of the source up to this time are there, but not of all its series */
     FEED_FAILED,
     FEED_FORGET, /* the number is free; its series may come back under another. A SERIES whose
                     number is in use means the same for the series that had it */
@@ -45,14 +47,23 @@ enum feed_kind {
     FEED_RESYNC  /* never given to the caller of feed_next() */
 };
 
-/* Text points into the reader and lives until the next feed_next(). */
+/* A sample, so many milliseconds after the time of its record. A value with the bits of the stale
+ * marker ends the series. */
+struct feed_point {
+    uint32_t series;
+    int32_t ms;
+    double value;
+};
+
+/* Text and points are in the reader and live until the next feed_next(). */
 struct feed_record {
     enum feed_kind kind;
-    uint32_t source; /* SOURCE SERIES ANSWERED FAILED */
+    uint32_t source; /* SOURCE SERIES ANSWERED HEARD FAILED */
     uint32_t series; /* SERIES SAMPLE STALE FORGET */
     struct instant time;
     double value;
-    uint64_t count;                  /* LOST */
+    uint64_t count;                  /* LOST POINTS */
+    const struct feed_point *points; /* POINTS */
     struct duration interval, grace; /* SOURCE */
     const char *text;                /* name of a source, name of a metric, reason */
     uint32_t label_count;            /* SERIES: sorted by name, values not empty */
@@ -86,10 +97,15 @@ NODISCARD enum status feed_write_series(struct feed_writer *writer, uint32_t ser
                                         uint32_t source, const void *encoded, size_t size);
 NODISCARD enum status feed_write_sample(struct feed_writer *writer, uint32_t series,
                                         struct instant time, double value);
+/* In as many records as they need. */
+NODISCARD enum status feed_write_points(struct feed_writer *writer, struct instant time,
+                                        const struct feed_point *points, size_t count);
 NODISCARD enum status feed_write_stale(struct feed_writer *writer, uint32_t series,
                                        struct instant time);
 NODISCARD enum status feed_write_answered(struct feed_writer *writer, uint32_t source,
                                           struct instant time);
+NODISCARD enum status feed_write_heard(struct feed_writer *writer, uint32_t source,
+                                       struct instant time);
 NODISCARD enum status feed_write_failed(struct feed_writer *writer, uint32_t source,
                                         struct instant time, const char *reason);
 NODISCARD enum status feed_write_forget(struct feed_writer *writer, uint32_t series);

@@ -1,7 +1,7 @@
 /* The bytes of the feed, as its writer and its reader see them. Private to feed_*.c.
  *
  * A record: u32 bytes (all of it, a multiple of 8), u32 kind, payload, zero to seven bytes of
- * padding. Text: u32 length, bytes, one zero byte. */
+ * padding. Text: u32 length, bytes, one zero byte. Points: i64 time, u64 count, the points. */
 #ifndef HEAL_RUNTIME_INGEST_FEED_LAYOUT_H
 #define HEAL_RUNTIME_INGEST_FEED_LAYOUT_H
 
@@ -9,7 +9,12 @@
 
 #include "runtime/ingest/feed.h"
 
-enum { FEED_HEADER_BYTES = 4096, FEED_PREFIX_BYTES = 8 };
+enum {
+    FEED_HEADER_BYTES = 4096,
+    FEED_PREFIX_BYTES = 8,
+    FEED_POINTS_MAX = (FEED_RECORD_BYTES_MAX - FEED_PREFIX_BYTES - 16) / 16 /* of one record */
+};
+_Static_assert(sizeof(struct feed_point) == 16, "points are written as they are");
 #define FEED_MAGIC 0x3164656566616568ULL /* "heafeed1" */
 
 struct feed_header {

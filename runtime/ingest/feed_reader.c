@@ -17,8 +17,8 @@ struct feed_reader {
     bool synced;         /* the writer has answered it */
     bool broken;         /* nonsense was read; nothing more is */
     struct error broken_why;
-    size_t used, filled; /* of chunk */
-    unsigned char chunk[FEED_CHUNK_BYTES];
+    size_t used, filled; /* of chunk; records begin at multiples of 8 */
+    _Alignas(8) unsigned char chunk[FEED_CHUNK_BYTES];
 };
 
 /* A record's payload, read from front to back in private memory. */
@@ -50,6 +50,17 @@ static uint64_t take_u64(struct cursor *cursor)
     uint64_t n;
     take(cursor, &n, sizeof n);
     return n;
+}
+
+/* No time of a sample is so far away that adding a little to it goes wrong. */
+static struct instant take_time(struct cursor *cursor)
+{
+    struct instant time = {(int64_t)take_u64(cursor)};
+    if (time.ns > INT64_MAX / 2 || time.ns < -(INT64_MAX / 2)) {
+        cursor->bad = true;
+        time.ns = 0;
+    }
+    return time;
 }
 
 static const char *take_text(struct cursor *cursor, size_t *ret_size)
@@ -123,19 +134,36 @@ static void take_source(struct cursor *cursor, struct feed_record *ret)
 static void take_series_time(struct cursor *cursor, struct feed_record *ret)
 {
     ret->series = take_below(cursor, take_u64(cursor), FEED_SERIES_MAX);
-    ret->time.ns = (int64_t)take_u64(cursor);
+    ret->time = take_time(cursor);
 }
 
 static void take_source_time(struct cursor *cursor, struct feed_record *ret)
 {
     ret->source = take_below(cursor, take_u64(cursor), FEED_SOURCES_MAX);
-    ret->time.ns = (int64_t)take_u64(cursor);
+    ret->time = take_time(cursor);
 }
 
 static void take_sample(struct cursor *cursor, struct feed_record *ret)
 {
     take_series_time(cursor, ret);
     take(cursor, &ret->value, sizeof ret->value);
+}
+
+static void take_points(struct cursor *cursor, struct feed_record *ret)
+{
+    uint32_t highest = 0;
+    ret->time = take_time(cursor);
+    ret->count = take_u64(cursor);
+    if (cursor->bad || ret->count != (size_t)(cursor->end - cursor->p) / sizeof *ret->points) {
+        cursor->bad = true;
+        return;
+    }
+    ret->points = (const struct feed_point *)(const void *)cursor->p;
+    for (uint64_t i = 0; i < ret->count; i++) {
+        highest = ret->points[i].series > highest ? ret->points[i].series : highest;
+    }
+    cursor->bad = highest >= FEED_SERIES_MAX;
+    cursor->p += ret->count * sizeof *ret->points;
 }
 
 static void take_failed(struct cursor *cursor, struct feed_record *ret)
@@ -160,7 +188,9 @@ static bool decode(struct cursor *cursor, uint32_t kind, struct feed_record *ret
     case FEED_SOURCE: take_source(cursor, ret); break;
     case FEED_SERIES: take_series(cursor, ret); break;
     case FEED_SAMPLE: take_sample(cursor, ret); break;
+    case FEED_POINTS: take_points(cursor, ret); break;
     case FEED_STALE: take_series_time(cursor, ret); break;
+    case FEED_HEARD:
     case FEED_ANSWERED: take_source_time(cursor, ret); break;
     case FEED_FAILED: take_failed(cursor, ret); break;
     case FEED_FORGET: take_series_time(cursor, ret); break;

@@ -143,8 +143,8 @@ struct duration host_step(struct host *host, struct instant now)
         host->stats.failures++;
         host->stats.limited++;
         intake_fail(host->intake, now, none, "the metrics of the host are longer than their limit");
-    } else if (intake_answer(host->intake, host->text.bytes, host->text.size, now, none, &error) !=
-               INTAKE_ANSWERED) {
+    } else if (intake_answer(host->intake, EXPOSITION_TEXT, host->text.bytes, host->text.size, now,
+                             none, &error) != INTAKE_ANSWERED) {
         host->stats.failures++;
     }
     host->stats.series = intake_stats(host->intake)->series;

@@ -4,32 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/ingest/lookup.h"
+#include "runtime/ingest/source_series.h"
 #include "runtime/ingest/text.h"
 
 enum {
     INTAKE_FAMILIES_EXTRA = 10000, /* families may have no series */
-    ENCODED_BYTES_MAX = FEED_RECORD_BYTES_MAX,
     LABEL_SCRATCH_BYTES = FEED_RECORD_BYTES_MAX
 };
 
-/* The series every source has of its own. */
+/* The series every source has of its own; keys end in a line feed. */
 enum { OWN_UP, OWN_DURATION, OWN_SAMPLES, OWN_COUNT };
-static const char *const own_names[OWN_COUNT] = {
-    [OWN_UP] = "up",
-    [OWN_DURATION] = "scrape_duration_seconds",
-    [OWN_SAMPLES] = "scrape_samples_scraped",
-};
-
-struct series {
-    char *key; /* as written, then the encoded identity, in one allocation */
-    uint32_t key_size, encoded_size;
-    uint64_t key_hash, encoded_hash;
-    uint32_t number; /* in the feed */
-    uint32_t family;
-    uint32_t generation; /* of the feed, plus one, under which it was sent; 0 is never */
-    uint32_t seen;       /* round of its last sample */
-    uint32_t position;   /* in the order of the last answer */
+static const char *const own_keys[OWN_COUNT] = {
+    [OWN_UP] = "up\n",
+    [OWN_DURATION] = "scrape_duration_seconds\n",
+    [OWN_SAMPLES] = "scrape_samples_scraped\n",
 };
 
 struct family {
@@ -42,94 +30,43 @@ struct family {
     bool known;       /* it has had a TYPE */
 };
 
-struct staged {
-    uint32_t series;
+/* A sample whose time is too far from the answer's to be a point. */
+struct far_sample {
+    uint32_t number;
     struct instant time;
     double value;
 };
 
 struct intake {
-    struct feed_writer *feed;
-    uint32_t id;
-    uint32_t generation; /* plus one, under which the source was announced; 0 is never */
-    char *name, *job, *instance;
-    struct duration interval, grace;
+    struct source_series series;
+    char *job, *instance;
     struct exposition_limits limits;
-    struct series *series;
-    size_t series_count, series_capacity;
     struct family *families;
     size_t family_count, family_capacity;
-    struct lookup by_key, by_identity, by_family;
-    uint32_t *order, *order_next; /* series of the last answer and of this one */
-    size_t order_count, order_next_count, order_capacity, order_next_capacity;
-    size_t expect; /* place in order of the next sample, if nothing has changed */
+    struct lookup by_family;
+    uint32_t first, last; /* entries of the first and the newest sample */
     size_t family_expect;
-    struct staged *staged;
+    struct feed_point *staged;
     size_t staged_count, staged_capacity;
+    struct far_sample *far;
+    size_t far_count, far_capacity;
     uint32_t round;
+    size_t taken;                                   /* series of this answer */
+    bool undefined;                                 /* one of them is unknown to the engine */
+    bool late_flip;                                 /* a type changed behind samples */
     uint64_t duplicates, refused, flips, predicted; /* of this answer */
     struct intake_stats stats;
     struct exposition_item item;
     char scratch[LABEL_SCRATCH_BYTES];
-    unsigned char encoded[ENCODED_BYTES_MAX];
 };
 
-/* ---- series and families ---- */
-
-static struct series *add_series(struct intake *in, struct slice key, size_t encoded_size,
-                                 uint32_t family)
+/* Whole milliseconds at or before t, as the store counts them. */
+static int64_t instant_ms(struct instant t)
 {
-    uint32_t number;
-    if (!feed_number_take(in->feed, &number)) {
-        return NULL;
-    }
-    ARRAY_RESERVE(in->series, in->series_count, in->series_capacity);
-    struct series *series = &in->series[in->series_count];
-    *series = (struct series){.key = heap_alloc(key.size + encoded_size),
-                              .key_size = key.size,
-                              .encoded_size = (uint32_t)encoded_size,
-                              .number = number,
-                              .family = family};
-    if (key.size > 0) {
-        memcpy(series->key, key.text, key.size);
-        series->key_hash = lookup_hash(key.text, key.size);
-        lookup_add(&in->by_key, series->key_hash, (uint32_t)in->series_count);
-    }
-    memcpy(series->key + key.size, in->encoded, encoded_size);
-    series->encoded_hash = lookup_hash(in->encoded, encoded_size);
-    lookup_add(&in->by_identity, series->encoded_hash, (uint32_t)in->series_count);
-    in->series_count++;
-    return series;
+    return t.ns / NS_PER_MS - (t.ns % NS_PER_MS < 0);
 }
 
-static uint32_t find_key(const struct intake *in, struct slice key)
-{
-    uint64_t hash = lookup_hash(key.text, key.size);
-    size_t at = 0;
-    uint32_t n;
-    while ((n = lookup_next(&in->by_key, hash, &at)) != LOOKUP_NONE) {
-        const struct series *series = &in->series[n];
-        if (series->key_size == key.size && memcmp(series->key, key.text, key.size) == 0) {
-            break;
-        }
-    }
-    return n;
-}
-
-static uint32_t find_identity(const struct intake *in, size_t size)
-{
-    uint64_t hash = lookup_hash(in->encoded, size);
-    size_t at = 0;
-    uint32_t n;
-    while ((n = lookup_next(&in->by_identity, hash, &at)) != LOOKUP_NONE) {
-        const struct series *series = &in->series[n];
-        if (series->encoded_size == size &&
-            memcmp(series->key + series->key_size, in->encoded, size) == 0) {
-            break;
-        }
-    }
-    return n;
-}
+/* ---- families ---- */
 
 static uint32_t find_family(const struct intake *in, const char *name, size_t size)
 {
@@ -170,10 +107,17 @@ static bool drop_suffix(struct slice *name, const char *suffix)
     return true;
 }
 
+/* Whether samples of the type have more behind the name of their family. */
+static bool has_suffixes(enum exposition_type type)
+{
+    return type != EXPOSITION_UNTYPED && type != EXPOSITION_GAUGE && type != EXPOSITION_STATESET;
+}
+
 /* The family whose TYPE rules a sample of this name. */
 static uint32_t family_of(struct intake *in, struct slice name)
 {
-    static const char *const suffixes[] = {"_bucket", "_sum", "_count"};
+    static const char *const suffixes[] = {"_bucket",  "_sum",    "_count", "_total",
+                                           "_created", "_gcount", "_gsum",  "_info"};
     uint32_t n = find_family(in, name.text, name.size);
     if (n != LOOKUP_NONE) {
         return n;
@@ -182,8 +126,8 @@ static uint32_t family_of(struct intake *in, struct slice name)
         struct slice base = name;
         if (drop_suffix(&base, suffixes[i])) {
             n = find_family(in, base.text, base.size);
-            if (n != LOOKUP_NONE && (in->families[n].type_new == EXPOSITION_HISTOGRAM ||
-                                     in->families[n].type_new == EXPOSITION_SUMMARY)) {
+            if (n != LOOKUP_NONE && in->families[n].typed != 0 &&
+                has_suffixes(in->families[n].type_new)) {
                 return n;
             }
         }
@@ -244,8 +188,9 @@ static void sort_labels(struct label *labels, size_t count)
     }
 }
 
-/* The identity of the item's series into in->encoded; its size, 0 when over a limit. */
-static size_t encode_item(struct intake *in, const struct exposition_item *item)
+/* The identity of the item's series into buffer; its size, 0 when over a limit. */
+static size_t encode_item(struct intake *in, const struct exposition_item *item, void *buffer,
+                          size_t size)
 {
     struct label labels[STORE_LABELS_MAX];
     size_t count = 0, used = 0;
@@ -255,9 +200,9 @@ static size_t encode_item(struct intake *in, const struct exposition_item *item)
         if (from->value.size > 0) {
             labels[count].name = keep_text(in, &used, "", from->name.text, from->name.size);
             char *value = in->scratch + used;
-            size_t size = exposition_unescape(from->value, value);
-            value[size] = '\0';
-            used += size + 1;
+            size_t plain = exposition_unescape(from->value, value);
+            value[plain] = '\0';
+            used += plain + 1;
             labels[count++].value = value;
         }
     }
@@ -268,60 +213,68 @@ static size_t encode_item(struct intake *in, const struct exposition_item *item)
         labels[count++] = (struct label){"instance", in->instance};
     }
     sort_labels(labels, count);
-    return feed_encode_series(name, labels, count, in->encoded, sizeof in->encoded);
+    return feed_encode_series(name, labels, count, buffer, size);
+}
+
+static size_t encode_key(void *ctx, struct slice key, void *buffer, size_t size)
+{
+    struct exposition_item item;
+    exposition_read_key(key, &item);
+    return encode_item(ctx, &item, buffer, size);
 }
 
 /* ---- life ---- */
 
 static enum status add_own_series(struct intake *in, struct error *error)
 {
-    static const struct slice no_key = {"", 0};
-    struct exposition_item *item = &in->item;
     for (size_t i = 0; i < OWN_COUNT; i++) {
-        item->name = (struct slice){own_names[i], (uint32_t)strlen(own_names[i])};
-        item->label_count = 0;
-        size_t size = encode_item(in, item);
-        if (size == 0 || !add_series(in, no_key, size, LOOKUP_NONE)) {
+        struct slice key = {own_keys[i], (uint32_t)strcspn(own_keys[i], "\n")};
+        size_t size = encode_key(in, key, in->series.encoded, sizeof in->series.encoded);
+        if (size == 0 || source_series_add(&in->series, key, size) == SOURCE_SERIES_NONE) {
             return error_set(error, STATUS_LIMIT, "the labels of source '%.100s' are too long",
-                             in->name);
+                             in->series.name);
         }
     }
     return STATUS_OK;
 }
 
-enum status intake_new(struct feed_writer *feed, const struct intake_options *options,
-                       struct intake **ret_intake, struct error *error)
+static enum status check_texts(const struct intake_options *options, struct error *error)
 {
-    if (options->id >= FEED_SOURCES_MAX) {
-        return error_set(error, STATUS_LIMIT, "more than %d sources", FEED_SOURCES_MAX);
-    }
-    const char *const texts[] = {options->name, options->job, options->instance};
+    const char *const texts[] = {options->job, options->instance};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         size_t size = strnlen(texts[i], FEED_TEXT_BYTES_MAX + 1);
-        bool needed = i < 2;
+        bool needed = i == 0;
         if (size > FEED_TEXT_BYTES_MAX || (needed && size == 0) ||
             text_utf8_check(texts[i], size) != size) {
             return error_set(error, STATUS_LIMIT,
-                             "a source needs a name, a job and an instance of UTF-8 text of at "
-                             "most %d bytes",
+                             "a source needs a job and an instance of UTF-8 text of at most %d "
+                             "bytes",
                              FEED_TEXT_BYTES_MAX);
         }
     }
-    if (options->interval.ns <= 0 || options->grace.ns < 0) {
-        return error_set(error, STATUS_LIMIT, "source '%.100s' has no interval", options->name);
-    }
-    struct intake *in = heap_alloc(sizeof *in);
-    in->feed = feed;
-    in->id = options->id;
-    in->name = heap_strdup(options->name);
+    return STATUS_OK;
+}
+
+static enum status intake_init(struct intake *in, struct feed_writer *feed,
+                               const struct intake_options *options, struct error *error)
+{
+    struct source_options source = {options->id, options->name, options->interval, options->grace};
+    struct exposition defaults;
+    TRY(check_texts(options, error));
+    TRY(source_series_init(&in->series, feed, &source, encode_key, in, error));
     in->job = heap_strdup(options->job);
     in->instance = heap_strdup(options->instance);
-    in->interval = options->interval;
-    in->grace = options->grace;
-    struct exposition defaults;
-    exposition_init(&defaults, "", 0, &options->limits);
+    exposition_init(&defaults, EXPOSITION_TEXT, "", 0, &options->limits);
     in->limits = defaults.limits;
-    enum status status = add_own_series(in, error);
+    in->first = SOURCE_SERIES_NONE;
+    return add_own_series(in, error);
+}
+
+enum status intake_new(struct feed_writer *feed, const struct intake_options *options,
+                       struct intake **ret_intake, struct error *error)
+{
+    struct intake *in = heap_alloc(sizeof *in);
+    enum status status = intake_init(in, feed, options, error);
     if (status != STATUS_OK) {
         intake_free(in);
         return status;
@@ -335,22 +288,14 @@ void intake_free(struct intake *in)
     if (!in) {
         return;
     }
-    for (size_t i = 0; i < in->series_count; i++) {
-        feed_number_give(in->feed, in->series[i].number);
-        free(in->series[i].key);
-    }
     for (size_t i = 0; i < in->family_count; i++) {
         free(in->families[i].name);
     }
-    lookup_release(&in->by_key);
-    lookup_release(&in->by_identity);
+    source_series_release(&in->series);
     lookup_release(&in->by_family);
-    free(in->series);
     free(in->families);
-    free(in->order);
-    free(in->order_next);
     free(in->staged);
-    free(in->name);
+    free(in->far);
     free(in->job);
     free(in->instance);
     free(in);
@@ -389,17 +334,14 @@ static enum status take_type(struct intake *in, struct exposition *e,
     }
     in->family_expect = n + 1u;
     struct family *family = &in->families[n];
-    if (family->typed == in->round || family->sampled == in->round) {
-        return exposition_refuse(e, item->line, item->column, STATUS_PROTOCOL, error, "%s",
-                                 family->typed == in->round
-                                     ? "a second TYPE for this family"
-                                     : "TYPE comes after a sample of its family");
-    }
+    bool flips = family->typed == in->round ? family->type_new != item->type
+                                            : family->known && family->type != item->type;
     family->typed = in->round;
     family->type_new = item->type;
-    if (family->known && family->type != item->type) {
+    if (flips && family->refused != in->round) {
         family->refused = in->round;
         in->flips++;
+        in->late_flip |= family->sampled == in->round;
     }
     return STATUS_OK;
 }
@@ -408,118 +350,182 @@ static enum status take_type(struct intake *in, struct exposition *e,
 static uint32_t resolve(struct intake *in, struct exposition *e, const struct exposition_item *item,
                         struct error *error)
 {
-    uint32_t n = find_key(in, item->key);
-    if (n != LOOKUP_NONE) {
+    struct source_series *series = &in->series;
+    uint32_t n = source_series_find(series, item->key);
+    if (n != SOURCE_SERIES_NONE) {
         return n;
     }
-    size_t size = encode_item(in, item);
+    size_t size = encode_item(in, item, series->encoded, sizeof series->encoded);
     if (size == 0) {
         (void)exposition_refuse(e, item->line, item->column, STATUS_LIMIT, error,
                                 "the labels of this series are too long");
-        return LOOKUP_NONE;
+        return SOURCE_SERIES_NONE;
     }
-    n = find_identity(in, size);
-    if (n != LOOKUP_NONE) {
+    n = source_series_identify(series, size);
+    if (n != SOURCE_SERIES_NONE) {
         return n;
     }
     uint32_t family = family_of(in, item->name);
-    if (family == LOOKUP_NONE || !add_series(in, item->key, size, family)) {
+    n = family == LOOKUP_NONE ? LOOKUP_NONE : source_series_add(series, item->key, size);
+    if (n == SOURCE_SERIES_NONE) {
         (void)exposition_refuse(e, item->line, item->column, STATUS_LIMIT, error,
                                 "no more series can be numbered");
-        return LOOKUP_NONE;
+        return SOURCE_SERIES_NONE;
     }
-    return (uint32_t)in->series_count - 1;
+    series->items[n].family = family;
+    return n;
+}
+
+static void stage_at(struct intake *in, uint32_t number, struct instant time, double value,
+                     struct instant now)
+{
+    int64_t ms = instant_ms(time) - instant_ms(now);
+    if (ms == (int32_t)ms) {
+        ARRAY_RESERVE(in->staged, in->staged_count, in->staged_capacity);
+        in->staged[in->staged_count++] = (struct feed_point){number, (int32_t)ms, value};
+    } else {
+        ARRAY_RESERVE(in->far, in->far_count, in->far_capacity);
+        in->far[in->far_count++] = (struct far_sample){number, time, value};
+    }
 }
 
 static void stage(struct intake *in, uint32_t n, const struct exposition_item *item,
                   struct instant now)
 {
-    struct series *series = &in->series[n];
-    if (series->seen == in->round) {
+    struct source_entry *entry = &in->series.items[n];
+    if (entry->seen == in->round) {
         in->duplicates++;
         return;
     }
-    series->seen = in->round;
-    ARRAY_RESERVE(in->order_next, in->order_next_count, in->order_next_capacity);
-    in->order_next[in->order_next_count++] = n;
-    struct family *family = &in->families[series->family];
+    entry->seen = in->round;
+    in->taken++;
+    in->undefined |= entry->generation != in->series.generation;
+    struct family *family = &in->families[entry->family];
     family->sampled = in->round;
     if (family->refused == in->round) {
         in->refused++;
         return;
     }
-    ARRAY_RESERVE(in->staged, in->staged_count, in->staged_capacity);
-    in->staged[in->staged_count++] =
-        (struct staged){n, item->has_time ? item->time : now, item->value};
+    if (item->has_time) {
+        stage_at(in, entry->number, item->time, item->value, now);
+    } else {
+        ARRAY_RESERVE(in->staged, in->staged_count, in->staged_capacity);
+        in->staged[in->staged_count++] = (struct feed_point){entry->number, 0, item->value};
+    }
+}
+
+/* The entry that should come now. */
+static uint32_t expected_entry(const struct intake *in)
+{
+    uint32_t n = in->last == SOURCE_SERIES_NONE ? in->first : in->series.items[in->last].next;
+    return n < in->series.count ? n : SOURCE_SERIES_NONE;
+}
+
+static void remember_order(struct intake *in, uint32_t n)
+{
+    if (in->last == SOURCE_SERIES_NONE) {
+        in->first = n;
+    } else {
+        in->series.items[in->last].next = n;
+    }
 }
 
 static enum status take_sample(struct intake *in, struct exposition *e,
-                               const struct exposition_item *item, struct instant now,
-                               struct error *error)
+                               const struct exposition_item *item, uint32_t expected,
+                               struct instant now, struct error *error)
 {
-    uint32_t n = item->predicted ? in->order[in->expect] : resolve(in, e, item, error);
-    if (n == LOOKUP_NONE) {
+    uint32_t n = item->predicted ? expected : resolve(in, e, item, error);
+    if (n == SOURCE_SERIES_NONE) {
         return e->refused;
     }
     in->predicted += item->predicted;
-    in->expect = item->predicted ? in->expect + 1 : in->series[n].position + 1u;
+    if (!item->predicted && in->series.items[n].seen != in->round) {
+        remember_order(in, n);
+    }
+    in->last = n;
     stage(in, n, item, now);
     return STATUS_OK;
 }
 
-static void predict(const struct intake *in, struct exposition *e)
+static uint32_t predict(const struct intake *in, struct exposition *e)
 {
+    uint32_t n = expected_entry(in);
     e->predicted.size = 0;
-    if (in->expect < in->order_count) {
-        const struct series *series = &in->series[in->order[in->expect]];
-        e->predicted = (struct slice){series->key, series->key_size};
+    if (n != SOURCE_SERIES_NONE) {
+        e->predicted = (struct slice){in->series.items[n].key, in->series.items[n].key_size};
+        source_series_fetch(&in->series, n);
     }
+    return n;
 }
 
 static void begin(struct intake *in)
 {
     in->round++;
-    in->staged_count = in->order_next_count = 0;
-    in->expect = in->family_expect = 0;
+    in->staged_count = in->far_count = in->taken = 0;
+    in->last = SOURCE_SERIES_NONE;
+    in->family_expect = 0;
     in->duplicates = in->refused = in->flips = in->predicted = 0;
+    in->undefined = in->late_flip = false;
     for (size_t i = 0; i < OWN_COUNT; i++) {
-        in->series[i].seen = in->round;
+        in->series.items[i].seen = in->round;
     }
 }
 
-static enum status take_body(struct intake *in, const char *body, size_t size, struct instant now,
-                             struct error *error)
+/* Takes back samples of families whose type changed behind them. */
+static void unstage_refused(struct intake *in)
+{
+    struct lookup refused = {0};
+    for (uint32_t i = OWN_COUNT; i < in->series.count; i++) {
+        const struct source_entry *entry = &in->series.items[i];
+        if (entry->seen == in->round && in->families[entry->family].refused == in->round) {
+            lookup_add(&refused, lookup_hash(&entry->number, sizeof entry->number), entry->number);
+        }
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < in->staged_count; i++) {
+        const uint32_t number = in->staged[i].series;
+        size_t at = 0;
+        uint32_t n;
+        do {
+            n = lookup_next(&refused, lookup_hash(&number, sizeof number), &at);
+        } while (n != LOOKUP_NONE && n != number);
+        if (n == LOOKUP_NONE) {
+            in->staged[kept++] = in->staged[i];
+        }
+    }
+    in->refused += in->staged_count - kept;
+    in->staged_count = kept;
+    in->far_count = 0; /* one that is so far away is worth nothing here */
+    lookup_release(&refused);
+}
+
+static enum status take_body(struct intake *in, enum exposition_format format, const char *body,
+                             size_t size, struct instant now, struct error *error)
 {
     struct exposition e;
-    exposition_init(&e, body, size, &in->limits);
+    exposition_init(&e, format, body, size, &in->limits);
     do {
-        predict(in, &e);
+        uint32_t expected = predict(in, &e);
         TRY(exposition_next(&e, &in->item, error));
         switch (in->item.kind) {
-        case EXPOSITION_SAMPLE: TRY(take_sample(in, &e, &in->item, now, error)); break;
+        case EXPOSITION_SAMPLE: TRY(take_sample(in, &e, &in->item, expected, now, error)); break;
         case EXPOSITION_TYPE: TRY(take_type(in, &e, &in->item, error)); break;
         case EXPOSITION_HELP:
         case EXPOSITION_UNIT:
         case EXPOSITION_END: break;
         }
     } while (in->item.kind != EXPOSITION_END);
+    if (in->late_flip) {
+        unstage_refused(in);
+    }
     return STATUS_OK;
 }
 
 /* ---- forgetting ---- */
 
-static void rebuild_lookups(struct intake *in)
+static void rebuild_families(struct intake *in)
 {
-    lookup_clear(&in->by_key);
-    lookup_clear(&in->by_identity);
     lookup_clear(&in->by_family);
-    for (size_t i = 0; i < in->series_count; i++) {
-        const struct series *series = &in->series[i];
-        if (series->key_size > 0) {
-            lookup_add(&in->by_key, series->key_hash, (uint32_t)i);
-        }
-        lookup_add(&in->by_identity, series->encoded_hash, (uint32_t)i);
-    }
     for (size_t i = 0; i < in->family_count; i++) {
         lookup_add(&in->by_family, in->families[i].hash, (uint32_t)i);
     }
@@ -528,26 +534,22 @@ static void rebuild_lookups(struct intake *in)
 /* Takes back what a refused body added, so that bad bodies do not fill the memory. */
 static void take_back(struct intake *in, size_t series_before, size_t families_before)
 {
-    if (in->series_count == series_before && in->family_count == families_before) {
-        return;
+    source_series_cut(&in->series, series_before);
+    if (in->family_count > families_before) {
+        while (in->family_count > families_before) {
+            free(in->families[--in->family_count].name);
+        }
+        rebuild_families(in);
     }
-    while (in->series_count > series_before) {
-        struct series *series = &in->series[--in->series_count];
-        feed_number_give(in->feed, series->number);
-        free(series->key);
-    }
-    while (in->family_count > families_before) {
-        free(in->families[--in->family_count].name);
-    }
-    rebuild_lookups(in);
 }
 
 /* When the feed is full: what was defined stays, so that a large first answer gets through in
  * pieces, but not without end. */
 static void take_back_unsent(struct intake *in, size_t series_before, size_t families_before)
 {
-    size_t keep = in->series_count;
-    while (keep > series_before && in->series[keep - 1].generation != in->generation) {
+    const struct source_series *series = &in->series;
+    size_t keep = series->count;
+    while (keep > series_before && series->items[keep - 1].generation != series->generation) {
         keep--;
     }
     if (keep > 2 * in->limits.series + OWN_COUNT) {
@@ -557,54 +559,29 @@ static void take_back_unsent(struct intake *in, size_t series_before, size_t fam
     take_back(in, keep, all ? families_before : in->family_count);
 }
 
-/* Renumbers: map[old] is the new index or LOOKUP_NONE. */
-static void apply_map(struct intake *in, const uint32_t *series_map, const uint32_t *family_map)
+static bool is_seen(void *ctx, uint32_t n)
 {
-    for (size_t i = 0; i < in->order_count; i++) {
-        in->order[i] = series_map[in->order[i]];
-        CHECK(in->order[i] != LOOKUP_NONE);
-    }
-    for (size_t i = OWN_COUNT; i < in->series_count; i++) {
-        in->series[i].family = family_map[in->series[i].family];
-    }
+    const struct intake *in = ctx;
+    return in->series.items[n].seen == in->round;
 }
 
-/* Tells the engine that a number is free; the series may come back under another. */
-static bool forget_series(struct intake *in, struct series *series)
+static void moved(void *ctx, uint32_t from, uint32_t to)
 {
-    if (series->generation == in->generation &&
-        feed_write_forget(in->feed, series->number) != STATUS_OK) {
-        return false;
-    }
-    feed_number_give(in->feed, series->number);
-    free(series->key);
-    return true;
+    struct intake *in = ctx;
+    in->first = in->first == from ? to : in->first;
 }
 
-/* Drops the series and families that were not in the answer just sent. */
-static void sweep(struct intake *in)
+/* Drops the families that no series and no TYPE of the answer needs. */
+static void sweep_families(struct intake *in)
 {
-    if (in->order_count + OWN_COUNT == in->series_count) {
-        return;
-    }
-    uint32_t *series_map = heap_alloc(in->series_count * sizeof *series_map);
-    uint32_t *family_map = heap_alloc((in->family_count + 1) * sizeof *family_map);
+    uint32_t *map = heap_alloc((in->family_count + 1) * sizeof *map);
     size_t kept = 0;
-    for (size_t i = 0; i < in->series_count; i++) {
-        bool keep = in->series[i].seen == in->round || !forget_series(in, &in->series[i]);
-        series_map[i] = keep ? (uint32_t)kept : LOOKUP_NONE;
-        if (keep) {
-            if (i >= OWN_COUNT) {
-                family_map[in->series[i].family] = 1;
-            }
-            in->series[kept++] = in->series[i];
-        }
+    for (size_t i = OWN_COUNT; i < in->series.count; i++) {
+        map[in->series.items[i].family] = 1;
     }
-    in->series_count = kept;
-    kept = 0;
     for (size_t i = 0; i < in->family_count; i++) {
-        bool keep = family_map[i] != 0 || in->families[i].typed == in->round;
-        family_map[i] = (uint32_t)kept;
+        bool keep = map[i] != 0 || in->families[i].typed == in->round;
+        map[i] = (uint32_t)kept;
         if (keep) {
             in->families[kept++] = in->families[i];
         } else {
@@ -612,48 +589,51 @@ static void sweep(struct intake *in)
         }
     }
     in->family_count = kept;
-    apply_map(in, series_map, family_map);
-    rebuild_lookups(in);
-    free(series_map);
-    free(family_map);
-    feed_commit(in->feed);
+    for (size_t i = OWN_COUNT; i < in->series.count; i++) {
+        in->series.items[i].family = map[in->series.items[i].family];
+    }
+    rebuild_families(in);
+    free(map);
+}
+
+/* Drops the series that were not in the answer just sent. */
+static void sweep(struct intake *in)
+{
+    if (in->taken + OWN_COUNT < in->series.count) {
+        if (in->first < in->series.count && !is_seen(in, in->first)) {
+            in->first = SOURCE_SERIES_NONE;
+        }
+        source_series_sweep(&in->series, is_seen, moved, in);
+        sweep_families(in);
+    }
 }
 
 /* ---- sending ---- */
 
 void intake_announce(struct intake *in)
 {
-    uint32_t generation = feed_writer_generation(in->feed) + 1;
-    if (in->generation == generation) {
-        return;
-    }
-    feed_urgent(in->feed, true);
-    if (feed_write_source(in->feed, in->id, in->name, in->interval, in->grace) == STATUS_OK) {
-        in->generation = generation;
-    }
-    feed_commit(in->feed);
-    feed_urgent(in->feed, false);
+    source_series_announce(&in->series);
 }
 
-static enum status define(struct intake *in, struct series *series)
+static enum status define_own(struct intake *in)
 {
-    if (series->generation == in->generation) {
-        return STATUS_OK;
+    for (uint32_t i = 0; i < OWN_COUNT; i++) {
+        TRY(source_series_define(&in->series, i));
     }
-    TRY(feed_write_series(in->feed, series->number, in->id, series->key + series->key_size,
-                          series->encoded_size));
-    series->generation = in->generation;
-    feed_commit(in->feed);
     return STATUS_OK;
 }
 
-static enum status define_all(struct intake *in)
+/* generation: the one in which the samples were looked at. */
+static enum status define_all(struct intake *in, uint32_t generation)
 {
-    for (size_t i = 0; i < OWN_COUNT; i++) {
-        TRY(define(in, &in->series[i]));
+    TRY(define_own(in));
+    if (!in->undefined && in->series.generation == generation) {
+        return STATUS_OK;
     }
-    for (size_t i = 0; i < in->staged_count; i++) {
-        TRY(define(in, &in->series[in->staged[i].series]));
+    for (uint32_t i = OWN_COUNT; i < in->series.count; i++) {
+        if (is_seen(in, i)) {
+            TRY(source_series_define(&in->series, i));
+        }
     }
     return STATUS_OK;
 }
@@ -662,26 +642,23 @@ static enum status write_own(struct intake *in, struct instant now, struct durat
 {
     const double values[OWN_COUNT] = {[OWN_UP] = up,
                                       [OWN_DURATION] = duration_to_seconds(took),
-                                      [OWN_SAMPLES] = up ? (double)in->order_next_count : 0};
+                                      [OWN_SAMPLES] = up ? (double)in->taken : 0};
     for (size_t i = 0; i < OWN_COUNT; i++) {
-        TRY(feed_write_sample(in->feed, in->series[i].number, now, values[i]));
+        TRY(feed_write_sample(in->series.feed, in->series.items[i].number, now, values[i]));
     }
     return STATUS_OK;
 }
 
 static enum status write_answer(struct intake *in, struct instant now, struct duration took)
 {
-    for (size_t i = 0; i < in->staged_count; i++) {
-        const struct staged *s = &in->staged[i];
-        TRY(feed_write_sample(in->feed, in->series[s->series].number, s->time, s->value));
+    struct feed_writer *feed = in->series.feed;
+    TRY(feed_write_points(feed, now, in->staged, in->staged_count));
+    for (size_t i = 0; i < in->far_count; i++) {
+        const struct far_sample *far = &in->far[i];
+        TRY(feed_write_sample(feed, far->number, far->time, far->value));
     }
     TRY(write_own(in, now, took, true));
-    return feed_write_answered(in->feed, in->id, now);
-}
-
-static bool announced(const struct intake *in)
-{
-    return in->generation == feed_writer_generation(in->feed) + 1;
+    return feed_write_answered(feed, in->series.id, now);
 }
 
 void intake_fail(struct intake *in, struct instant now, struct duration took, const char *reason)
@@ -690,34 +667,21 @@ void intake_fail(struct intake *in, struct instant now, struct duration took, co
     size_t size = strnlen(reason, sizeof safe - 1);
     memcpy(safe, reason, size);
     safe[text_utf8_check(safe, size)] = '\0';
+    struct feed_writer *feed = in->series.feed;
     intake_announce(in);
-    feed_urgent(in->feed, true);
-    bool own = announced(in);
-    for (size_t i = 0; i < OWN_COUNT && own; i++) {
-        own = define(in, &in->series[i]) == STATUS_OK;
-    }
+    feed_urgent(feed, true);
+    bool own = source_series_announced(&in->series) && define_own(in) == STATUS_OK;
     if (own && (write_own(in, now, took, false) != STATUS_OK ||
-                feed_write_failed(in->feed, in->id, now, safe) != STATUS_OK)) {
+                feed_write_failed(feed, in->series.id, now, safe) != STATUS_OK)) {
         /* Not even this fits. The engine sees a source that does not answer, which is the truth. */
-        feed_rollback(in->feed);
+        feed_rollback(feed);
     }
-    feed_commit(in->feed);
-    feed_urgent(in->feed, false);
+    feed_commit(feed);
+    feed_urgent(feed, false);
 }
 
-/* The order of this answer is the one to expect from the next. */
-static void keep_order(struct intake *in)
+static void keep_types(struct intake *in)
 {
-    uint32_t *order = in->order;
-    size_t capacity = in->order_capacity;
-    in->order = in->order_next;
-    in->order_count = in->order_next_count;
-    in->order_capacity = in->order_next_capacity;
-    in->order_next = order;
-    in->order_next_capacity = capacity;
-    for (size_t i = 0; i < in->order_count; i++) {
-        in->series[in->order[i]].position = (uint32_t)i;
-    }
     for (size_t i = 0; i < in->family_count; i++) {
         struct family *family = &in->families[i];
         if (family->typed == in->round) {
@@ -730,20 +694,23 @@ static void keep_order(struct intake *in)
 static void count_answer(struct intake *in)
 {
     in->stats.answers++;
-    in->stats.samples += in->staged_count;
+    in->stats.samples += in->staged_count + in->far_count;
     in->stats.duplicates += in->duplicates;
     in->stats.refused += in->refused;
     in->stats.type_flips += in->flips;
     in->stats.predicted += in->predicted;
 }
 
-enum intake_outcome intake_answer(struct intake *in, const char *body, size_t size,
-                                  struct instant now, struct duration took, struct error *error)
+enum intake_outcome intake_answer(struct intake *in, enum exposition_format format,
+                                  const char *body, size_t size, struct instant now,
+                                  struct duration took, struct error *error)
 {
     struct error why;
-    size_t series_before = in->series_count, families_before = in->family_count;
+    struct feed_writer *feed = in->series.feed;
+    size_t series_before = in->series.count, families_before = in->family_count;
     begin(in);
-    enum status status = take_body(in, body, size, now, &why);
+    uint32_t generation = in->series.generation;
+    enum status status = take_body(in, format, body, size, now, &why);
     if (status != STATUS_OK) {
         take_back(in, series_before, families_before);
         intake_fail(in, now, took, why.message);
@@ -751,20 +718,22 @@ enum intake_outcome intake_answer(struct intake *in, const char *body, size_t si
         return status == STATUS_LIMIT ? INTAKE_LIMIT : INTAKE_SYNTAX;
     }
     intake_announce(in);
-    if (!announced(in) || define_all(in) != STATUS_OK || write_answer(in, now, took) != STATUS_OK) {
-        feed_rollback(in->feed);
-        feed_lost(in->feed, in->staged_count);
-        in->stats.lost += in->staged_count;
+    if (!source_series_announced(&in->series) || define_all(in, generation) != STATUS_OK ||
+        write_answer(in, now, took) != STATUS_OK) {
+        uint64_t lost = in->staged_count + in->far_count;
+        feed_rollback(feed);
+        feed_lost(feed, lost);
+        in->stats.lost += lost;
         take_back_unsent(in, series_before, families_before);
-        in->stats.series = in->series_count;
+        in->stats.series = in->series.count;
         error_set(error, STATUS_LIMIT, "the feed to the engine is full");
         intake_fail(in, now, took, "the feed to the engine is full");
         return INTAKE_FEED_FULL;
     }
-    feed_commit(in->feed);
-    keep_order(in);
+    feed_commit(feed);
+    keep_types(in);
     count_answer(in);
     sweep(in);
-    in->stats.series = in->series_count;
+    in->stats.series = in->series.count;
     return INTAKE_ANSWERED;
 }

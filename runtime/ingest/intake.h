@@ -11,7 +11,8 @@
  * Labels: job and instance are added; a label of the exporter with such a name becomes
  * exported_job. A series that is twice in a body is counted and its first sample taken, as
  * Prometheus does. A family whose TYPE differs from its last one is counted and its samples of this
- * answer are refused; the new type is the one expected from then on. */
+ * answer are refused; the new type is the one expected from then on. A TYPE may be there again, and
+ * behind samples of its family. */
 #ifndef HEAL_RUNTIME_INGEST_INTAKE_H
 #define HEAL_RUNTIME_INGEST_INTAKE_H
 
@@ -47,8 +48,9 @@ void intake_free(struct intake *intake);
 void intake_announce(struct intake *intake);
 
 /* The body of one answer. error holds the reason unless INTAKE_ANSWERED. */
-enum intake_outcome intake_answer(struct intake *intake, const char *body, size_t size,
-                                  struct instant now, struct duration took, struct error *error);
+enum intake_outcome intake_answer(struct intake *intake, enum exposition_format format,
+                                  const char *body, size_t size, struct instant now,
+                                  struct duration took, struct error *error);
 /* The source gave no body that could be read. */
 void intake_fail(struct intake *intake, struct instant now, struct duration took,
                  const char *reason);

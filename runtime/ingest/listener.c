@@ -1,4 +1,4 @@
-/* The read-only face on HTTP, by libmicrohttpd without a thread of its own. */
+/* The face on HTTP, by libmicrohttpd without a thread of its own. */
 #include "runtime/ingest/listener.h"
 
 #include <arpa/inet.h>
@@ -21,8 +21,7 @@ struct listener {
     struct MHD_Daemon *daemon;
     struct page *page;
     struct ingest_clock clock;
-    const struct scraper *scraper;
-    const struct host *host;
+    struct listener_parts parts;
     struct text body, health;
     uint64_t requests, refused;
 };
@@ -167,11 +166,14 @@ static void show_metrics(struct listener *listener)
     if (status != STATUS_OK || (body->size > 0 && body->bytes[body->size - 1] != '\n')) {
         text_clear(body);
     }
-    if (listener->scraper) {
-        show_scraper(body, listener->scraper);
+    if (listener->parts.scraper) {
+        show_scraper(body, listener->parts.scraper);
     }
-    if (listener->host) {
-        show_host(body, listener->host);
+    if (listener->parts.host) {
+        show_host(body, listener->parts.host);
+    }
+    if (listener->parts.receiver) {
+        receiver_show(listener->parts.receiver, body);
     }
     show(body, "heald_ingest_http_requests_total", "counter", "Requests to this listener.",
          listener->requests);
@@ -211,7 +213,7 @@ static bool show_health(struct listener *listener, bool *ret_ready)
 /* ---- requests ---- */
 
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, const char *type,
-                             const char *bytes, size_t size, bool allow)
+                             const char *bytes, size_t size, const char *allow)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(size, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY);
@@ -223,7 +225,10 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, c
         result = MHD_add_response_header(response, "Cache-Control", "no-store");
     }
     if (result == MHD_YES && allow) {
-        result = MHD_add_response_header(response, "Allow", "GET, HEAD");
+        result = MHD_add_response_header(response, "Allow", allow);
+    }
+    if (result == MHD_YES && code == MHD_HTTP_UNAUTHORIZED) {
+        result = MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
     }
     if (result == MHD_YES) {
         result = MHD_queue_response(connection, code, response);
@@ -233,7 +238,7 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, c
 }
 
 static enum MHD_Result reply_text(struct MHD_Connection *connection, unsigned code,
-                                  const char *line, bool allow)
+                                  const char *line, const char *allow)
 {
     return reply(connection, code, TYPE_TEXT, line, strlen(line), allow);
 }
@@ -244,7 +249,69 @@ static enum MHD_Result reply_health(struct listener *listener, struct MHD_Connec
     bool ready, fresh = show_health(listener, &ready);
     bool good = fresh && (ready || !must_be_ready);
     return reply(connection, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_TEXT,
-                 listener->body.bytes, listener->body.size, false);
+                 listener->body.bytes, listener->body.size, NULL);
+}
+
+/* ---- remote write ---- */
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result begin_upload(struct listener *listener, struct MHD_Connection *connection,
+                                    const char *url, const char *method, void **request_ctx)
+{
+    const struct receiver_request request = {
+        .path = url,
+        .method = method,
+        .content_type = header(connection, "Content-Type"),
+        .content_encoding = header(connection, "Content-Encoding"),
+        .content_length = header(connection, "Content-Length"),
+        .authorization = header(connection, "Authorization"),
+        .version = header(connection, "X-Prometheus-Remote-Write-Version"),
+    };
+    const char *line = "";
+    struct upload *upload = NULL;
+    unsigned code = receiver_open(listener->parts.receiver, &request, &upload, &line);
+    *request_ctx = upload;
+    if (code == 0) {
+        return MHD_YES;
+    }
+    listener->refused++;
+    return reply_text(connection, code, line, code == MHD_HTTP_METHOD_NOT_ALLOWED ? "POST" : NULL);
+}
+
+static enum MHD_Result continue_upload(struct MHD_Connection *connection, const char *bytes,
+                                       size_t *size, void **request_ctx)
+{
+    if (*size > 0) {
+        bool goes_on = receiver_bytes(*request_ctx, bytes, *size);
+        *size = 0;
+        return goes_on ? MHD_YES : MHD_NO;
+    }
+    const char *line = "";
+    unsigned code = receiver_close(*request_ctx, &line);
+    return reply_text(connection, code, line, NULL);
+}
+
+/* ---- requests, continued ---- */
+
+static char read_only; /* the context of a request without an upload */
+
+static enum MHD_Result begin_request(struct listener *listener, struct MHD_Connection *connection,
+                                     const char *url, const char *method, void **request_ctx)
+{
+    listener->requests++;
+    if (listener->parts.receiver && receiver_has(listener->parts.receiver, url)) {
+        return begin_upload(listener, connection, url, method, request_ctx);
+    }
+    *request_ctx = &read_only;
+    if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
+        return MHD_YES; /* MHD calls again when the request is complete */
+    }
+    listener->refused++; /* before its body, which is then not read */
+    return reply_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n", "GET, HEAD");
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
@@ -252,17 +319,12 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
                                   size_t *upload_size, void **request_ctx)
 {
     struct listener *listener = ctx;
-    static char seen;
     (void)version;
-    (void)upload;
     if (*request_ctx == NULL) {
-        *request_ctx = &seen;
-        listener->requests++;
-        if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
-            return MHD_YES; /* MHD calls again when the request is complete */
-        }
-        listener->refused++; /* before its body, which is then not read */
-        return reply_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n", true);
+        return begin_request(listener, connection, url, method, request_ctx);
+    }
+    if (*request_ctx != &read_only) {
+        return continue_upload(connection, upload, upload_size, request_ctx);
     }
     if (*upload_size > 0) {
         return MHD_NO; /* a body has no place here: the connection is closed */
@@ -276,32 +338,44 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     if (strcmp(url, "/metrics") == 0) {
         show_metrics(listener);
         return reply(connection, MHD_HTTP_OK, TYPE_METRICS, listener->body.bytes,
-                     listener->body.size, false);
+                     listener->body.size, NULL);
     }
     listener->refused++;
     return reply_text(connection, MHD_HTTP_NOT_FOUND, "here are /livez, /readyz and /metrics\n",
-                      false);
+                      NULL);
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **request_ctx,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)ctx;
+    (void)connection;
+    (void)code;
+    if (*request_ctx != &read_only) {
+        receiver_drop(*request_ctx);
+    }
+    *request_ctx = NULL;
 }
 
 /* ---- life ---- */
 
 enum status listener_new(int take_fd, struct page *page, const struct ingest_clock *clock,
-                         const struct scraper *scraper, const struct host *host,
-                         struct listener **ret_listener, struct error *error)
+                         const struct listener_parts *parts, struct listener **ret_listener,
+                         struct error *error)
 {
     struct listener *listener = heap_alloc(sizeof *listener);
     listener->page = page;
     listener->clock = *clock;
-    listener->scraper = scraper;
-    listener->host = host;
+    listener->parts = *parts;
     text_init(&listener->body, METRICS_BYTES_MAX);
     text_init(&listener->health, PAGE_HEALTH_BYTES_MAX);
     listener->daemon = MHD_start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET, take_fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)LISTENER_CONNECTIONS_MAX,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)LISTENER_CONNECTIONS_PER_ADDRESS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)LISTENER_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(16 << 10), MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)LISTENER_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)LISTENER_CONNECTIONS_PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)LISTENER_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(16 << 10),
+        MHD_OPTION_END);
     if (listener->daemon == NULL) {
         close(take_fd);
         listener_free(listener);

@@ -1,4 +1,5 @@
-/* The read-only face on HTTP: /livez, /readyz, /metrics. GET and HEAD, nothing else.
+/* The read-only face on HTTP: /livez, /readyz, /metrics. GET and HEAD, nothing else, and POST
+ * for the paths of a receiver of remote write.
  *
  * It has no thread: the caller's loop waits for listener_fd() and calls listener_step().
  *
@@ -12,6 +13,7 @@
 #include "lang/base.h"
 #include "runtime/ingest/host.h"
 #include "runtime/ingest/page.h"
+#include "runtime/ingest/receiver.h"
 #include "runtime/ingest/scrape.h"
 
 enum {
@@ -25,9 +27,15 @@ enum {
 NODISCARD int listener_bind(const char *address, struct error *error);
 
 struct listener;
-/* Takes fd. scraper and host may be NULL: then their counters are not shown. */
+/* What may be shown and asked, each NULL or the caller's. */
+struct listener_parts {
+    const struct scraper *scraper;
+    const struct host *host;
+    struct receiver *receiver;
+};
+/* Takes fd. */
 NODISCARD enum status listener_new(int take_fd, struct page *page, const struct ingest_clock *clock,
-                                   const struct scraper *scraper, const struct host *host,
+                                   const struct listener_parts *parts,
                                    struct listener **ret_listener, struct error *error);
 void listener_free(struct listener *listener);
 int listener_fd(const struct listener *listener);

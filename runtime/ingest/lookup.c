@@ -1,4 +1,4 @@
-/* Open addressing with linear probing, at most half full. */
+/* Open addressing with linear probing, at most three quarters full. */
 #include "runtime/ingest/lookup.h"
 
 #include <stdlib.h>
@@ -31,7 +31,7 @@ void lookup_clear(struct lookup *lookup)
     }
 }
 
-static void insert(struct lookup *lookup, uint64_t hash, uint32_t number)
+static void insert(struct lookup *lookup, uint32_t hash, uint32_t number)
 {
     size_t i = (size_t)hash & (lookup->capacity - 1);
     while (lookup->slots[i].number != 0) {
@@ -57,10 +57,10 @@ static void grow(struct lookup *lookup)
 
 void lookup_add(struct lookup *lookup, uint64_t hash, uint32_t number)
 {
-    if (2 * (lookup->count + 1) > lookup->capacity) {
+    if (4 * (lookup->count + 1) > 3 * lookup->capacity) {
         grow(lookup);
     }
-    insert(lookup, hash, number + 1);
+    insert(lookup, (uint32_t)hash, number + 1);
 }
 
 uint32_t lookup_next(const struct lookup *lookup, uint64_t hash, size_t *at)
@@ -70,12 +70,12 @@ uint32_t lookup_next(const struct lookup *lookup, uint64_t hash, size_t *at)
     }
     for (;;) {
         const struct lookup_slot *slot =
-            &lookup->slots[((size_t)hash + *at) & (lookup->capacity - 1)];
+            &lookup->slots[((uint32_t)hash + *at) & (lookup->capacity - 1)];
         (*at)++;
         if (slot->number == 0) {
             return LOOKUP_NONE;
         }
-        if (slot->hash == hash) {
+        if (slot->hash == (uint32_t)hash) {
             return slot->number - 1;
         }
     }

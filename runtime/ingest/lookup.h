@@ -13,7 +13,7 @@
 #define LOOKUP_NONE UINT32_MAX
 
 struct lookup_slot {
-    uint64_t hash;
+    uint32_t hash;   /* its lower half */
     uint32_t number; /* plus one; 0 is free */
 };
 struct lookup {

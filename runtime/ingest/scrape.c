@@ -12,7 +12,10 @@
 
 enum { SPARE_BODIES_MAX = 4, INSTANCE_BYTES_MAX = 600, REASON_BYTES_MAX = 200 };
 #define TIMEOUT_DEFAULT_NS (10 * NS_PER_S)
-#define ACCEPT_HEADER      "Accept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+#define TYPE_OPENMETRICS   "application/openmetrics-text"
+#define ACCEPT_HEADER                                                               \
+    "Accept: " TYPE_OPENMETRICS ";version=1.0.0," TYPE_OPENMETRICS ";version=0.0.1" \
+    ";q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
 struct target {
     struct scraper *scraper;
@@ -24,6 +27,7 @@ struct target {
     struct curl_slist *headers;
     struct instant due, started;
     bool running, headers_checked;
+    enum exposition_format format; /* of this answer */
     struct text body;
     enum scrape_failure failure; /* of this scrape, when reason is not empty */
     char reason[REASON_BYTES_MAX];
@@ -91,21 +95,15 @@ static void fail(struct target *target, enum scrape_failure failure, const char 
     target->failure = failure;
 }
 
-/* text/plain, with no version or 0.0.4; other parameters do not matter. */
-static bool content_type_accepted(const char *type)
+/* OpenMetrics, or text/plain of any version, or no type at all: the text format, as Prometheus'
+ * fallback. What is something else is not read as if it were metrics. */
+static bool content_type_find(const char *type, enum exposition_format *ret_format)
 {
-    size_t size = strcspn(type, "; \t");
-    if (size != strlen("text/plain") || strncasecmp(type, "text/plain", size) != 0) {
-        return false;
-    }
-    const char *version = strcasestr(type + size, "version=");
-    if (version == NULL) {
-        return true;
-    }
-    version += strlen("version=");
-    version += *version == '"';
-    size = strcspn(version, "\"; \t");
-    return size == strlen("0.0.4") && strncmp(version, "0.0.4", size) == 0;
+    size_t size = type ? strcspn(type, "; \t") : 0;
+    bool open = size == strlen(TYPE_OPENMETRICS) && strncasecmp(type, TYPE_OPENMETRICS, size) == 0;
+    *ret_format = open ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
+    return open || type == NULL ||
+           (size == strlen("text/plain") && strncasecmp(type, "text/plain", size) == 0);
 }
 
 static void check_response(struct target *target)
@@ -120,12 +118,9 @@ static void check_response(struct target *target)
              "the target redirects (status %ld); give its final url", code);
     } else if (code != 200) {
         fail(target, SCRAPE_FAILURE_STATUS, "the target answered with status %ld, not 200", code);
-    } else if (type == NULL) {
+    } else if (!content_type_find(type, &target->format)) {
         fail(target, SCRAPE_FAILURE_CONTENT_TYPE,
-             "the answer has no content type; text/plain version 0.0.4 is taken");
-    } else if (!content_type_accepted(type)) {
-        fail(target, SCRAPE_FAILURE_CONTENT_TYPE,
-             "content type '%.80s' is not taken, only text/plain version 0.0.4", type);
+             "content type '%.80s' is not taken, only text/plain and " TYPE_OPENMETRICS, type);
     }
 }
 
@@ -175,7 +170,7 @@ static void take_answer(struct target *target)
                                                    [INTAKE_FEED_FULL] = SCRAPE_FAILURE_FEED_FULL};
     struct error error;
     enum intake_outcome outcome =
-        intake_answer(target->intake, target->body.bytes ? target->body.bytes : "",
+        intake_answer(target->intake, target->format, target->body.bytes ? target->body.bytes : "",
                       target->body.size, target->started, transfer_time(target), &error);
     if (outcome != INTAKE_ANSWERED) {
         target->scraper->stats.failures[failures[outcome]]++;

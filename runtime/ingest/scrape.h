@@ -1,8 +1,8 @@
-/* Scraping: HTTP(S) targets in the Prometheus text format, each at its own pace.
+/* Scraping: HTTP(S) targets in the Prometheus text format or OpenMetrics, each at its own pace.
  *
  * All targets are driven by one thread and none waits for another. A target is scraped once an
  * interval, at an offset that follows from its name, so targets spread out and keep their place
- * over restarts. No redirects, no proxies, no credentials, no other protocols, one content type.
+ * over restarts. No redirects, no proxies, no credentials, no other protocols.
  *
  *     scrape_new(writer, &clock, &scraper, error);
  *     scrape_add(scraper, &target, error);

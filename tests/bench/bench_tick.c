@@ -107,7 +107,7 @@ static enum status load_body(struct bench *bench, const char *path, struct error
     struct exposition exposition;
     struct exposition_item *item = heap_alloc(sizeof *item);
     enum exposition_type type = EXPOSITION_UNTYPED;
-    exposition_init(&exposition, body, size, NULL);
+    exposition_init(&exposition, EXPOSITION_TEXT, body, size, NULL);
     enum status status;
     while ((status = exposition_next(&exposition, item, error)) == STATUS_OK && item->kind) {
         if (item->kind == EXPOSITION_TYPE) {

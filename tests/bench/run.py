@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|code]...
+"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|ingest|code]...
 
 Every line: figure, target, measured, OK or MISSED, and the CPU time of one fixed loop of this machine taken
 right then, so that figures of other days and machines can be compared. Exit 0 when everything ran, whatever
@@ -27,7 +27,9 @@ LATENCY_SETTLE_S, LATENCY_MEASURE_S = 3, 40
 SYNCS = 200
 EVENT_PODS = 10000
 SERIES, IDLE_SERIES, IDLE_POLICIES = 10000, 100, 5
-FIGURES = ("check", "eval", "heald", "usual", "idle", "start", "latency")
+FIGURES = ("check", "eval", "heald", "usual", "idle", "start", "latency", "ingest")
+PROMETHEUS_SETTLE_S, PROMETHEUS_MEASURE_S = 6, 20
+PROMETHEUS_SCRAPE_NS = 2200  # of CPU a scraped sample, Prometheus 2.42
 BY_NAME = FIGURES + ("code",)  # machine code against C by hand: asked for by name
 
 
@@ -76,6 +78,52 @@ class Bench:
             got = json.loads(self.call("bench_eval", *arguments))
             measured = f"{got['ratio']:.2f} x ({got['eval_ns']:.2f} to {got['hand_ns']:.2f} ns an entity)"
             self.line(figure, "<= 4 x", measured, got["ratio"] <= 4)
+
+    # ---- samples on their way in ----
+
+    def prometheus(self):
+        """Nanoseconds of CPU a sample of a real Prometheus that scrapes the lines of bench_ingest; what it was once without one."""
+        if not shutil.which("prometheus"):
+            return PROMETHEUS_SCRAPE_NS, "2.2 us, measured once"
+        lines = self.call("bench_ingest", "body").encode()
+        exporter, folder = fleet.Exporter(lambda n: lines), self.folder / "prometheus"
+        folder.mkdir()
+        (folder / "p.yml").write_text("global: {scrape_interval: 1s}\nscrape_configs: [{job_name: shop, static_configs: "
+                                      f"[{{targets: ['127.0.0.1:{exporter.port}']}}]}}]\n")
+        process = subprocess.Popen(["prometheus", f"--config.file={folder}/p.yml", f"--storage.tsdb.path={folder}/data",
+                                    f"--web.listen-address=127.0.0.1:{fleet.free_port()}", "--log.level=error"])
+        try:
+            time.sleep(PROMETHEUS_SETTLE_S)
+            before, answers = cpu_of(process.pid), exporter.answers
+            time.sleep(PROMETHEUS_MEASURE_S)
+            used, answers = cpu_of(process.pid) - before, exporter.answers - answers
+        finally:
+            process.terminate()
+            process.wait()
+            exporter.stop()
+        if answers < PROMETHEUS_MEASURE_S / 2:
+            raise Failure(f"Prometheus scraped {answers} times")
+        return used / answers / lines.count(b"} ") * 1e9, "measured now"
+
+    def ingest(self):
+        theirs, when = self.prometheus()
+        got = json.loads(self.call("bench_ingest"))
+        lines = f"{got['line_bytes']} bytes a line"
+        self.line("text, a sample: parsed, to a scan for line feeds", "<= 1.5 x",
+                  f"{got['parse'] / got['scan']:.2f} x ({got['parse']:.1f} to {got['scan']:.1f} ns; {lines})", got["parse"] <= 1.5 * got["scan"])
+        self.line("text, a sample: parse, hash and look-up to prediction", ">= 10 x",
+                  f"{got['hash'] / got['parse']:.1f} x ({got['hash']:.0f} to {got['parse']:.1f} ns)", got["hash"] >= 10 * got["parse"])
+        ratio = theirs / got["scrape"]
+        print(f"a scraped sample in Prometheus, whole process: {theirs:.0f} ns ({when})")
+        self.line("scrape, a sample to the store, to Prometheus", ">= 50 x",
+                  f"{ratio:.0f} x ({got['scrape']:.1f} ns: {got['intake']:.1f} ingest, {got['drain']:.1f} engine)", ratio >= 50)
+        self.line("remote write, samples a second on one core, in ingest", ">= 8 M",
+                  f"{1e3 / got['write']:.1f} M ({got['write']:.0f} ns; snappy alone {got['snappy']:.0f}, nanopb {got['nanopb']:.0f})", got["write"] <= 125)
+        self.line("remote write, to the store", "", f"{1e3 / got['receive']:.1f} M ({got['receive']:.0f} ns)", None)
+        scraped, sent = (got[kind] + got["store_bytes"] - got["ring_bytes"] for kind in ("text_bytes", "write_bytes"))
+        self.line("a series beside its samples: scraped", "<= 300 B",
+                  f"{scraped} B ({got['text_bytes']} in ingest, {got['store_bytes'] - got['ring_bytes']} in the engine)", scraped <= 300)
+        self.line("a series beside its samples: sent", "<= 300 B", f"{sent} B ({got['write_bytes']} in ingest)", sent <= 300)
 
     def code(self):
         print(self.call("bench_code"), end="")
@@ -202,6 +250,12 @@ class Bench:
             f"<= {p99 * 1e3:g} ms ({100 * within:.1f} % of {total:.0f} commits within 5 ms)",
             p99 <= 0.005,
         )
+
+
+def cpu_of(pid):
+    """Seconds of CPU of a process."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def words(parts):

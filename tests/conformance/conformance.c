@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "tests/conformance/promql.h"
+#include "tests/conformance/wire.h"
 
 struct kind {
     const char *name;
@@ -18,6 +19,9 @@ static const struct kind kinds[] = {
     {"promql", conformance_promql},
     {"grammar", conformance_grammar},
     {"compliance", conformance_compliance},
+    {"openmetrics", conformance_openmetrics},
+    {"exposition", conformance_exposition},
+    {"remote_write", conformance_remote_write},
 };
 
 int main(int argc, char **argv)

@@ -123,6 +123,10 @@ def templates():
                  [[code(r[0]), r[1].replace("*", "\\*")] for r in rows("runtime/engine/template_function.def", "FUNCTION", 4)])
 
 
+def remote_refusals():
+    return table(["reason", "the sample is"], [[code(r[1]), r[2]] for r in rows("runtime/ingest/remote.def", "REMOTE_REFUSAL", 3)])
+
+
 def scrape_failures():
     return " ".join(code(r[1]) for r in rows("runtime/ingest/scrape.def", "SCRAPE_FAILURE", 2)) + "\n"
 
@@ -136,5 +140,5 @@ PARTS = {
     "grammar": grammar_block, "keywords": keywords, "units": units, "operators": operators,
     "aggregations": aggregations, "functions": functions, "diagnostics": diagnostics, "states": states,
     "records": records, "refusals": refusals, "points": points, "healctl": healctl, "verbs": verbs,
-    "scrape-failures": scrape_failures, "templates": templates,
+    "scrape-failures": scrape_failures, "templates": templates, "remote-refusals": remote_refusals,
 }

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error error = {""};
     enum status status;
     size_t items = 0;
-    exposition_init(&exposition, (const char *)data, size, NULL);
+    exposition_init(&exposition, EXPOSITION_TEXT, (const char *)data, size, NULL);
     while ((status = exposition_next(&exposition, &item, &error)) == STATUS_OK &&
            item.kind != EXPOSITION_END) {
         CHECK(++items <= size);

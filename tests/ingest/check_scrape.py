@@ -11,6 +11,8 @@ import threading
 import time
 
 TYPE = "text/plain; version=0.0.4"
+OPENMETRICS = (b'# TYPE ok counter\n# HELP ok text\nok_total{a="b"} 3 1.5 # {id="x"} 1 2.5\nok_created{a="b"} 1.5e9\n'
+               b"# TYPE old gaugehistogram\nold_bucket{le=\"+Inf\"} 1\n# EOF")
 BOMB = gzip.compress(b"# " + b"x" * 30_000_000 + b"\n")
 EXPLOSION = b"".join(b'e{i="%d"} 1\n' % i for i in range(2000))
 CHUNK = b"10000\r\n# " + b"x" * 65533 + b"\n\r\n"
@@ -86,7 +88,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
 
     def serve_openmetrics(self, n):
-        self.send(b"a 1\n# EOF\n", kind="application/openmetrics-text; version=1.0.0")
+        self.send(OPENMETRICS, kind="application/openmetrics-text; version=1.0.0; charset=utf-8")
+
+    def serve_openmetrics_cut(self, n):
+        self.send(b"a 1\n", kind="application/openmetrics-text; version=1.0.0")
 
     def serve_html(self, n):
         self.send(b"<html>\n", kind="text/html")
@@ -153,14 +158,14 @@ def check_targets(build, port):
     def of(kind, name):
         return [(t, l) for t, l in lines if l.startswith(f"{kind} {name}/")]
 
-    for name in ["good", "gzip", "flip", "odd", "empty"]:
+    for name in ["good", "gzip", "flip", "odd", "empty", "openmetrics", "notype"]:
         claim(f"{name} answers", len(of("ANSWERED", name)) >= 4 and not of("FAILED", name),
               (of("ANSWERED", name), of("FAILED", name)))
     reasons = {
         "hang": "Timeout", "half": "", "cut": "line 2, column 4: the last line has no line feed",
         "gigabyte": "the body has more than 1000000 bytes", "bomb": "the body has more than 1000000 bytes",
-        "declared": "", "openmetrics": "content type 'application/openmetrics-text",
-        "html": "content type 'text/html'", "notype": "the answer has no content type",
+        "declared": "", "openmetrics_cut": "line 2, column 1: the body has no '# EOF'",
+        "html": "content type 'text/html'",
         "redirect": "the target redirects (status 302)", "error": "status 500",
         "explosion": "line 1001, column 1: more than 1000 series", "garbage": "line 1, column 1",
         "refused": "connect",
@@ -180,6 +185,8 @@ def check_targets(build, port):
     flips = [l for l in text if l.startswith("SAMPLE f{")]
     steady = [l for l in text if l.startswith("SAMPLE steady{")]
     claim("a flipping family is refused, its neighbour not", len(flips) == 1 and len(steady) >= 4, (flips, len(steady)))
+    taken = {l.split("{")[0][7:] for l in text if 'job="openmetrics"' in l and l.startswith("SAMPLE o")}
+    claim("OpenMetrics gives its samples", taken == {"ok_total", "ok_created", "old_bucket"}, taken)
     for name, value in [("nan", "nan"), ("inf", "inf"), ("ninf", "-inf")]:
         claim(f"{name} is a value", any(l.startswith(f"SAMPLE {name}{{") and l.endswith(" " + value) for l in text))
     claim("the scraped samples are counted", any(l.startswith("SAMPLE scrape_samples_scraped{") and 'job="odd"' in l
@@ -188,6 +195,7 @@ def check_targets(build, port):
           and any(l.startswith("SAMPLE node_memory_MemTotal_bytes{") for l in text))
     accept = headers_seen["good"]
     claim("what is taken is said", "version=0.0.4" in accept.get("Accept", "")
+          and accept["Accept"].startswith("application/openmetrics-text;version=1.0.0,")
           and accept.get("X-Prometheus-Scrape-Timeout-Seconds") == "0.95"
           and accept.get("Accept-Encoding") == "gzip", accept)
     check_listener(answers)

@@ -2,8 +2,11 @@
  *
  *     scrape_probe SECONDS PAGE JOB,URL,INTERVAL_MS,TIMEOUT_MS,BODY_BYTES,SERIES...
  *
- * PAGE: fresh, stale, unready or none. Lines: LISTEN port, SAMPLE source{labels} value, ANSWERED
- * source, FAILED source reason. */
+ * JOB remote is a receiver of remote write instead: remote,PATH,SERIES,BODY_BYTES.
+ *
+ * PAGE: fresh, stale, unready or none. Lines: LISTEN port, SAMPLE source{labels} value, STALE
+ * source{labels}, ANSWERED source, HEARD source ms, FAILED source reason; where there is a
+ * receiver, each SAMPLE and STALE is followed by TIME ms. */
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -16,12 +19,14 @@
 #include "runtime/ingest/host.h"
 #include "runtime/ingest/listener.h"
 #include "runtime/ingest/page.h"
+#include "runtime/ingest/receiver.h"
 #include "runtime/ingest/scrape.h"
 
 enum { FEED_BYTES = 4 << 20, NAME_BYTES = 1600, SOURCES = 64, SERIES = 100000 };
 
 static char sources[SOURCES][NAME_BYTES];
 static char *series[SERIES];
+static bool print_times;
 
 static struct instant now(void *ctx)
 {
@@ -53,6 +58,20 @@ static void name_series(const struct feed_record *r)
     series[r->series] = heap_strdup(name);
 }
 
+static void print_point(const struct feed_record *r, const struct feed_point *point)
+{
+    uint64_t bits;
+    memcpy(&bits, &point->value, sizeof bits);
+    if (bits == 0x7ff0000000000002) {
+        printf("STALE %s\n", series[point->series]);
+    } else {
+        printf("SAMPLE %s %.17g\n", series[point->series], point->value);
+    }
+    if (print_times) {
+        printf("TIME %lld\n", (long long)(r->time.ns / NS_PER_MS + point->ms));
+    }
+}
+
 static void print_record(const struct feed_record *r)
 {
     switch (r->kind) {
@@ -62,6 +81,14 @@ static void print_record(const struct feed_record *r)
         break;
     case FEED_SERIES: name_series(r); break;
     case FEED_SAMPLE: printf("SAMPLE %s %.17g\n", series[r->series], r->value); break;
+    case FEED_POINTS:
+        for (uint64_t i = 0; i < r->count; i++) {
+            print_point(r, &r->points[i]);
+        }
+        break;
+    case FEED_HEARD:
+        printf("HEARD %s %lld\n", sources[r->source], (long long)(r->time.ns / NS_PER_MS));
+        break;
     case FEED_ANSWERED: printf("ANSWERED %s\n", sources[r->source]); break;
     case FEED_FAILED: printf("FAILED %s %s\n", sources[r->source], r->text); break;
     case FEED_LOST: printf("LOST %llu\n", (unsigned long long)r->count); break;
@@ -83,6 +110,20 @@ static void publish(struct page *page, const char *state)
     }
     head.heartbeat.ns -= strcmp(state, "stale") == 0 ? 60 * NS_PER_S : 0;
     CHECK(page_publish(page, &head, "all well\n", 9, metrics, sizeof metrics - 1) == STATUS_OK);
+}
+
+static void add_remote(struct receiver *receiver, uint32_t id, const char *text)
+{
+    struct error error;
+    char path[200];
+    unsigned long most, bytes;
+    CHECK(sscanf(text, "remote,%199[^,],%lu,%lu", path, &most, &bytes) == 3);
+    struct receiver_options options = {
+        .path = path,
+        .source = {
+            .id = id, .name = path, .interval = {NS_PER_S}, .series = most, .body_bytes = bytes}};
+    need(receiver_add(receiver, &options, &error), &error);
+    print_times = true;
 }
 
 static void add_target(struct scraper *scraper, uint32_t id, char *text)
@@ -121,6 +162,7 @@ int main(int argc, char **argv)
     struct host *host;
     struct page *page;
     struct listener *listener;
+    struct receiver *receiver;
     static struct feed_record record;
     if (argc < 3) {
         return 2;
@@ -130,16 +172,22 @@ int main(int argc, char **argv)
     need(feed_writer_new(feed, -1, &writer, &error), &error);
     need(feed_reader_new(feed, &reader, &error), &error);
     need(scrape_new(writer, &clock, &scraper, &error), &error);
+    receiver_new(writer, &clock, &receiver);
     for (int i = 3; i < argc; i++) {
-        add_target(scraper, (uint32_t)i, argv[i]);
+        if (strncmp(argv[i], "remote,", 7) == 0) {
+            add_remote(receiver, (uint32_t)i, argv[i]);
+        } else {
+            add_target(scraper, (uint32_t)i, argv[i]);
+        }
     }
     struct host_options options = {.source = 1, .instance = "me", .interval = {NS_PER_S}};
     need(host_new(writer, &options, &host, &error), &error);
     need(page_attach(page_create(&error), &page, &error), &error);
+    struct listener_parts parts = {scraper, host, receiver};
     int fd = listener_bind("127.0.0.1:0", &error);
     need(fd < 0 ? STATUS_IO : STATUS_OK, &error);
     print_port(fd);
-    need(listener_new(fd, page, &clock, scraper, host, &listener, &error), &error);
+    need(listener_new(fd, page, &clock, &parts, &listener, &error), &error);
     struct instant end = instant_add(now(NULL), duration_seconds(strtod(argv[1], NULL)));
     int wait_fd = listener_fd(listener);
     while (now(NULL).ns < end.ns) {
@@ -147,6 +195,7 @@ int main(int argc, char **argv)
         struct duration wait = host_step(host, now(NULL));
         wait.ns = wait.ns < 200 * NS_PER_MS ? wait.ns : 200 * NS_PER_MS;
         wait = listener_timeout(listener, wait);
+        receiver_announce(receiver);
         need(scrape_step(scraper, wait, &wait_fd, 1, &error), &error);
         listener_step(listener);
         do {
@@ -156,6 +205,7 @@ int main(int argc, char **argv)
         fflush(stdout);
     }
     listener_free(listener);
+    receiver_free(receiver);
     page_free(page);
     host_free(host);
     scrape_free(scraper);

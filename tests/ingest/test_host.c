@@ -98,7 +98,8 @@ static size_t collect(struct rig *rig)
     struct error error = {""};
     size_t samples = 0;
     host_collect(rig->host, &rig->text);
-    exposition_init(&e, rig->text.bytes ? rig->text.bytes : "", rig->text.size, NULL);
+    exposition_init(&e, EXPOSITION_TEXT, rig->text.bytes ? rig->text.bytes : "", rig->text.size,
+                    NULL);
     do {
         if (exposition_next(&e, &item, &error) != STATUS_OK) {
             fail_msg("%s", error.message);

@@ -1,0 +1,91 @@
+/* The series of one source, as the feed knows them.
+ *
+ * A series is found by its key, the bytes its source writes before the value, or by its identity,
+ * which is what the feed calls it: two keys may be one series. The identity is not kept: encode()
+ * makes it again from a key. Sources send the same series in the same order nearly always, so each
+ * entry knows which came after it the last time.
+ *
+ *     n = source_series_find(&series, key);
+ *     if (n == SOURCE_SERIES_NONE) { size = encode(...); n = source_series_identify(&series, size);
+ * } if (n == SOURCE_SERIES_NONE) { n = source_series_add(&series, key, size); } */
+#ifndef HEAL_RUNTIME_INGEST_SOURCE_SERIES_H
+#define HEAL_RUNTIME_INGEST_SOURCE_SERIES_H
+
+#include "lang/base.h"
+#include "runtime/ingest/exposition.h"
+#include "runtime/ingest/feed.h"
+#include "runtime/ingest/lookup.h"
+
+#define SOURCE_SERIES_NONE LOOKUP_NONE
+
+struct source_entry {
+    char *key; /* heap */
+    uint32_t key_size, key_hash, identity_hash;
+    uint32_t number;     /* in the feed */
+    uint32_t generation; /* of the feed, plus one, under which it was defined; 0 is never */
+    uint32_t next;       /* entry of the sample after it */
+    uint32_t family;     /* the caller's */
+    uint32_t seen;       /* round of its last sample */
+};
+
+/* The identity of a key into buffer, as feed_encode_series() gives it; 0 when over a limit. */
+typedef size_t source_encode_f(void *ctx, struct slice key, void *buffer, size_t size);
+
+struct source_series {
+    struct feed_writer *feed;
+    uint32_t id;         /* of the source in the feed */
+    uint32_t generation; /* plus one, under which the source was announced; 0 is never */
+    char *name;
+    struct duration interval, grace;
+    source_encode_f *encode;
+    void *ctx;
+    struct source_entry *items;
+    size_t count, capacity;
+    struct lookup by_key, by_identity;
+    unsigned char encoded[FEED_RECORD_BYTES_MAX]; /* of the key that was encoded last */
+    unsigned char other[FEED_RECORD_BYTES_MAX];
+};
+
+struct source_options {
+    uint32_t id;                     /* below FEED_SOURCES_MAX, unique in the feed */
+    const char *name;                /* unique */
+    struct duration interval, grace; /* as store_source() takes them */
+};
+
+/* Checks the options; copies the name. */
+NODISCARD enum status source_series_init(struct source_series *series, struct feed_writer *feed,
+                                         const struct source_options *options,
+                                         source_encode_f *encode, void *ctx, struct error *error);
+void source_series_release(struct source_series *series);
+
+/* Fetches the key of the entry some places behind n, which will be compared soon. */
+static inline void source_series_fetch(const struct source_series *series, uint32_t n)
+{
+    enum { AHEAD = 4 };
+    const char *key =
+        n + AHEAD < series->count ? series->items[n + AHEAD].key : series->items[n].key;
+    __builtin_prefetch(key);
+    __builtin_prefetch(key + 64);
+}
+
+uint32_t source_series_find(const struct source_series *series, struct slice key);
+/* The entry of the identity in series->encoded[0..size). */
+uint32_t source_series_identify(struct source_series *series, size_t size);
+/* A new entry of a key and its identity in encoded; NONE when the feed has no number left. */
+uint32_t source_series_add(struct source_series *series, struct slice key, size_t size);
+/* Takes back the newest entries, down to count. */
+void source_series_cut(struct source_series *series, size_t count);
+/* Forgets entries for which keep() is false; moved(ctx, from, to) tells where the others are now.
+ */
+typedef bool source_keep_f(void *ctx, uint32_t n);
+typedef void source_moved_f(void *ctx, uint32_t from, uint32_t to);
+void source_series_sweep(struct source_series *series, source_keep_f *keep, source_moved_f *moved,
+                         void *ctx);
+
+/* Tells a reader that has just attached that the source exists; cheap when it knows. */
+void source_series_announce(struct source_series *series);
+bool source_series_announced(const struct source_series *series);
+/* Tells the reader what the number of an entry means, unless it knows. Commits. */
+NODISCARD enum status source_series_define(struct source_series *series, uint32_t n);
+
+#endif
