@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "compiler/healc/option.h"
+#include "compiler/healc/rules_check.h"
 #include "compiler/rules/importer.h"
-#include "runtime/engine/template.h"
 
 static const char channel_file[] = "prometheus.heal";
 
@@ -20,18 +20,6 @@ struct import_run {
     bool force, failed;
     struct paths written; /* names of files in the folder */
 };
-
-static bool template_check(const char *text, char *why, size_t size)
-{
-    struct template *t;
-    struct error error = {""};
-    if (template_new(text, &t, &error) != STATUS_OK) {
-        snprintf(why, size, "%s", error.message);
-        return false;
-    }
-    template_free(t);
-    return true;
-}
 
 /* ---- files ---- */
 
@@ -121,7 +109,8 @@ static void import_one(struct import_run *run, const char *path)
     size_t before = run->report.errors;
     char *text = document_load(path, &length, &run->report);
     struct rule_file *file =
-        text ? rule_file_read(&arena, path, text, length, template_check, &run->report) : NULL;
+        text ? rule_file_read(&arena, path, text, length, rules_check_template, &run->report)
+             : NULL;
     run->failed |= text == NULL && run->report.errors > before;
     if (file) {
         importer_add_file(&run->import, file);
@@ -189,7 +178,7 @@ int command_import(int argc, char **argv)
                                             {"force", no_argument, NULL, 'f'},
                                             {NULL, 0, NULL, 0}};
     struct import_run run = {0};
-    struct importer_options how = {.interval_ms = 60000};
+    struct importer_options how = {.interval_ms = 60000, .check = rules_check_statement};
     for (int option; (option = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
         if (option == '?') {
             return option_fail(argv[0], "an option it does not have");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/healc/option.h"
+#include "compiler/healc/promtool_test.h"
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "runtime/data/data.h"
@@ -122,6 +123,18 @@ static int run_tests(const struct paths *paths, const regex_t *regex, enum outpu
     return code;
 }
 
+/* Files of promtool's unit tests; each file has its own rules. */
+static int run_promtool(char **paths, int count)
+{
+    struct promtool_tally tally = {0};
+    bool good = true;
+    for (int i = 0; i < count; i++) {
+        good = promtool_run(paths[i], &tally) && good;
+    }
+    printf("%zu passed, %zu failed\n", tally.passed, tally.failed);
+    return !good ? HEALC_FAILED : tally.failed == 0 ? HEALC_OK : HEALC_FINDINGS;
+}
+
 int command_test(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -144,6 +157,9 @@ int command_test(int argc, char **argv)
         }
     }
     bool named = optind < argc;
+    if (named && promtool_is_test(argv[optind])) {
+        return run_promtool(argv + optind, argc - optind);
+    }
     for (int i = named ? optind : argc - 1; i < argc; i++) {
         if (!paths_add(&paths, named ? argv[i] : ".", &error)) {
             return option_fail("test", "%s", error.message);

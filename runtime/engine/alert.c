@@ -194,12 +194,16 @@ static void find_slots(struct alert_rule *rule, const struct eval_column *column
     table_release(&by_entity);
 }
 
+/* A clock of tests begins at 0. */
+static const struct instant NEVER = {INT64_MIN};
+
 static struct alert *alert_new(struct alert_rule *rule)
 {
     if (rule->count >= ALERTS_MAX) {
         return NULL;
     }
     struct alert *alert = heap_alloc(sizeof *alert);
+    alert->active_at = NEVER;
     alert->labels = rule->scratch;
     rule->scratch = (struct alert_labels){0};
     alert->slot = NO_SLOT;
@@ -288,7 +292,7 @@ static void alert_end(struct alert_rule *rule, struct alert *alert)
 /* Its series is there. */
 static void alert_present(struct alert_rule *rule, struct alert *alert, struct instant now)
 {
-    if (alert->active_at.ns == 0) {
+    if (alert->active_at.ns == NEVER.ns) {
         alert->active_at = now;
     }
     alert->value = alert->next_value;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "runtime/engine/template.h"
+#include "runtime/engine/template_query.h"
 
 /* ---- one text ---- */
 
@@ -72,7 +72,9 @@ static void text_run(const struct alert_texts *texts, const struct text *text,
                                  .external_url = texts->outside->url,
                                  .alert_name = alert_texts_written(texts, ALERT_NAME_LABEL),
                                  .value = about->value,
-                                 .now = about->now};
+                                 .now = about->now,
+                                 .query_context = texts->outside->store,
+                                 .query = texts->outside->store ? template_query : NULL};
     if (template_run(text->template, &data, ret, size, &error) != STATUS_OK) {
         return; /* the text says so, in Prometheus' words */
     }

@@ -17,6 +17,7 @@ struct alert_outside {
     const struct label *labels; /* the host's own */
     size_t label_count;
     const char *url;
+    struct store *store; /* answers queries; NULL: they are refused */
 };
 
 struct alert_texts;

@@ -231,7 +231,7 @@ struct engine *engine_new(const struct program *program, struct store *store,
     notices_init(engine);
     engine->ledger.keep = ledger_window_of(program);
     engine->outside =
-        (struct alert_outside){host->external, host->external_count, host->external_url};
+        (struct alert_outside){host->external, host->external_count, host->external_url, store};
     if (add_statements(engine, error) != STATUS_OK || add_guard_pools(engine, error) != STATUS_OK ||
         alerts_record(engine, error) != STATUS_OK) {
         engine_free(engine);
@@ -575,7 +575,7 @@ static void note_populations(struct engine *engine)
 void engine_step(struct engine *engine, struct instant now, const struct input *inputs,
                  size_t count, struct effects *effects)
 {
-    CHECK(now.ns > 0 && now.ns >= engine->now.ns);
+    CHECK(now.ns >= 0 && now.ns >= engine->now.ns);
     engine->now = now;
     engine->counters.ticks++;
     for (size_t i = 0; i < count; i++) {
