@@ -124,12 +124,12 @@ static int run_tests(const struct paths *paths, const regex_t *regex, enum outpu
 }
 
 /* Files of promtool's unit tests; each file has its own rules. */
-static int run_promtool(char **paths, int count)
+static int run_promtool(char **paths, int count, const struct promtool_options *options)
 {
     struct promtool_tally tally = {0};
     bool good = true;
     for (int i = 0; i < count; i++) {
-        good = promtool_run(paths[i], &tally) && good;
+        good = promtool_run(paths[i], options, &tally) && good;
     }
     printf("%zu passed, %zu failed\n", tally.passed, tally.failed);
     return !good ? HEALC_FAILED : tally.failed == 0 ? HEALC_OK : HEALC_FINDINGS;
@@ -141,9 +141,11 @@ int command_test(int argc, char **argv)
         {"run", required_argument, NULL, 'r'},
         {"verbose", no_argument, NULL, 'v'},
         {"decisions", no_argument, NULL, 'd'},
+        {"closed-windows", no_argument, NULL, 'c'},
         {NULL, 0, NULL, 0},
     };
     const char *pattern = "";
+    struct promtool_options promtool = {0};
     enum output output = OUTPUT_FAILURES;
     struct paths paths = {0};
     struct error error;
@@ -153,12 +155,16 @@ int command_test(int argc, char **argv)
         case 'r': pattern = optarg; break;
         case 'v': output = OUTPUT_ALL; break;
         case 'd': output = OUTPUT_DECISIONS; break;
+        case 'c': promtool.closed_windows = true; break;
         default: return HEALC_FAILED;
         }
     }
     bool named = optind < argc;
     if (named && promtool_is_test(argv[optind])) {
-        return run_promtool(argv + optind, argc - optind);
+        return run_promtool(argv + optind, argc - optind, &promtool);
+    }
+    if (promtool.closed_windows) {
+        return option_fail("test", "--closed-windows is for unit tests of rules, *.yml");
     }
     for (int i = named ? optind : argc - 1; i < argc; i++) {
         if (!paths_add(&paths, named ? argv[i] : ".", &error)) {

@@ -27,6 +27,8 @@ struct suite {
     struct diag_list diags;
     struct program *program;
     struct promtool_tally *tally;
+    const struct promtool_options *options;
+    void *code;
 };
 
 /* One expression case with its node. */
@@ -71,7 +73,9 @@ static struct instant at_ms(const struct unit_test *test, int64_t ms)
 
 static void case_failed(struct suite *suite, struct rules_place place, const char *words)
 {
-    printf("FAIL %s:%zu: %s\n", suite->file->path, place.line, words);
+    if (!suite->options->silent) {
+        printf("FAIL %s:%zu: %s\n", suite->file->path, place.line, words);
+    }
     suite->tally->failed++;
 }
 
@@ -432,10 +436,23 @@ static void feeds_append(struct bench *bench)
 
 /* ---- one test ---- */
 
+/* One program's code serves all its tests. */
+static void bench_code(struct bench *bench)
+{
+    struct suite *suite = bench->suite;
+    if (suite->options->code_new && !suite->code) {
+        suite->code = suite->options->code_new(bench->engine);
+    }
+    if (suite->code) {
+        suite->options->code_use(suite->code, bench->engine);
+    }
+}
+
 static enum status bench_open(struct bench *bench, struct engine_host *host, struct error *error)
 {
     size_t count = 0;
-    bench->store = store_new(NULL);
+    bench->store =
+        store_new(&(struct store_limits){.closed_windows = bench->suite->options->closed_windows});
     /* One source, that always answers. */
     TRY(store_source(bench->store, "unit test", duration_seconds(1e9), duration_seconds(0),
                      &bench->source, error));
@@ -459,6 +476,7 @@ static enum status bench_open(struct bench *bench, struct engine_host *host, str
     if (bench->engine == NULL) {
         return STATUS_DENIED;
     }
+    bench_code(bench);
     watch_all(bench);
     store_answered(bench->store, bench->source, at_ms(bench->test, 0));
     return STATUS_OK;
@@ -678,10 +696,20 @@ static bool suite_run(struct suite *suite, const char *path)
     suite->file = text ? unit_file_read(&suite->arena, path, text, length, &suite->report) : NULL;
     free(text);
     bool good = suite->file && program_make(suite);
+    size_t group = 0;
     for (const struct unit_test *test = good ? suite->file->tests : NULL; test; test = test->next) {
+        const size_t failed = suite->tally->failed;
         test_run(suite, test);
+        const bool passed = suite->tally->failed == failed;
+        suite->tally->groups_passed += passed;
+        suite->tally->groups_failed += !passed;
+        if (suite->options->told) {
+            suite->options->told(suite->options->context, path, ++group, test->refused, passed);
+        }
     }
-    fputs(suite->report.text ? suite->report.text : "", stderr);
+    if (!suite->options->silent) {
+        fputs(suite->report.text ? suite->report.text : "", stderr);
+    }
     return good;
 }
 
@@ -692,11 +720,16 @@ bool promtool_is_test(const char *path)
            (length > 5 && strcmp(path + length - 5, ".yaml") == 0);
 }
 
-bool promtool_run(const char *path, struct promtool_tally *tally)
+bool promtool_run(const char *path, const struct promtool_options *options,
+                  struct promtool_tally *tally)
 {
-    struct suite suite = {.tally = tally};
+    static const struct promtool_options none;
+    struct suite suite = {.tally = tally, .options = options ? options : &none};
     diag_list_init(&suite.diags, &suite.arena, &suite.sources);
     bool good = suite_run(&suite, path);
+    if (suite.code) {
+        suite.options->code_free(suite.code);
+    }
     importer_release(&suite.import);
     rules_report_release(&suite.report);
     sources_release(&suite.sources);

@@ -86,7 +86,7 @@ static void run_early(struct adding *a, const struct eval_node *node)
 struct eval_node *at_end(struct adding *a, struct eval_sub *sub, struct eval_node *foreign,
                          struct eval_node *argument)
 {
-    struct node_parameters p = {.sub_ms = sub_time(sub)};
+    struct node_parameters p = {.sub_ms = sub_time(sub), .writes = a->eval->root->write_steps};
     if (!foreign) {
         return NULL;
     }
@@ -113,7 +113,8 @@ static struct eval_node *add_grid(struct adding *a, const struct expr *range, in
                                   int64_t after_ms)
 {
     const int64_t written_ms = range->range.step.ns / NS_PER_MS;
-    struct node_parameters p = {.sub_ms = written_ms > 0 ? written_ms : SUBQUERY_STEP_MS};
+    struct node_parameters p = {.sub_ms = written_ms > 0 ? written_ms : SUBQUERY_STEP_MS,
+                                .writes = a->eval->root->write_steps};
     p.every = (struct duration){p.sub_ms * NS_PER_MS};
     p.range = (struct duration){(before_ms + after_ms + p.sub_ms) * NS_PER_MS};
     if (before_ms / p.sub_ms > SAMPLES_ROWS_MAX) {
@@ -153,7 +154,8 @@ static struct eval_node *add_range(struct adding *a, const struct expr *range,
     const bool subquery = range->kind == EXPR_SUBQUERY;
     int64_t offset_ns = range->has_offset ? range->offset.ns : 0;
     offset_ns += !subquery && inner->has_offset ? inner->offset.ns : 0;
-    const struct duration wanted = {range->range.range.ns + (offset_ns > 0 ? offset_ns : 0)};
+    const struct duration wanted = {range->range.range.ns + NS_PER_MS +
+                                    (offset_ns > 0 ? offset_ns : 0)};
     ret_offset->ns = offset_ns;
     if (subquery) {
         const int64_t ahead_ms = offset_ns < 0 ? -offset_ns / NS_PER_MS : 0;
@@ -201,6 +203,7 @@ static struct eval_node *window_over(struct adding *a, const struct expr *range,
         return NULL;
     }
     struct node_parameters p = {.window = window, .range = range->range.range};
+    p.range.ns += a->eval->store->limits.closed_windows ? NS_PER_MS : 0; /* times are whole ms */
     struct eval_node *source = add_range(&at, range, inner, &p.offset);
     struct eval_node *argument =
         source && has_argument ? add_argument(a, call, !range_place(call), timed, window) : NULL;

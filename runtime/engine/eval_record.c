@@ -37,7 +37,8 @@ void step_run(struct eval_node *node)
     struct eval *eval = node->eval;
     const uint64_t generation = eval->store->generation;
     node->step(node->step_context, eval->now);
-    if (eval->store->generation != generation) {
+    /* Nodes that run early have the slots of those behind them yet to come. */
+    if (node->index >= eval->early && eval->store->generation != generation) {
         for (size_t i = node->index + 1; i < eval->node_count; i++) {
             node_slots(eval->nodes[i]);
         }

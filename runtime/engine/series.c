@@ -32,7 +32,8 @@ struct store *store_new(const struct store_limits *limits)
     if (store->limits.future_max.ns <= 0) {
         store->limits.future_max.ns = FUTURE_S * NS_PER_S;
     }
-    store->lookback_ms = store->limits.lookback.ns / NS_PER_MS;
+    store->lookback_ms =
+        store->limits.lookback.ns / NS_PER_MS + (store->limits.closed_windows ? 1 : 0);
     store->retention_ms = store->limits.retention.ns / NS_PER_MS;
     if (store->limits.live && store->retention_ms < STORE_LIVE_MS) {
         store->retention_ms = STORE_LIVE_MS;

@@ -46,6 +46,8 @@ struct store_limits {
     struct duration retention;  /* samples kept at least this long; grows as programs ask */
     struct duration lookback;   /* 5m when 0 */
     struct duration future_max; /* a sample further ahead of `now` is refused; 10m when 0 */
+    bool closed_windows; /* windows and the lookback hold their left end, [t - d, t], as those of
+                            Prometheus 2: for tests of rules that rely on it */
     bool live; /* evaluators tick as samples come, and windows keep what they need themselves: only
                   the last STORE_LIVE_MS are kept for windows, which a reload may bring */
 };

@@ -1,13 +1,15 @@
-/* The conformance runner: conformance [DIR]. DIR holds promql/, alert-rules/, openmetrics/ and
- * exposition/ in the layout of the shared corpora; without it, ../shared/conformance. A line a case
- * that fails, and at the end of each kind "KIND: N passed, N failed, N skipped". Exit 1 when a case
- * failed; 0, said so, where there is no such folder. */
+/* The conformance runner: conformance [DIR [KIND...]]. DIR holds promql/, alert-rules/,
+ * openmetrics/ and exposition/ in the layout of the shared corpora; without it, or with -,
+ * conformance/ in the folder that HEAL_SHARED names (../shared). A line a case that fails, and at
+ * the end of each kind "KIND: N passed, N failed, N skipped". Exit 1 when a case failed; 0, said
+ * so, where there is no such folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "tests/conformance/promql.h"
+#include "tests/conformance/rules.h"
 #include "tests/conformance/wire.h"
 
 struct kind {
@@ -16,13 +18,21 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    {"promql", conformance_promql},
-    {"grammar", conformance_grammar},
-    {"compliance", conformance_compliance},
-    {"openmetrics", conformance_openmetrics},
-    {"exposition", conformance_exposition},
-    {"remote_write", conformance_remote_write},
+    {"promql", conformance_promql},         {"grammar", conformance_grammar},
+    {"compliance", conformance_compliance}, {"rules", conformance_rules},
+    {"groups", conformance_groups},         {"openmetrics", conformance_openmetrics},
+    {"exposition", conformance_exposition}, {"remote_write", conformance_remote_write},
 };
+
+/* Behind the folder stand the kinds; none: all of them. */
+static bool is_wanted(char **words, int count, const char *kind)
+{
+    bool wanted = count < 2;
+    for (int i = 1; i < count; i++) {
+        wanted |= strcmp(words[i], kind) == 0;
+    }
+    return wanted;
+}
 
 int main(int argc, char **argv)
 {
@@ -30,15 +40,16 @@ int main(int argc, char **argv)
     char dir[1000];
     struct stat status;
     bool failed = false;
-    snprintf(dir, sizeof dir, argc > 1 ? "%s" : "%s/conformance",
-             argc > 1 ? argv[1] : (shared ? shared : "../shared"));
+    const bool named = argc > 1 && strcmp(argv[1], "-") != 0;
+    snprintf(dir, sizeof dir, named ? "%s" : "%s/conformance",
+             named ? argv[1] : (shared ? shared : "../shared"));
     if (stat(dir, &status) != 0) {
         printf("conformance: no corpora at %s: nothing was run\n", dir);
         return 0;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct tally tally = {0};
-        if (argc > 2 && strcmp(argv[2], kinds[i].name) != 0) {
+        if (!is_wanted(argv + 1, argc - 1, kinds[i].name)) {
             continue;
         }
         if (kinds[i].run(dir, &tally)) {

@@ -142,6 +142,41 @@ tests:
     for start in ["1000000000", "2001-09-09T01:46:40Z"]:
         ours, _ = run(folder, starts % start)
         check("a start", ours.returncode == 0, ours.stdout + ours.stderr)
+    # Two subqueries on one grid over what rules before them write, one of them read before it is written.
+    chain = """groups:
+- name: base
+  rules:
+  - {record: "x:base", expr: x > 0}
+  - {record: "x:above", expr: "x:base > bool last_over_time(x:mean[65m])"}
+- name: grid
+  rules:
+  - {record: "x:mean", expr: "avg_over_time((x:base >= 0)[7d:1h])"}
+  - {record: "x:spread", expr: "stddev_over_time((x:base >= 0)[7d:1h])"}
+"""
+    cases = """rule_files: [rules.yml]
+evaluation_interval: 5m
+tests:
+- interval: 5m
+  input_series: [{series: 'x{a="b"}', values: '100x130'}]
+  promql_expr_test:
+  - {expr: "x:mean", eval_time: 10h, exp_samples: [{labels: 'x:mean{a="b"}', value: 100}]}
+  - {expr: "x:spread", eval_time: 10h, exp_samples: [{labels: 'x:spread{a="b"}', value: 0}]}
+  - {expr: "x:above", eval_time: 10h, exp_samples: [{labels: 'x:above{a="b"}', value: 0}]}
+  - {expr: "x:mean", eval_time: 0, exp_samples: [{labels: 'x:mean{a="b"}', value: 100}]}
+"""
+    ours, theirs = run(folder, cases, chain)
+    check("subqueries over recorded signals", ours.returncode == 0, ours.stdout + ours.stderr)
+    check("promtool agrees on them", theirs is None or theirs.returncode == 0, theirs and theirs.stdout)
+    old = """evaluation_interval: 1m
+tests:
+- input_series: [{series: a, values: '1'}]
+  promql_expr_test: [{expr: a, eval_time: 5m, exp_samples: [{labels: a, value: 1}]}]
+"""
+    check("open windows", run(folder, old)[0].returncode == 1)
+    closed = subprocess.run([HEALC, "test", "--closed-windows", folder / "test.yml"], capture_output=True, text=True)
+    check("closed windows, where they are asked for", closed.returncode == 0, closed.stdout + closed.stderr)
+    asked = subprocess.run([HEALC, "test", "--closed-windows", folder], capture_output=True, text=True)
+    check("closed windows of a policy", asked.returncode == 2 and "unit tests of rules" in asked.stderr, asked.stderr)
 
 
 with tempfile.TemporaryDirectory() as scratch:
