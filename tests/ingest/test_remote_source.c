@@ -596,6 +596,50 @@ static void a_new_reader_gets_every_definition_again(void **state)
     rig_close(&rig);
 }
 
+/* ---- the store ---- */
+
+static struct instant at_s(int64_t s)
+{
+    return (struct instant){T0_MS * NS_PER_MS + s * NS_PER_S};
+}
+
+static void a_source_that_is_heard_ends_no_series_and_is_silent_in_time(void **state)
+{
+    (void)state;
+    struct error error;
+    struct store *store = store_new(NULL);
+    const uint64_t bits = 0x7ff0000000000002;
+    uint32_t source, ids[2];
+    double stale;
+    memcpy(&stale, &bits, sizeof stale);
+    assert_int_equal(store_source(store, "sender", (struct duration){15 * NS_PER_S},
+                                  (struct duration){60 * NS_PER_S}, &source, &error),
+                     STATUS_OK);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(store_series(store, source, i ? "b" : "a", NULL, 0, &ids[i], &error),
+                         STATUS_OK);
+    }
+    assert_false(store_source_observed(store, source, at_s(0)));
+    const struct store_point points[] = {{ids[0], -1000, 1}, {ids[1], 0, 2}, {ids[0], 0, 3}};
+    store_append_all(store, at_s(0), at_s(0), points, ARRAY_LEN(points));
+    store_heard(store, source, at_s(0));
+    assert_int_equal(store_stats(store).appended, 3);
+    /* A request with b alone: a has not ended, and takes what comes later. */
+    store_append_all(store, at_s(15), at_s(15), &(struct store_point){ids[1], 0, 4}, 1);
+    store_heard(store, source, at_s(15));
+    store_heard(store, source, at_s(3)); /* one that was on its way for longer */
+    assert_int_equal(store_stats(store).samples, 4);
+    assert_true(store_source_observed(store, source, at_s(90)));
+    assert_false(store_source_observed(store, source, at_s(91)));
+    store_append_all(store, at_s(16), at_s(16), &(struct store_point){ids[0], 0, stale}, 1);
+    assert_int_equal(store_stats(store).samples, 5); /* the marker, once */
+    store_append_all(store, at_s(17), at_s(17), &(struct store_point){ids[0], 0, stale}, 1);
+    assert_int_equal(store_stats(store).samples, 5);
+    store_append_all(store, at_s(17), at_s(9000), &(struct store_point){ids[0], 0, 1}, 1);
+    assert_int_equal(store_stats(store).future, 1);
+    store_free(store);
+}
+
 /* ---- HTTP ---- */
 
 static struct instant fixed_now(void *ctx)
@@ -716,6 +760,7 @@ int main(void)
         cmocka_unit_test(metadata_tell_types_and_flips_are_counted),
         cmocka_unit_test(exemplars_and_histograms_are_counted_and_left_out),
         cmocka_unit_test(a_new_reader_gets_every_definition_again),
+        cmocka_unit_test(a_source_that_is_heard_ends_no_series_and_is_silent_in_time),
         cmocka_unit_test(statuses_are_those_of_prometheus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
