@@ -1,4 +1,4 @@
-/* What became of the cases of one kind. */
+/* How many cases of a kind passed. */
 #ifndef HEAL_TESTS_CONFORMANCE_TALLY_H
 #define HEAL_TESTS_CONFORMANCE_TALLY_H
 

@@ -118,12 +118,12 @@ def verbs():
                   for r in rows("compiler/healc/command.def", "COMMAND", 4)])
 
 
-def remote_refusals():
-    return table(["reason", "the sample is"], [[code(r[1]), r[2]] for r in rows("runtime/ingest/remote.def", "REMOTE_REFUSAL", 3)])
-
-
 def scrape_failures():
     return " ".join(code(r[1]) for r in rows("runtime/ingest/scrape.def", "SCRAPE_FAILURE", 2)) + "\n"
+
+
+def remote_refusals():
+    return table(["reason", "the sample is"], [[code(r[1]), r[2]] for r in rows("runtime/ingest/remote.def", "REMOTE_REFUSAL", 3)])
 
 
 def grammar_block():
@@ -132,9 +132,9 @@ def grammar_block():
 
 # The parts of a document: between <!-- table NAME --> and <!-- end -->.
 PARTS = {
+    "remote-refusals": remote_refusals,
     "grammar": grammar_block, "keywords": keywords, "units": units, "operators": operators,
     "aggregations": aggregations, "functions": functions, "diagnostics": diagnostics, "states": states,
     "records": records, "refusals": refusals, "points": points, "healctl": healctl, "verbs": verbs,
-    "remote-refusals": remote_refusals,
     "scrape-failures": scrape_failures,
 }
