@@ -348,6 +348,10 @@ static enum status take_series(struct remote_source *source, uint32_t expected, 
     for (size_t i = 0; i < item->sample_count; i++) {
         take_sample(source, n, &item->samples[i], future_ms);
     }
+    if (source->taken_count > REMOTE_SAMPLES_MAX) {
+        return error_set(error, STATUS_LIMIT, "more than %d samples in a request",
+                         REMOTE_SAMPLES_MAX);
+    }
     return STATUS_OK;
 }
 
@@ -562,6 +566,18 @@ static bool count_request(struct remote_source *source)
     return refused > 0;
 }
 
+/* How many entries the engine knows of or knew before: when the feed is full, they stay, so that a
+ * request with very many new series gets through in pieces. */
+static size_t defined(const struct remote_source *source, size_t before)
+{
+    const struct source_series *series = &source->series;
+    size_t keep = series->count;
+    while (keep > before && series->items[keep - 1].generation != series->generation) {
+        keep--;
+    }
+    return keep;
+}
+
 static enum remote_outcome take(struct remote_source *source, const void *body, size_t size,
                                 struct instant now, struct error *error)
 {
@@ -583,7 +599,7 @@ static enum remote_outcome take(struct remote_source *source, const void *body, 
     }
     if (!send(source, generation, now)) {
         source->stats.lost += source->taken_count;
-        take_back(source, before);
+        take_back(source, defined(source, before));
         error_set(error, STATUS_LIMIT, "the feed to the engine is full");
         return REMOTE_FEED_FULL;
     }

@@ -20,9 +20,10 @@ enum {
     REMOTE_BODY_BYTES_DEFAULT = 32 << 20,
     REMOTE_BODY_BYTES_MAX = 256 << 20,
     REMOTE_SERIES_DEFAULT = 100000,
-    REMOTE_RATIO_MAX = 22, /* no block of snappy holds more than 64 bytes for 3 of its own */
-    REMOTE_FUTURE_S = 600, /* a sample further ahead is refused, as the store would */
-    REMOTE_IDLE_S = 600    /* a series without a sample for so long is forgotten */
+    REMOTE_SAMPLES_MAX = 200000, /* of one request: they must fit into the feed together */
+    REMOTE_RATIO_MAX = 22,       /* no block of snappy holds more than 64 bytes for 3 of its own */
+    REMOTE_FUTURE_S = 600,       /* a sample further ahead is refused, as the store would */
+    REMOTE_IDLE_S = 600          /* a series without a sample for so long is forgotten */
 };
 
 enum remote_refusal {

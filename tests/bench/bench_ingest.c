@@ -434,7 +434,7 @@ int main(int argc, char **argv)
             double before = cpu_ns();
             contestants[i].run(&c, &c.bodies[body]);
             if (round >= 0) {
-                times[i][round] = (cpu_ns() - before) / SERIES;
+                times[i][round] = (cpu_ns() - before) / (double)SERIES;
             }
         }
         for (int i = 0; round >= 0 && i < 2; i++) {

@@ -131,12 +131,17 @@ def scrape_failures():
     return " ".join(code(r[1]) for r in rows("runtime/ingest/scrape.def", "SCRAPE_FAILURE", 2)) + "\n"
 
 
+def remote_refusals():
+    return table(["reason", "the sample is"], [[code(r[1]), r[2]] for r in rows("runtime/ingest/remote.def", "REMOTE_REFUSAL", 3)])
+
+
 def grammar_block():
     return "```ebnf\n" + grammar.ebnf() + "```\n"
 
 
 # The parts of a document: between <!-- table NAME --> and <!-- end -->.
 PARTS = {
+    "remote-refusals": remote_refusals,
     "grammar": grammar_block, "keywords": keywords, "units": units, "operators": operators,
     "aggregations": aggregations, "functions": functions, "diagnostics": diagnostics, "states": states,
     "records": records, "refusals": refusals, "points": points, "healctl": healctl, "verbs": verbs,

@@ -482,6 +482,51 @@ static void a_full_feed_takes_nothing_and_forgets_nothing(void **state)
     rig_close(&rig);
 }
 
+static void very_many_new_series_get_through_in_pieces(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct text body;
+    char name[80];
+    int attempts = 0;
+    text_init(&body, 8 << 20);
+    rig_open_with(&rig, FEED_BYTES_MIN, (struct remote_options){0});
+    do {
+        for (int i = 0; i < 5000; i++) {
+            snprintf(name, sizeof name, "a_rather_long_name_of_a_series_of_which_there_are_many_%d",
+                     i);
+            put_named(&body, name, T0_MS, 1);
+        }
+    } while (take(&rig, &body) == REMOTE_FEED_FULL && ++attempts < 20);
+    assert_in_range(attempts, 1, 10);
+    assert_int_equal(rig.points, 5000);
+    text_release(&body);
+    rig_close(&rig);
+}
+
+static void too_many_samples_in_a_request_are_refused(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct text body, series;
+    text_init(&body, 16 << 20);
+    text_init(&series, 16 << 20);
+    rig_open_with(&rig, 16 << 20, (struct remote_options){0});
+    for (int i = 0; i < 3; i++) {
+        text_clear(&series);
+        put_label(&series, "__name__", i == 0 ? "a" : i == 1 ? "b" : "c");
+        for (int64_t k = 0; k < 70000; k++) {
+            put_sample(&series, T0_MS - 70000 + k, 1);
+        }
+        put_field(&body, 0x0a, series.bytes, series.size);
+    }
+    assert_int_equal(take(&rig, &body), REMOTE_TOO_LARGE);
+    assert_true(rig.points == 0 && remote_source_stats(rig.source)->series == 0);
+    text_release(&series);
+    text_release(&body);
+    rig_close(&rig);
+}
+
 static void metadata_tell_types_and_flips_are_counted(void **state)
 {
     (void)state;
@@ -549,6 +594,50 @@ static void a_new_reader_gets_every_definition_again(void **state)
     }
     text_release(&body);
     rig_close(&rig);
+}
+
+/* ---- the store ---- */
+
+static struct instant at_s(int64_t s)
+{
+    return (struct instant){T0_MS * NS_PER_MS + s * NS_PER_S};
+}
+
+static void a_source_that_is_heard_ends_no_series_and_is_silent_in_time(void **state)
+{
+    (void)state;
+    struct error error;
+    struct store *store = store_new(NULL);
+    const uint64_t bits = 0x7ff0000000000002;
+    uint32_t source, ids[2];
+    double stale;
+    memcpy(&stale, &bits, sizeof stale);
+    assert_int_equal(store_source(store, "sender", (struct duration){15 * NS_PER_S},
+                                  (struct duration){60 * NS_PER_S}, &source, &error),
+                     STATUS_OK);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(store_series(store, source, i ? "b" : "a", NULL, 0, &ids[i], &error),
+                         STATUS_OK);
+    }
+    assert_false(store_source_observed(store, source, at_s(0)));
+    const struct store_point points[] = {{ids[0], -1000, 1}, {ids[1], 0, 2}, {ids[0], 0, 3}};
+    store_append_all(store, at_s(0), at_s(0), points, ARRAY_LEN(points));
+    store_heard(store, source, at_s(0));
+    assert_int_equal(store_stats(store).appended, 3);
+    /* A request with b alone: a has not ended, and takes what comes later. */
+    store_append_all(store, at_s(15), at_s(15), &(struct store_point){ids[1], 0, 4}, 1);
+    store_heard(store, source, at_s(15));
+    store_heard(store, source, at_s(3)); /* one that was on its way for longer */
+    assert_int_equal(store_stats(store).samples, 4);
+    assert_true(store_source_observed(store, source, at_s(90)));
+    assert_false(store_source_observed(store, source, at_s(91)));
+    store_append_all(store, at_s(16), at_s(16), &(struct store_point){ids[0], 0, stale}, 1);
+    assert_int_equal(store_stats(store).samples, 5); /* the marker, once */
+    store_append_all(store, at_s(17), at_s(17), &(struct store_point){ids[0], 0, stale}, 1);
+    assert_int_equal(store_stats(store).samples, 5);
+    store_append_all(store, at_s(17), at_s(9000), &(struct store_point){ids[0], 0, 1}, 1);
+    assert_int_equal(store_stats(store).future, 1);
+    store_free(store);
 }
 
 /* ---- HTTP ---- */
@@ -666,9 +755,12 @@ int main(void)
         cmocka_unit_test(a_refused_body_leaves_nothing_behind),
         cmocka_unit_test(bombs_are_refused_before_they_have_memory),
         cmocka_unit_test(a_full_feed_takes_nothing_and_forgets_nothing),
+        cmocka_unit_test(very_many_new_series_get_through_in_pieces),
+        cmocka_unit_test(too_many_samples_in_a_request_are_refused),
         cmocka_unit_test(metadata_tell_types_and_flips_are_counted),
         cmocka_unit_test(exemplars_and_histograms_are_counted_and_left_out),
         cmocka_unit_test(a_new_reader_gets_every_definition_again),
+        cmocka_unit_test(a_source_that_is_heard_ends_no_series_and_is_silent_in_time),
         cmocka_unit_test(statuses_are_those_of_prometheus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
