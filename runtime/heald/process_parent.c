@@ -24,7 +24,11 @@
 #include "runtime/ingest/feed.h"
 #include "runtime/ingest/page.h"
 
-enum { PARENT_FEED_BYTES = 8 << 20 }; /* room for about 260,000 samples */
+enum {
+    FEED_BYTES_LEAST = 8 << 20, /* room for about 260,000 samples */
+    FEED_SAMPLE_BYTES = 32,
+    FEED_CROWD = 4 /* so many times as many samples as on average may come within a tick */
+};
 
 struct child {
     pid_t pid;     /* 0: not running */
@@ -387,6 +391,29 @@ static void loop(struct parent *parent)
     }
 }
 
+/* The largest answer twice, and what may come from all sources within a tick. */
+static size_t feed_bytes(const struct config *config)
+{
+    double largest = 0, crowd = 0;
+    for (size_t i = 0; i < config->scrape_count; i++) {
+        const struct config_scrape *s = &config->scrape[i];
+        const double series = (double)s->series_max;
+        largest = series > largest ? series : largest;
+        crowd +=
+            series * (double)s->targets.count * (double)config->tick.ns / (double)s->interval.ns;
+    }
+    for (size_t i = 0; i < config->remote_write_count; i++) {
+        const struct config_remote_write *r = &config->remote_write[i];
+        crowd += (double)r->series_max * (double)config->tick.ns / (double)r->interval.ns;
+    }
+    const double wanted = FEED_SAMPLE_BYTES * (2 * largest + FEED_CROWD * crowd);
+    size_t bytes = FEED_BYTES_LEAST;
+    while ((double)bytes < wanted && bytes < FEED_BYTES_MAX) {
+        bytes *= 2;
+    }
+    return bytes;
+}
+
 static enum status parent_open(struct parent *parent, struct error *error)
 {
     sigset_t signals;
@@ -394,7 +421,7 @@ static enum status parent_open(struct parent *parent, struct error *error)
     TRY(process_state_open(parent->config, &parent->lock_fd, error));
     TRY(process_control_open(parent->config, &parent->control_fd, error));
     TRY(process_config_open(parent->config, &parent->config_fd, error));
-    parent->feed_fd = feed_create(PARENT_FEED_BYTES, error);
+    parent->feed_fd = feed_create(feed_bytes(parent->config), error);
     parent->page_fd = parent->feed_fd < 0 ? -1 : page_create(error);
     if (parent->feed_fd < 0 || parent->page_fd < 0) {
         return STATUS_IO;

@@ -127,6 +127,7 @@ def main(folder):
             for name in sorted(now):
                 if any(part in name for part in ("tick", "late", "lost", "series", "store")):
                     print(f"  {name} {now[name]:g}")
+            print(f"  samples lost while measured: {now['heald_feed_lost_total'] - was['heald_feed_lost_total']:.0f}")
             ticks = now["heald_ticks_total"] - was["heald_ticks_total"]
             print(f"{now['heald_series']:.0f} series, {RULES} rules: {ticks:.0f} ticks in {took:.0f} s")
             for role, (cpu, resident) in after.items():
