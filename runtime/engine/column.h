@@ -117,6 +117,7 @@ struct store_source {
     struct instant answered;
     bool has_answered;
     uint64_t epoch;
+    size_t there, fresh; /* series that have a sample and no end; of these in the answer at hand */
     uint32_t *series;
     size_t count, capacity;
 };

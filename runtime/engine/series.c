@@ -322,17 +322,20 @@ static void series_push(struct store *store, uint32_t id, int64_t time_ms, doubl
     store->time_ms[id] = is_stale(value) ? MS_NEVER : time_ms;
 }
 
-enum append store_append(struct store *store, uint32_t id, struct instant now, struct instant time,
-                         double value)
+/* Before the series changes take it out of its source's counts, afterwards put it back. */
+static void count_series(struct store *store, uint32_t id, bool back)
 {
-    CHECK(store_series_live(store, id));
-    struct series *series = &store->series[id];
-    int64_t time_ms = instant_to_ms(time);
-    if (time.ns > now.ns && time.ns - now.ns > store->limits.future_max.ns) {
-        store->stats.future++;
-        return APPEND_FUTURE;
-    }
-    series->epoch = store->sources[series->source].epoch;
+    const struct series *series = &store->series[id];
+    struct store_source *owner = &store->sources[series->source];
+    const size_t there = store->time_ms[id] != MS_NEVER;
+    const size_t fresh = there && series->epoch == owner->epoch;
+    owner->there += back ? there : -there;
+    owner->fresh += back ? fresh : -fresh;
+}
+
+static enum append append(struct store *store, uint32_t id, int64_t time_ms, double value)
+{
+    const struct series *series = &store->series[id];
     if (time_ms == series->last_ms) {
         store->stats.duplicate++;
         return APPEND_DUPLICATE;
@@ -344,6 +347,22 @@ enum append store_append(struct store *store, uint32_t id, struct instant now, s
     series_push(store, id, time_ms, value);
     store->stats.appended++;
     return APPEND_OK;
+}
+
+enum append store_append(struct store *store, uint32_t id, struct instant now, struct instant time,
+                         double value)
+{
+    CHECK(store_series_live(store, id));
+    if (time.ns > now.ns && time.ns - now.ns > store->limits.future_max.ns) {
+        store->stats.future++;
+        return APPEND_FUTURE;
+    }
+    struct series *series = &store->series[id];
+    count_series(store, id, false);
+    series->epoch = store->sources[series->source].epoch;
+    const enum append result = append(store, id, instant_to_ms(time), value);
+    count_series(store, id, true);
+    return result;
 }
 
 /* Series lie all over the memory: what a later point needs is fetched while earlier ones are
@@ -397,20 +416,23 @@ void store_stale(struct store *store, uint32_t id, struct instant time)
     if (series->ring.count == 0 || store->time_ms[id] == MS_NEVER) {
         return; /* it has nothing to end */
     }
+    count_series(store, id, false);
     series_push(store, id, time_ms > series->last_ms ? time_ms : series->last_ms, marker);
+    count_series(store, id, true);
 }
 
 void store_answered(struct store *store, uint32_t source, struct instant time)
 {
     CHECK(source < store->source_count);
     struct store_source *owner = &store->sources[source];
-    for (size_t i = 0; i < owner->count; i++) {
+    for (size_t i = 0; i < owner->count && owner->fresh < owner->there; i++) {
         uint32_t id = owner->series[i];
         if (store->series[id].epoch != owner->epoch && store->time_ms[id] != MS_NEVER) {
             store_stale(store, id, time);
         }
     }
     owner->epoch++;
+    owner->fresh = 0;
     owner->answered = time;
     owner->has_answered = true;
 }
@@ -430,6 +452,7 @@ void store_failed(struct store *store, uint32_t source, struct instant time)
     (void)time;
     CHECK(source < store->source_count);
     store->sources[source].epoch++; /* samples of the broken answer do not count for the next */
+    store->sources[source].fresh = 0;
 }
 
 bool store_source_observed(const struct store *store, uint32_t source, struct instant now)
@@ -472,6 +495,7 @@ static void series_died(struct store *store, uint32_t id)
     struct series *series = &store->series[id];
     struct store_metric *metric = &store->metrics[series->metric];
     struct store_source *owner = &store->sources[series->source];
+    count_series(store, id, false);
     list_remove(metric->series, &metric->count, series->metric_at);
     list_remove(owner->series, &owner->count, series->source_at);
     if (series->metric_at < metric->count) {
