@@ -12,9 +12,8 @@ static struct emit_lane join(struct emit *emit, const struct emit_lane *x,
                                   .unknown = LLVMBuildOr(b, x->unknown, y->unknown, "")};
     }
     if (!y->present) {
-        LLVMValueRef here = LLVMBuildAnd(b, y->unknown, x->present, "");
         return (struct emit_lane){.present = x->present,
-                                  .unknown = LLVMBuildOr(b, x->unknown, here, "")};
+                                  .unknown = LLVMBuildOr(b, x->unknown, y->unknown, "")};
     }
     return (struct emit_lane){.present = LLVMBuildAnd(b, x->present, y->present, ""),
                               .unknown = LLVMBuildOr(b, x->unknown, y->unknown, "")};

@@ -26,14 +26,21 @@ static double rounded(double x, double to)
     return floor(x * inverse + 0.5) / inverse;
 }
 
-static double lower_of(double a, double b)
-{
-    return isnan(a) || isnan(b) ? NAN : a < b ? a : b;
-}
-
+/* An infinity decides even against NaN, and 0 is above -0: so are Go's Min and Max. */
 static double higher_of(double a, double b)
 {
-    return isnan(a) || isnan(b) ? NAN : a > b ? a : b;
+    if (a == INFINITY || b == INFINITY) {
+        return INFINITY;
+    }
+    if (isnan(a) || isnan(b)) {
+        return NAN;
+    }
+    return a > b || (a == b && signbit(b)) ? a : b;
+}
+
+static double lower_of(double a, double b)
+{
+    return -higher_of(-a, -b);
 }
 
 /* ---- dates ---- */

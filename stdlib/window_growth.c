@@ -100,7 +100,7 @@ LANE_INLINE void stretch_to_zero(struct stretch *s, mask some, real first, real 
     }
     real to_zero = s->sampled * (first / growth);
     start = real_pick(s->half_start, s->sampled / s->intervals / real_of(2), s->start);
-    mask nearer = up & real_less(to_zero, start);
+    mask nearer = up & ~far & real_less(to_zero, start); /* whatever the neighbours are */
     s->start = real_pick(nearer, to_zero, s->start);
     s->half_start = s->half_start & ~nearer;
 }

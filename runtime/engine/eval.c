@@ -8,6 +8,7 @@ struct eval *eval_new(struct store *store)
     struct eval *eval = heap_alloc(sizeof *eval);
     eval->store = store;
     eval->root = eval;
+    eval->come_ms = INT64_MAX;
     eval->now.ns = INT64_MIN / 2; /* before all times, also those before 1970 */
     return eval;
 }
@@ -142,21 +143,46 @@ static void windows_adopt(struct eval *eval)
     }
 }
 
-void eval_adopt(struct eval *now, struct eval *before)
+static void node_adopt(struct eval_node *node, struct eval_node *from, bool all)
+{
+    if (node->kind == NODE_AT) {
+        at_adopt(node, from);
+    }
+    if (all) {
+        node_take_all(node, from);
+    } else if (node->kind == NODE_COUNT_VALUES) {
+        count_values_adopt(node, from);
+    } else if (node_has_state(node)) {
+        node_take(node, from);
+    }
+}
+
+static void adopt(struct eval *now, struct eval *before, bool all)
 {
     CHECK(now->store == before->store);
     now->now = before->now.ns > now->now.ns ? before->now : now->now;
     for (size_t i = 0; i < now->node_count; i++) {
         struct eval_node *node = now->nodes[i];
+        const bool wanted =
+            all || node->kind == NODE_AT || node->kind == NODE_COUNT_VALUES || node_has_state(node);
         size_t cursor = SIZE_MAX;
-        const uint32_t at =
-            node_has_state(node) ? table_next(&before->by_hash, node->hash, &cursor) : SLOT_NONE;
+        const uint32_t at = wanted ? table_next(&before->by_hash, node->hash, &cursor) : SLOT_NONE;
         if (at != SLOT_NONE) {
-            node_take(node, before->nodes[at]);
+            node_adopt(node, before->nodes[at], all);
         }
     }
     subs_adopt(now, before);
     windows_adopt(now);
+}
+
+void eval_adopt_all(struct eval *now, struct eval *before)
+{
+    adopt(now, before, true);
+}
+
+void eval_adopt(struct eval *now, struct eval *before)
+{
+    adopt(now, before, false);
     records_adopt(now, before);
     for (size_t i = 0; i < now->entities_count; i++) {
         for (size_t j = 0; j < before->entities_count; j++) {

@@ -65,7 +65,7 @@ static uint64_t node_hash(enum node_kind kind, const struct node_parameters *p,
     h = hash_number(hash_number(h, (uint64_t)p->offset.ns), (uint64_t)p->every.ns);
     h = hash_number(h, (uint64_t)p->minus | (uint64_t)p->return_bool << 1 | (uint64_t)p->on << 2 |
                            (uint64_t)p->without << 3 | (uint64_t)p->strict << 4 |
-                           (uint64_t)p->group << 5);
+                           (uint64_t)p->group << 5 | (uint64_t)p->together << 8);
     for (size_t i = 0; i < p->name_count; i++) {
         h = hash_text(h, p->names[i]);
     }
@@ -233,6 +233,13 @@ struct eval_node *add_unique(struct adding *a, struct eval_node *inner)
     return inner && node_may_repeat(inner) ? add_rename(a, inner, false) : inner;
 }
 
+/* The same with names: as a grid samples it. */
+struct eval_node *add_together(struct adding *a, struct eval_node *inner)
+{
+    struct node_parameters p = {.together = true};
+    return inner && node_may_repeat(inner) ? node_get(a, NODE_RENAME, &p, inner, NULL) : inner;
+}
+
 /* The column of a signal: its expression, or the metric that stands in for it. */
 static struct eval_node *add_signal(struct adding *a, const struct signal *signal)
 {
@@ -245,11 +252,13 @@ static struct eval_node *add_signal(struct adding *a, const struct signal *signa
             return add_rename(a, node_get(a, NODE_SELECT, &p, NULL, NULL), false);
         }
     }
-    return add_rename(a, expr_node(a, signal->expr), false);
+    struct adding own = *a;
+    own.at_this_time = false; /* what the signal says of time is its own */
+    return add_rename(a, expr_node(&own, signal->expr), false);
 }
 
 /* The series below stay known while what was made of them is wanted, however long they are gone. */
-void remember_below(struct eval *eval, const struct eval_node *node, struct duration wanted)
+void remember_below(struct eval *eval, struct eval_node *node, struct duration wanted)
 {
     if (node->kind == NODE_SELECT) {
         wanted.ns += eval->store->limits.lookback.ns;
@@ -259,7 +268,9 @@ void remember_below(struct eval *eval, const struct eval_node *node, struct dura
     if (node->sub) {
         remember_below(eval, node->foreign, wanted);
     }
-    if (node->kind != NODE_SAMPLED) {
+    if (node->kind == NODE_COUNT_VALUES) {
+        node->p.range.ns = wanted.ns > node->p.range.ns ? wanted.ns : node->p.range.ns;
+    } else if (node->kind != NODE_SAMPLED) {
         wanted.ns += node->p.range.ns + (node->p.offset.ns > 0 ? node->p.offset.ns : 0);
     }
     for (size_t i = 0; i < node->in_count; i++) {
@@ -301,6 +312,10 @@ struct eval_node *add_source(struct adding *a, const struct expr *expr, struct d
     if (select) {
         store_window(a->eval->store, select->p.metric, with_reach(a, wanted));
     }
+    if (select && a->eval->gap_ms > 0) { /* what comes between two ticks */
+        const int64_t gap_ns = (a->eval->gap_ms + STORE_LIVE_MS) * NS_PER_MS;
+        store_keep(a->eval->store, select->p.metric, (struct duration){gap_ns});
+    }
     return add_sampled(a, select, true, wanted);
 }
 
@@ -326,7 +341,8 @@ static struct eval_node *add_selector(struct adding *a, const struct expr *expr)
     if (has_at(a, expr) && !a->at_this_time) {
         struct adding at;
         struct eval_sub *sub;
-        return at_begin(a, expr, &at, &sub) ? at_end(a, sub, add_selector(&at, expr), NULL) : NULL;
+        return at_begin(a, expr, false, &at, &sub) ? at_end(a, sub, add_selector(&at, expr), NULL)
+                                                   : NULL;
     }
     if (!expr->has_offset || expr->offset.ns == 0) {
         return expr->selector.signal ? add_signal(a, expr->selector.signal) : add_select(a, expr);

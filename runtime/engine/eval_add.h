@@ -31,10 +31,11 @@ struct eval_node *number_node(struct adding *a, double value);
 struct eval_node *add_select(struct adding *a, const struct expr *expr);
 /* What is remembered is remembered of a label set, whichever way led to it. */
 struct eval_node *add_unique(struct adding *a, struct eval_node *inner);
+struct eval_node *add_together(struct adding *a, struct eval_node *inner); /* ... and of its name */
 /* What a window reads, kept for at least so long. */
 struct eval_node *add_source(struct adding *a, const struct expr *expr, struct duration wanted);
 /* The series below stay known while what was made of them is wanted, however long they are gone. */
-void remember_below(struct eval *eval, const struct eval_node *node, struct duration wanted);
+void remember_below(struct eval *eval, struct eval_node *node, struct duration wanted);
 /* `wanted`, and as long as what reads this evaluator looks back. */
 struct duration with_reach(const struct adding *a, struct duration wanted);
 
@@ -55,8 +56,9 @@ struct eval_node *add_bare_range(struct adding *a, const struct expr *range);
 struct eval_node *add_forecast(struct adding *a, const struct expr *call);
 /* Whether the modifier @ of an expression means another time than the tick's. */
 bool has_at(const struct adding *a, const struct expr *expr);
-/* An adding whose nodes are evaluated at the time of the modifier; false with the error set. */
-bool at_begin(struct adding *a, const struct expr *expr, struct adding *ret,
+/* An adding whose nodes are evaluated at the time of the modifier; false with the error set. again:
+ * at every tick. */
+bool at_begin(struct adding *a, const struct expr *expr, bool again, struct adding *ret,
               struct eval_sub **ret_sub);
 struct eval_node *at_end(struct adding *a, struct eval_sub *sub, struct eval_node *foreign,
                          struct eval_node *argument);

@@ -91,14 +91,14 @@ static struct eval_node *add_histogram(struct adding *a, const struct expr *call
 static struct eval_node *add_timestamp(struct adding *a, const struct expr *call)
 {
     const struct expr *x = strip_parens(argument_at(call, 0));
-    struct node_parameters p = {0};
+    struct node_parameters p = {.raw = x && x->kind == EXPR_SELECTOR};
     struct adding at = *a;
     struct eval_sub *sub = NULL;
     if (!x) {
         return wrong(a, "timestamp() needs a vector", "");
     }
     const bool timed = x->kind == EXPR_SELECTOR && has_at(a, x);
-    if (timed && !at_begin(a, x, &at, &sub)) {
+    if (timed && !at_begin(a, x, false, &at, &sub)) {
         return NULL;
     }
     struct eval_node *inner = expr_node(&at, x);

@@ -60,10 +60,10 @@ static int64_t at_time(const struct adding *a, const struct expr *expr)
     return (int64_t)llround(expr->at * 1e3);
 }
 
-bool at_begin(struct adding *a, const struct expr *expr, struct adding *ret,
+bool at_begin(struct adding *a, const struct expr *expr, bool again, struct adding *ret,
               struct eval_sub **ret_sub)
 {
-    *ret_sub = sub_get(a->eval, 0, at_time(a, expr));
+    *ret_sub = sub_get(a->eval, (struct sub_kind){.at_ms = at_time(a, expr), .again = again});
     if (!*ret_sub) {
         error_set(a->error, STATUS_LIMIT, "too many different times behind @");
         return false;
@@ -71,6 +71,7 @@ bool at_begin(struct adding *a, const struct expr *expr, struct adding *ret,
     *ret = *a;
     ret->eval = sub_eval(*ret_sub);
     ret->eval->reach_ms = REACH_EVER_MS;
+    ret->eval->gap_ms = a->eval->gap_ms;
     ret->at_this_time = true;
     return true;
 }
@@ -116,12 +117,14 @@ static struct eval_node *add_grid(struct adding *a, const struct expr *range, in
     struct node_parameters p = {.sub_ms = written_ms > 0 ? written_ms : SUBQUERY_STEP_MS,
                                 .writes = a->eval->root->write_steps};
     p.every = (struct duration){p.sub_ms * NS_PER_MS};
+    p.offset = (struct duration){-after_ms * NS_PER_MS};
     p.range = (struct duration){(before_ms + after_ms + p.sub_ms) * NS_PER_MS};
     if (before_ms / p.sub_ms > SAMPLES_ROWS_MAX) {
         error_set(a->error, STATUS_LIMIT, "a subquery of more than %d steps", SAMPLES_ROWS_MAX);
         return NULL;
     }
-    struct eval_sub *sub = sub_get(a->eval, p.sub_ms, 0);
+    struct eval_sub *sub =
+        sub_get(a->eval, (struct sub_kind){.step_ms = p.sub_ms, .after_ms = after_ms});
     if (!sub) {
         error_set(a->error, STATUS_LIMIT, "too many different steps of subqueries");
         return NULL;
@@ -129,9 +132,10 @@ static struct eval_node *add_grid(struct adding *a, const struct expr *range, in
     struct adding below = *a;
     below.eval = sub_eval(sub);
     below.at_this_time = false;
+    below.eval->gap_ms = p.sub_ms > a->eval->gap_ms ? p.sub_ms : a->eval->gap_ms;
     const int64_t reach_ms = a->eval->reach_ms + before_ms + p.sub_ms;
     below.eval->reach_ms = reach_ms > below.eval->reach_ms ? reach_ms : below.eval->reach_ms;
-    struct eval_node *foreign = expr_node(&below, range->range.inner);
+    struct eval_node *foreign = add_together(&below, expr_node(&below, range->range.inner));
     const int64_t range_ns = p.range.ns;
     struct eval_node *node =
         foreign
@@ -141,7 +145,7 @@ static struct eval_node *add_grid(struct adding *a, const struct expr *range, in
         node->sub = sub;
         run_early(a, node);
         node->p.range.ns = node->p.range.ns > range_ns ? node->p.range.ns : range_ns;
-        sub_read(sub, node, before_ms, after_ms);
+        sub_read(sub, node, before_ms);
         remember_below(a->eval, foreign, (struct duration){range_ns});
     }
     return node;
@@ -168,25 +172,34 @@ static struct eval_node *add_range(struct adding *a, const struct expr *range,
 }
 
 /* predict_linear() looks ahead from the tick, wherever its samples are. */
-static struct eval_node *ahead_of_now(struct adding *a, struct eval_node *argument, int64_t at_ms)
+static struct eval_node *ahead_of_now(struct adding *a, struct eval_node *argument,
+                                      const struct expr *timed, struct duration offset)
 {
     struct node_parameters p = {0}, minus = {.op = OPERATOR_SUB}, plus = {.op = OPERATOR_ADD};
-    struct eval_node *now = node_get(a, NODE_TIME, &p, NULL, NULL);
-    struct eval_node *then = number_node(a, (double)at_ms / 1e3);
-    struct eval_node *since = now && then ? node_get(a, NODE_BINARY, &minus, now, then) : NULL;
+    const double offset_s = duration_to_seconds(offset);
+    struct eval_node *since;
+    if (timed) {
+        struct eval_node *now = node_get(a, NODE_TIME, &p, NULL, NULL);
+        struct eval_node *then = number_node(a, (double)at_time(a, timed) / 1e3 - offset_s);
+        since = now && then ? node_get(a, NODE_BINARY, &minus, now, then) : NULL;
+    } else if (offset.ns != 0) {
+        since = number_node(a, offset_s);
+    } else {
+        return argument;
+    }
     return since ? node_get(a, NODE_BINARY, &plus, argument, since) : NULL;
 }
 
 static struct eval_node *add_argument(struct adding *a, const struct expr *call, size_t place,
-                                      const struct expr *timed, enum kernel_window_kind window)
+                                      const struct expr *timed, const struct node_parameters *p)
 {
     const struct expr *other = argument_at(call, place);
     if (!other) {
         return wrong(a, call->call.name.text, "() needs two arguments");
     }
     struct eval_node *argument = expr_node(a, other);
-    const bool ahead = argument && timed && window == WINDOW_PREDICT_LINEAR;
-    return ahead ? ahead_of_now(a, argument, at_time(a, timed)) : argument;
+    const bool ahead = argument && p->window == WINDOW_PREDICT_LINEAR;
+    return ahead ? ahead_of_now(a, argument, timed, p->offset) : argument;
 }
 
 /* call: for the argument of functions that have one, else unused. */
@@ -199,14 +212,14 @@ static struct eval_node *window_over(struct adding *a, const struct expr *range,
     const struct expr *timed = has_at(a, range) ? range : inner_at ? inner : NULL;
     struct adding at = *a;
     struct eval_sub *sub = NULL;
-    if (timed && !at_begin(a, timed, &at, &sub)) {
+    if (timed && !at_begin(a, timed, has_argument, &at, &sub)) {
         return NULL;
     }
     struct node_parameters p = {.window = window, .range = range->range.range};
     p.range.ns += a->eval->store->limits.closed_windows ? NS_PER_MS : 0; /* times are whole ms */
     struct eval_node *source = add_range(&at, range, inner, &p.offset);
     struct eval_node *argument =
-        source && has_argument ? add_argument(a, call, !range_place(call), timed, window) : NULL;
+        source && has_argument ? add_argument(a, call, !range_place(call), timed, &p) : NULL;
     if (!source || (has_argument && !argument)) {
         return NULL;
     }

@@ -37,7 +37,8 @@ enum node_kind {
     NODE_AGGREGATE,    /* of in[0]; in[1] the parameter of quantile */
     NODE_PICK,         /* topk, bottomk: the best in[1] of in[0] in each group */
     NODE_COUNT_VALUES, /* its slots change with the values of in[0] */
-    NODE_RENAME,       /* without the metric name; minus: negated, and the name goes at the end */
+    NODE_RENAME,       /* without the metric name; minus: negated, and the name goes at the end;
+                          together: with the name, slots of the same labels as one */
     NODE_END,          /* in[0] without the names that go at the end of an expression */
     NODE_ABSENT,
     NODE_MATH,      /* a function of one value at a time; in[1], in[2] its scalars */
@@ -75,7 +76,8 @@ struct node_parameters {
     struct regex *regex; /* LABELS */
     int64_t sub_ms;      /* SAMPLED: step of a subquery's grid, 0: none; AT: the time */
     struct duration range, offset, every;
-    bool raw;                                     /* SAMPLED; ABSENT: of a selector */
+    bool raw;                                     /* SAMPLED; ABSENT, TIMESTAMP: of a selector */
+    bool together;                                /* RENAME: names stay, equal slots become one */
     bool minus, return_bool, on, without, strict; /* strict: chance > bound */
     int group;                                    /* GROUP_* of struct matching */
     const char *names[EVAL_NAMES_MAX], *include[EVAL_NAMES_MAX];
@@ -143,6 +145,7 @@ struct eval_node {
     bool patched;            /* generation - 1 led to generation by `changed` alone */
     uint64_t shape;          /* counts changes of the count and of index vectors */
     struct table slot_table; /* SELECT: slots by series; AGGREGATE: groups by key */
+    struct table dead_table; /* SELECT: by labels, slots whose label set has no series */
     uint32_t *free_slots;    /* that may be given to other label sets */
     size_t free_count, free_capacity;
     uint32_t *group_size; /* AGGREGATE: slots of the child in each group */
@@ -172,6 +175,7 @@ struct eval_node {
     double *order;             /* scratch for the members of the largest group, twice */
     struct instant sampled;    /* SAMPLED */
     bool has_sampled;
+    bool kept;    /* AT: the evaluator before had it */
     bool outside; /* eval_add() has given it away: its column is read by others than nodes */
     enum node_run run;
     struct node_code *code;
@@ -216,6 +220,8 @@ struct eval {
     struct eval *root; /* itself, or the evaluator it is a subquery's of */
     struct eval_sub **subs;
     size_t sub_count, sub_capacity;
+    int64_t come_ms;  /* behind an `@`: how late it is really; else INT64_MAX */
+    int64_t gap_ms;   /* between its ticks: the step of a grid; 0: it ticks as samples come */
     int64_t reach_ms; /* of what reads this evaluator: kept besides by the store */
     size_t early;     /* nodes before this one run before the slots of the others */
     bool has_bounds;  /* of @ start() and @ end(); else both are the tick */
@@ -256,6 +262,8 @@ void node_release(struct eval_node *node);
 bool node_has_state(const struct eval_node *node);
 /* Takes slots and state of another node as if they had always been this one's. */
 void node_take(struct eval_node *node, struct eval_node *from);
+/* The same of all that a node has, with the values of its last tick; its inputs' too. */
+void node_take_all(struct eval_node *node, struct eval_node *from);
 void state_carry(struct eval_node *node, const struct label_set **labels, const char **names,
                  size_t count, struct node_state *old);
 void lanes_carry(struct eval_node *node, const struct label_set **labels, const char **names,
@@ -291,6 +299,8 @@ void run_histogram(struct eval_node *node);
 void count_values_slots(struct eval_node *node);
 void run_count_values(struct eval_node *node);
 void count_values_release(struct eval_node *node);
+/* Takes over what was counted before the first tick. */
+void count_values_adopt(struct eval_node *node, struct eval_node *from);
 /* eval_labels.c */
 void labels_slots(struct eval_node *node);
 /* eval_value.c */
@@ -299,15 +309,25 @@ void run_scalar(struct eval_node *node);
 void run_vector(struct eval_node *node);
 void run_timestamp(struct eval_node *node);
 /* eval_sub.c */
-/* The evaluator of a subquery's grid (step_ms above 0), or of one time. */
-struct eval_sub *sub_get(struct eval *eval, int64_t step_ms, int64_t at_ms);
+/* The evaluator of a subquery's grid (step_ms above 0), whose points are wanted so long before they
+ * come; or of one time. */
+struct sub_kind {
+    int64_t step_ms, after_ms, at_ms;
+    bool again;      /* of one time: at every tick, since something of now goes into it */
+    uint32_t writes; /* sub_get()'s own: steps of the root that stand before what reads it */
+};
+struct eval_sub *sub_get(struct eval *eval, struct sub_kind kind);
 struct eval *sub_eval(struct eval_sub *sub);
 int64_t sub_time(const struct eval_sub *sub); /* that it is of, in milliseconds; 0 of a grid */
-/* node reads sub; samples of a grid are wanted so long before and after the tick's time. */
-void sub_read(struct eval_sub *sub, struct eval_node *node, int64_t before_ms, int64_t after_ms);
+/* node reads sub; samples of a grid are wanted so long before the tick's time. */
+void sub_read(struct eval_sub *sub, struct eval_node *node, int64_t before_ms);
 void subs_begin(struct eval *eval);                     /* of a tick */
 void sub_tick(struct eval *eval, struct eval_sub *sub); /* at the turn of its first reader */
 void run_at(struct eval_node *node);
+void at_adopt(struct eval_node *node, const struct eval_node *before);
+/* eval.c */
+/* eval_adopt() of an evaluator that does not tick every time: its columns go over as they are. */
+void eval_adopt_all(struct eval *now, struct eval *before);
 void subs_adopt(struct eval *now, struct eval *before);
 void subs_free(struct eval *eval);
 /* eval_code.c */

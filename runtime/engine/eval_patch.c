@@ -39,18 +39,91 @@ static uint32_t slot_of(const struct eval_node *node, uint32_t id)
 void select_index(struct eval_node *node)
 {
     table_clear(&node->slot_table);
+    table_clear(&node->dead_table);
     node->free_count = 0;
     for (uint32_t i = 0; i < node->count; i++) {
         table_add(&node->slot_table, id_hash(node->left[i]), i);
     }
 }
 
+/* A slot whose label set has no series any more. When that is born again it has its slot again: no
+ * two slots have the same labels, and what is remembered of them is found by labels. */
+static uint32_t dead_slot(const struct eval_node *node, const struct label_set *labels)
+{
+    size_t cursor = SIZE_MAX;
+    uint32_t slot;
+    while ((slot = table_next(&node->dead_table, key_hash(labels, NULL), &cursor)) != SLOT_NONE) {
+        if (node->labels[slot] == labels) {
+            return slot;
+        }
+    }
+    return SLOT_NONE;
+}
+
+static void bury(struct eval_node *node, uint32_t slot)
+{
+    if (dead_slot(node, node->labels[slot]) == SLOT_NONE) {
+        table_add(&node->dead_table, key_hash(node->labels[slot], NULL), slot);
+    }
+}
+
+static void unbury(struct eval_node *node, uint32_t slot)
+{
+    if (dead_slot(node, node->labels[slot]) == slot) {
+        table_remove(&node->dead_table, key_hash(node->labels[slot], NULL), slot);
+    }
+}
+
+static void leave(struct eval_node *node, uint32_t slot)
+{
+    if (node->left[slot] != SERIES_NOBODY) {
+        table_remove(&node->slot_table, id_hash(node->left[slot]), slot);
+        node->left[slot] = SERIES_NOBODY;
+    }
+}
+
 static void detach(struct eval_node *node, uint32_t slot)
 {
-    table_remove(&node->slot_table, id_hash(node->left[slot]), slot);
-    node->left[slot] = SERIES_NOBODY;
+    leave(node, slot);
+    bury(node, slot);
     node->contiguous = false;
-    free_slot(node, slot);
+    if (node->free_count < node->count) {
+        free_slot(node, slot);
+        return;
+    }
+    node->free_count = 0; /* most of them were taken again */
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (node->left[i] == SERIES_NOBODY) {
+            free_slot(node, i);
+        }
+    }
+}
+
+/* The slot is the series' from now on. */
+static void give(struct eval_node *node, uint32_t slot, uint32_t id)
+{
+    const struct series *series = &node->eval->store->series[id];
+    unbury(node, slot);
+    node_set(node, slot, series->labels, series->name, false);
+    if (node->left[slot] != id) {
+        leave(node, slot);
+        node->left[slot] = id;
+        table_add(&node->slot_table, id_hash(id), slot);
+    }
+    node->contiguous &= id == node->left[0] + slot;
+    note(node, slot);
+}
+
+/* One that nobody has; some were taken again since they were freed. */
+static uint32_t take_free(struct eval_node *node)
+{
+    while (node->free_count > 0) {
+        const uint32_t slot = node->free_slots[--node->free_count];
+        if (node->left[slot] == SERIES_NOBODY) {
+            return slot;
+        }
+    }
+    return SLOT_NONE;
 }
 
 /* A slot of the selector for a series that it had no slot for. */
@@ -58,25 +131,26 @@ static bool attach(struct eval_node *node, uint32_t id)
 {
     const struct series *series = &node->eval->store->series[id];
     const bool next = node->contiguous && (node->count == 0 || id == node->left[0] + node->count);
-    uint32_t slot = (uint32_t)node->count;
-    if (node->free_count > 0 && !next) {
-        slot = node->free_slots[--node->free_count];
-        node_set(node, slot, series->labels, series->name, false);
-    } else if (!node_add(node, series->labels, series->name, false)) {
+    const uint32_t slot = next ? SLOT_NONE : take_free(node);
+    if (slot != SLOT_NONE) {
+        give(node, slot, id);
+        return true;
+    }
+    if (!node_add(node, series->labels, series->name, false)) {
         return false;
     }
-    node->left[slot] = id;
-    node->contiguous &= id == node->left[0] + slot;
-    table_add(&node->slot_table, id_hash(id), slot);
-    note(node, slot);
+    const uint32_t last = (uint32_t)node->count - 1;
+    node->left[last] = id;
+    node->contiguous &= id == node->left[0] + last;
+    table_add(&node->slot_table, id_hash(id), last);
+    note(node, last);
     return true;
 }
 
 /* The series that is at the place now, whatever was there. */
 static bool select_take(struct eval_node *node, uint32_t id)
 {
-    const struct store *store = node->eval->store;
-    const struct series *series = &store->series[id];
+    const struct series *series = &node->eval->store->series[id];
     const uint32_t slot = slot_of(node, id);
     if (!series->labels || series->metric != node->p.metric_id) {
         return true; /* dead: its time says so */
@@ -87,12 +161,27 @@ static bool select_take(struct eval_node *node, uint32_t id)
         }
         return true;
     }
+    const uint32_t again = dead_slot(node, series->labels);
+    if (again != SLOT_NONE && again != slot) {
+        if (slot != SLOT_NONE) {
+            detach(node, slot);
+        }
+        give(node, again, id);
+        return true;
+    }
     if (slot == SLOT_NONE) {
         return attach(node, id);
     }
-    node_set(node, slot, series->labels, series->name, false);
-    note(node, slot);
+    give(node, slot, id);
     return true;
+}
+
+static void select_lose(struct eval_node *node, uint32_t id)
+{
+    const uint32_t slot = slot_of(node, id);
+    if (slot != SLOT_NONE && node->eval->store->series[id].labels != node->labels[slot]) {
+        bury(node, slot);
+    }
 }
 
 static int compare_slots(const void *a, const void *b)
@@ -127,7 +216,10 @@ static bool patch_select(struct eval_node *node)
         return false;
     }
     for (size_t i = (size_t)(node->seen[0] - metric->log_start); i < metric->log_count; i++) {
-        if (metric->log[i].born && !select_take(node, metric->log[i].id)) {
+        const struct store_event *event = &metric->log[i];
+        if (!event->born) {
+            select_lose(node, event->id);
+        } else if (!select_take(node, event->id)) {
             return false;
         }
     }
@@ -141,7 +233,7 @@ static bool keeps_names(const struct eval_node *node)
 {
     switch ((int)node->kind) {
     case NODE_SAMPLED: return node->p.raw || node->sub;
-    case NODE_RENAME: return node->p.minus;
+    case NODE_RENAME: return node->p.minus || node->p.together;
     case NODE_FORECAST:
     case NODE_EWMA:
     case NODE_MOMENTS:
@@ -157,8 +249,8 @@ static bool drops_names(const struct eval_node *node)
     switch ((int)node->kind) {
     case NODE_WINDOW: return node->p.window != WINDOW_LAST_OVER_TIME;
     case NODE_MATH:
-    case NODE_TIMESTAMP:
-    case NODE_RENAME: return true;
+    case NODE_TIMESTAMP: return true;
+    case NODE_RENAME: return !node->p.together;
     case NODE_BINARY:
         return operator_infos[node->p.op].kind != OPERATOR_COMPARE || node->p.return_bool;
     default: return false;

@@ -74,21 +74,32 @@ void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t
     }
 }
 
-/* Slots whose newest sample is later than now: what they had at now is in their rings. */
+/* Whether the end of a series, too, may be later than now. */
+static bool runs_behind(const struct eval *eval)
+{
+    return eval->reach_ms > 0 || !eval->store->limits.live;
+}
+
+/* Slots whose newest sample, or whose end, is later than now: what they had at now is in their
+ * rings. */
 static void select_future(struct eval_node *node, const int64_t *newest)
 {
     const struct store *store = node->eval->store;
-    if (node->values != node->own) {
-        memcpy(node->own, node->values, node->count * sizeof *node->own);
-        node->values = node->own;
-    }
+    const int64_t now_ms = node->eval->now_ms;
     for (size_t i = 0; i < node->count; i++) {
+        const struct series *series = &store->series[node->left[i]];
+        double value;
         int64_t time_ms;
-        if (newest[i] > node->eval->now_ms &&
-            ring_instant(&store->series[node->left[i]].ring, node->eval->now_ms, store->lookback_ms,
-                         &node->own[i], &time_ms)) {
-            bit_set(node->present, i);
+        if ((newest[i] <= now_ms && newest[i] != MS_NEVER) || series->last_ms <= now_ms ||
+            !ring_instant(&series->ring, now_ms, store->lookback_ms, &value, &time_ms)) {
+            continue;
         }
+        if (node->values != node->own) {
+            memcpy(node->own, node->values, node->count * sizeof *node->own);
+            node->values = node->own;
+        }
+        node->own[i] = value;
+        bit_set(node->present, i);
     }
 }
 
@@ -112,9 +123,14 @@ static void run_select(struct eval_node *node)
         node->values = node->own;
         newest = gathered;
     }
-    if (kernel_present(newest, node->count, eval->now_ms - store->lookback_ms, eval->now_ms,
-                       node->present)) {
+    const bool future = kernel_present(newest, node->count, eval->now_ms - store->lookback_ms,
+                                       eval->now_ms, node->present);
+    if (future || runs_behind(eval)) {
         select_future(node, newest);
+    }
+    if (eval->root != eval && node->values != node->own) { /* it is not evaluated at each tick */
+        memcpy(node->own, node->values, node->count * sizeof *node->own);
+        node->values = node->own;
     }
 }
 
@@ -151,8 +167,8 @@ static void join_bits(struct eval_node *node, int side, bool first)
             bits_fill(node->present, node->count, true);
             bits_fill(node->unknown, node->count, bit_get(child->unknown, 0));
         }
-        for (size_t w = 0; !first && w < words; w++) {
-            node->unknown[w] |= bit_get(child->unknown, 0) ? node->present[w] : 0;
+        if (!first && bit_get(child->unknown, 0)) {
+            bits_fill(node->unknown, node->count, true);
         }
         return;
     }

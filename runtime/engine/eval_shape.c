@@ -37,7 +37,7 @@ bool node_may_repeat(const struct eval_node *node)
     case NODE_SCALAR:
     case NODE_VECTOR:
     case NODE_STEP: return false;
-    case NODE_RENAME: return node->p.minus && node_may_repeat(node->in[0]);
+    case NODE_RENAME: return (node->p.minus || node->p.together) && node_may_repeat(node->in[0]);
     case NODE_SELECT: return node->p.metric == NULL;
     case NODE_AGGREGATE:
     case NODE_HISTOGRAM: return node->in[0] && has_names(node);
@@ -84,7 +84,7 @@ static bool may_name(const struct eval_node *node)
     case NODE_ZSCORE:
     case NODE_ZSCORE_COMPARE:
     case NODE_STEP: return false;
-    case NODE_RENAME: return node->p.minus && may_name(node->in[0]);
+    case NODE_RENAME: return (node->p.minus || node->p.together) && may_name(node->in[0]);
     case NODE_AGGREGATE:
     case NODE_COUNT_VALUES: return has_names(node) && may_name(node->in[0]);
     case NODE_BINARY: {

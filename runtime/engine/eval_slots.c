@@ -164,6 +164,7 @@ void node_release(struct eval_node *node)
     free(node->free_slots);
     free(node->group_size);
     table_release(&node->slot_table);
+    table_release(&node->dead_table);
     free(node->fits);
     free(node->chance);
     free(node->variance);
@@ -328,6 +329,9 @@ static void join_vectors(struct eval_node *node)
     const bool swapped = p->group == GROUP_RIGHT;
     const struct eval_node *many = node->in[swapped], *one = node->in[!swapped];
     struct chains chains = chains_build(node, one);
+    /* Of one to one the name is among the labels that are matched, or it goes. */
+    const bool named = labels_named(p->names, p->name_count, LABEL_NAME_KEY);
+    const bool keeps = p->group != GROUP_NONE || named == p->on;
     struct keys results = {0};
     uint32_t *by_many = NULL, *by_result = NULL;
     size_t many_capacity = 0, result_capacity = 0;
@@ -338,8 +342,7 @@ static void join_vectors(struct eval_node *node)
         for (uint32_t j = key == SLOT_NONE ? SLOT_NONE : chains.first[key]; j != SLOT_NONE;
              j = chains.next[j]) {
             const struct label_set *result = pair_labels(node, many->labels[i], one->labels[j]);
-            const char *name = compares(node) ? many->names[i] : NULL;
-            name = p->group == GROUP_NONE && p->on ? (name ? key_name : NULL) : name;
+            const char *name = compares(node) && keeps ? many->names[i] : NULL;
             size_t slot = node->count;
             if (!node_add(node, result, name, node->p.return_bool || many->drops[i])) {
                 break;
@@ -470,12 +473,12 @@ static void rename_slots(struct eval_node *node)
     struct keys keys = {0};
     node->left = heap_resize(node->left, (child->count + 1) * sizeof *node->left);
     for (size_t i = 0; i < child->count; i++) {
-        const bool keeps = node->kind == NODE_END && !child->drops[i];
-        const char *name = keeps ? child->names[i] : NULL;
+        const bool end = node->kind == NODE_END && !child->drops[i];
+        const char *name = end || node->p.together ? child->names[i] : NULL;
         size_t known = keys.count;
         node->left[i] = keys_add(&keys, child->labels[i], name);
         if (keys.count > known) {
-            node_add(node, child->labels[i], name, false);
+            node_add(node, child->labels[i], name, node->p.together && child->drops[i]);
         }
     }
     keys_release(&keys);

@@ -133,3 +133,30 @@ void node_take(struct eval_node *node, struct eval_node *from)
 #undef SWAP
     node->built = from->built = false;
 }
+
+/* What a node is, and whose. */
+static void be(struct eval_node *node, const struct eval_node *as)
+{
+    node->eval = as->eval;
+    node->index = as->index;
+    node->span = as->span;
+    node->p = as->p;
+    memcpy(node->in, as->in, sizeof node->in);
+    node->sub = as->sub;
+    node->foreign = as->foreign;
+    node->outside = as->outside;
+    node->kept = as->kept;
+    node->run = as->run;
+    node->code = as->code;
+    node->window = NULL; /* it is asked for again */
+}
+
+void node_take_all(struct eval_node *node, struct eval_node *from)
+{
+    CHECK(node->hash == from->hash && node->eval->store == from->eval->store);
+    struct eval_node taken = *from, left = *node;
+    be(&taken, node);
+    be(&left, from);
+    *node = taken;
+    *from = left;
+}

@@ -6,6 +6,7 @@
  * the first tick goes over all of the grid that is wanted; in a daemon the grid begins with the
  * program. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/engine/eval_node.h"
 
@@ -13,21 +14,27 @@ enum { SUBS_MAX = 1000 };
 
 struct eval_sub {
     struct eval *eval;
-    int64_t step_ms, at_ms;
-    uint32_t writes; /* steps of the root that stand before what reads it */
+    struct sub_kind is;
     bool ticked;     /* at this tick */
     int64_t done_ms; /* the grid up to here is evaluated; MS_NEVER: none of it */
-    int64_t before_ms, after_ms;
+    int64_t before_ms;
     bool late; /* the samples of its time were gone before it was first evaluated */
+    bool over; /* it was evaluated by the evaluator before this one, and its samples are gone */
     struct eval_node **readers;
     size_t count, capacity;
 };
 
-struct eval_sub *sub_get(struct eval *eval, int64_t step_ms, int64_t at_ms)
+static bool same_kind(struct sub_kind a, struct sub_kind b)
 {
+    return a.step_ms == b.step_ms && a.after_ms == b.after_ms && a.at_ms == b.at_ms &&
+           a.again == b.again && a.writes == b.writes;
+}
+
+struct eval_sub *sub_get(struct eval *eval, struct sub_kind kind)
+{
+    kind.writes = eval->root->write_steps;
     for (size_t i = 0; i < eval->sub_count; i++) {
-        if (eval->subs[i]->step_ms == step_ms && eval->subs[i]->at_ms == at_ms &&
-            eval->subs[i]->writes == eval->root->write_steps) {
+        if (same_kind(eval->subs[i]->is, kind)) {
             return eval->subs[i];
         }
     }
@@ -35,11 +42,7 @@ struct eval_sub *sub_get(struct eval *eval, int64_t step_ms, int64_t at_ms)
         return NULL;
     }
     struct eval_sub *sub = heap_alloc(sizeof *sub);
-    *sub = (struct eval_sub){.eval = eval_new(eval->store),
-                             .step_ms = step_ms,
-                             .at_ms = at_ms,
-                             .writes = eval->root->write_steps,
-                             .done_ms = MS_NEVER};
+    *sub = (struct eval_sub){.eval = eval_new(eval->store), .is = kind, .done_ms = MS_NEVER};
     sub->eval->root = eval->root;
     sub->eval->has_bounds = eval->has_bounds;
     sub->eval->start_ms = eval->start_ms;
@@ -56,13 +59,12 @@ struct eval *sub_eval(struct eval_sub *sub)
 
 int64_t sub_time(const struct eval_sub *sub)
 {
-    return sub->at_ms;
+    return sub->is.at_ms;
 }
 
-void sub_read(struct eval_sub *sub, struct eval_node *node, int64_t before_ms, int64_t after_ms)
+void sub_read(struct eval_sub *sub, struct eval_node *node, int64_t before_ms)
 {
     sub->before_ms = before_ms > sub->before_ms ? before_ms : sub->before_ms;
-    sub->after_ms = after_ms > sub->after_ms ? after_ms : sub->after_ms;
     for (size_t i = 0; i < sub->count; i++) {
         if (sub->readers[i] == node) {
             return;
@@ -70,6 +72,12 @@ void sub_read(struct eval_sub *sub, struct eval_node *node, int64_t before_ms, i
     }
     ARRAY_RESERVE(sub->readers, sub->count, sub->capacity);
     sub->readers[sub->count++] = node;
+}
+
+/* How late it is really: behind an `@` that is still to come, not as late as it says. */
+static int64_t come_ms(const struct eval *eval)
+{
+    return eval->now_ms < eval->come_ms ? eval->now_ms : eval->come_ms;
 }
 
 /* ---- grids ---- */
@@ -101,13 +109,14 @@ static void keep_values(struct eval_node *node, int64_t time_ms)
 
 static void grid_tick(struct eval *eval, struct eval_sub *sub)
 {
-    const int64_t last_ms = grid_at(eval->now_ms + sub->after_ms, sub->step_ms);
-    int64_t next_ms = sub->done_ms + sub->step_ms;
+    const int64_t now_ms = eval->store->limits.live ? come_ms(eval) : eval->now_ms;
+    const int64_t last_ms = grid_at(now_ms + sub->is.after_ms, sub->is.step_ms);
+    int64_t next_ms = sub->done_ms + sub->is.step_ms;
     if (sub->done_ms == MS_NEVER) {
         const bool live = eval->store->limits.live;
-        next_ms = live ? last_ms : grid_at(eval->now_ms - sub->before_ms, sub->step_ms);
+        next_ms = live ? last_ms : grid_at(eval->now_ms - sub->before_ms, sub->is.step_ms);
     }
-    for (; next_ms <= last_ms; next_ms += sub->step_ms) {
+    for (; next_ms <= last_ms; next_ms += sub->is.step_ms) {
         eval_tick(sub->eval, (struct instant){next_ms * NS_PER_MS});
         for (size_t i = 0; i < sub->count; i++) {
             node_slots(sub->readers[i]);
@@ -121,14 +130,27 @@ static void grid_tick(struct eval *eval, struct eval_sub *sub)
 
 /* A daemon knows only what it has seen: before the time has come, and when it had passed already,
  * nothing can be said. */
+static bool is_to_come(const struct eval *eval, const struct eval_sub *sub)
+{
+    return eval->store->limits.live && come_ms(eval) < sub->is.at_ms;
+}
+
+/* In a daemon the points of a grid below are evaluated as they come. Where all samples are there
+ * from the beginning, all of them are evaluated at once. */
+static void tick_at(const struct eval *eval, struct eval_sub *sub)
+{
+    sub->eval->come_ms = come_ms(eval);
+    eval_tick(sub->eval, (struct instant){sub->is.at_ms * NS_PER_MS});
+}
+
 static void at_tick(const struct eval *eval, struct eval_sub *sub)
 {
     const bool live = eval->store->limits.live;
-    if (live && sub->done_ms == MS_NEVER && eval->now_ms > sub->at_ms + STORE_LIVE_MS) {
+    if (live && sub->done_ms == MS_NEVER && come_ms(eval) > sub->is.at_ms + STORE_LIVE_MS) {
         sub->late = true;
     }
-    eval_tick(sub->eval, (struct instant){sub->at_ms * NS_PER_MS});
-    sub->done_ms = eval->now_ms > sub->at_ms ? sub->at_ms : sub->done_ms;
+    tick_at(eval, sub);
+    sub->done_ms = come_ms(eval) > sub->is.at_ms ? sub->is.at_ms : sub->done_ms;
 }
 
 void sub_tick(struct eval *eval, struct eval_sub *sub)
@@ -137,7 +159,7 @@ void sub_tick(struct eval *eval, struct eval_sub *sub)
         return;
     }
     sub->ticked = true;
-    if (sub->step_ms > 0) {
+    if (sub->is.step_ms > 0) {
         grid_tick(eval, sub);
     } else if (sub->done_ms == MS_NEVER) {
         at_tick(eval, sub);
@@ -155,15 +177,20 @@ void run_at(struct eval_node *node)
 {
     struct eval_sub *sub = node->sub;
     const struct eval_node *from = node->foreign;
+    const bool to_come = is_to_come(node->eval, sub);
     if (node->in_count > 0) { /* a scalar of now goes into it */
-        eval_tick(sub->eval, (struct instant){sub->at_ms * NS_PER_MS});
+        tick_at(node->eval, sub);
     }
     node->values = from->values;
-    copy_bits(node->present, from->present, node->count);
+    copy_bits(node->present, from->present, to_come ? 0 : node->count);
     copy_bits(node->unknown, from->unknown, node->count);
-    const bool live = node->eval->store->limits.live;
     node->faulted = from->faulted;
-    node->blind = from->blind || sub->late || (live && node->eval->now_ms < sub->at_ms);
+    node->blind = from->blind || sub->late || to_come || (sub->over && !node->kept);
+}
+
+void at_adopt(struct eval_node *node, const struct eval_node *before)
+{
+    node->kept = !before->sub->over || before->kept;
 }
 
 /* ---- all of them ---- */
@@ -173,11 +200,12 @@ void subs_adopt(struct eval *now, struct eval *before)
     for (size_t i = 0; i < now->sub_count; i++) {
         struct eval_sub *sub = now->subs[i];
         for (size_t j = 0; j < before->sub_count; j++) {
-            if (before->subs[j]->step_ms == sub->step_ms && before->subs[j]->at_ms == sub->at_ms &&
-                before->subs[j]->writes == sub->writes) {
-                sub->done_ms = before->subs[j]->done_ms;
+            if (same_kind(before->subs[j]->is, sub->is)) {
+                const bool known = sub->is.step_ms > 0 || now->store->limits.live;
+                sub->done_ms = known ? before->subs[j]->done_ms : MS_NEVER;
                 sub->late = before->subs[j]->late;
-                eval_adopt(sub->eval, before->subs[j]->eval);
+                sub->over = sub->is.step_ms == 0 && sub->done_ms != MS_NEVER;
+                eval_adopt_all(sub->eval, before->subs[j]->eval);
             }
         }
     }

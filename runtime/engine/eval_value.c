@@ -68,7 +68,7 @@ void run_timestamp(struct eval_node *node)
     copy_bits(node->present, child->present, node->count);
     copy_bits(node->unknown, child->unknown, node->count);
     for (size_t i = 0; i < node->count; i++) {
-        if (select->kind != NODE_SELECT) {
+        if (!node->p.raw || select->kind != NODE_SELECT) {
             node->own[i] = (double)node->eval->now_ms / 1e3;
         } else if (bit_get(node->present, i)) {
             node->own[i] = sample_seconds(select, i, past ? child->p.offset.ns / NS_PER_MS : 0);

@@ -63,6 +63,29 @@ TREE struct expr *tree_range(struct arena *arena, struct expr *inner, double sec
     expr->range.range_text = tree_duration(arena, expr->range.range);
     return expr;
 }
+TREE struct expr *tree_subquery(struct arena *arena, struct expr *inner, double seconds,
+                                double step)
+{
+    struct expr *expr = tree_range(arena, inner, seconds);
+    expr->kind = EXPR_SUBQUERY;
+    expr->range.step = duration_seconds(step);
+    expr->range.step_text = step > 0 ? tree_duration(arena, expr->range.step) : NULL;
+    return expr;
+}
+TREE struct expr *tree_at(struct arena *arena, struct expr *expr, double seconds)
+{
+    expr->at_kind = AT_TIME;
+    expr->at = seconds;
+    expr->at_text = arena_printf(arena, "%.17g", seconds);
+    return expr;
+}
+TREE struct expr *tree_string(struct arena *arena, const char *value)
+{
+    struct expr *expr = tree_new(arena, EXPR_STRING);
+    expr->string.value = value;
+    expr->string.text = arena_printf(arena, "\"%s\"", value);
+    return expr;
+}
 TREE struct expr *tree_binary(struct arena *arena, struct expr *left, const char *op,
                               struct expr *right)
 {

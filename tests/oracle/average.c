@@ -8,7 +8,8 @@
 enum { SAMPLES_MIN = 10 }; /* before a score is known */
 #define STEP_MIN   1e-140  /* a smaller difference counts as none */
 #define SPREAD_MIN 1e-280L /* v is never less */
-#define SURE       1e150   /* squares of more, or of less than one over it, are not ordinary */
+#define TINY       1e-300L
+#define SURE       1e150 /* squares of more, or of less than one over it, are not ordinary */
 
 /* What the samples of one label set have come to. */
 struct walk {
@@ -75,12 +76,16 @@ static bool alpha_of(const struct expr *call, double *ret)
     return alpha && oracle_constant(alpha, ret);
 }
 
-/* The samples of a label set at all ticks before `end`. */
+/* The samples of a label set at all moments before `end`. */
 static void walk_until(struct oracle *oracle, const struct expr *x, const struct oracle_item *item,
-                       size_t end, void (*sample)(struct walk *, struct number), struct walk *walk)
+                       struct when end, void (*sample)(struct walk *, struct number),
+                       struct walk *walk)
 {
-    for (size_t i = 0; i < end; i++) {
-        const struct oracle_item *then = oracle_find(oracle_unnamed_at(oracle, x, i), item);
+    for (struct when now = {.clock = end.clock}; now.at < end.at; now.at++) {
+        const struct oracle_vector *v = oracle_unnamed(oracle, x, now);
+        const struct oracle_item *then = oracle_find(v, item);
+        walk->doubtful |= v->wild;
+        walk->doubtful |= !then && walk->samples > 0; /* is it forgotten? */
         walk->doubtful |= then && then->doubtful;
         if (then && then->present) {
             sample(walk, then->number);
@@ -88,11 +93,11 @@ static void walk_until(struct oracle *oracle, const struct expr *x, const struct
     }
 }
 
-bool oracle_average(struct oracle *oracle, const struct expr *call, size_t tick,
+bool oracle_average(struct oracle *oracle, const struct expr *call, struct when when,
                     struct oracle_vector *ret)
 {
     const struct expr *x = oracle_argument(call, 0);
-    const struct oracle_vector *from = oracle_unnamed_at(oracle, x, tick);
+    const struct oracle_vector *from = oracle_unnamed(oracle, x, when);
     double alpha;
     if (!from || !alpha_of(call, &alpha)) {
         return false;
@@ -100,7 +105,8 @@ bool oracle_average(struct oracle *oracle, const struct expr *call, size_t tick,
     for (size_t i = 0; i < from->count; i++) {
         struct oracle_item item = from->items[i];
         struct walk walk = {.alpha = alpha};
-        walk_until(oracle, x, &item, tick + 1, average_sample, &walk);
+        const struct when after = {when.clock, when.at + 1};
+        walk_until(oracle, x, &item, after, average_sample, &walk);
         item.name = NULL;
         item.doubtful |= walk.doubtful;
         item.unknown |= item.present && walk.samples == 0;
@@ -109,7 +115,7 @@ bool oracle_average(struct oracle *oracle, const struct expr *call, size_t tick,
         oracle_put(ret, &item);
     }
     oracle_settle(ret);
-    ret->blind = from->blind;
+    oracle_inherit(ret, from);
     return true;
 }
 
@@ -125,10 +131,10 @@ struct score {
 };
 
 static struct score score_of(struct oracle *oracle, const struct expr *call,
-                             const struct oracle_item *item, double alpha, size_t tick)
+                             const struct oracle_item *item, double alpha, struct when when)
 {
     struct score s = {.item = *item, .x = item->number, .walk = {.alpha = alpha}};
-    walk_until(oracle, oracle_argument(call, 0), item, tick, score_sample, &s.walk);
+    walk_until(oracle, oracle_argument(call, 0), item, when, score_sample, &s.walk);
     s.item.doubtful |= s.walk.doubtful || (item->present && number_is_any(item->number));
     s.item.unknown |= item->present && s.walk.samples < SAMPLES_MIN;
     s.item.present &= s.walk.samples >= SAMPLES_MIN;
@@ -149,21 +155,21 @@ static struct number score_value(const struct score *s)
                               fabsl(z) * (s->walk.variance_slack / s->walk.variance + 1e-14L));
 }
 
-bool oracle_score(struct oracle *oracle, const struct expr *call, size_t tick,
+bool oracle_score(struct oracle *oracle, const struct expr *call, struct when when,
                   struct oracle_vector *ret)
 {
-    const struct oracle_vector *from = oracle_unnamed_at(oracle, oracle_argument(call, 0), tick);
+    const struct oracle_vector *from = oracle_unnamed(oracle, oracle_argument(call, 0), when);
     double alpha;
     if (!from || !alpha_of(call, &alpha)) {
         return false;
     }
     for (size_t i = 0; i < from->count; i++) {
-        struct score score = score_of(oracle, call, &from->items[i], alpha, tick);
+        struct score score = score_of(oracle, call, &from->items[i], alpha, when);
         score.item.number = score_value(&score);
         oracle_put(ret, &score.item);
     }
     oracle_settle(ret);
-    ret->blind = from->blind;
+    oracle_inherit(ret, from);
     return true;
 }
 
@@ -204,25 +210,26 @@ static struct oracle_item score_truth(const struct score *s, enum operator op, d
     item.present = return_bool ? isfinite(s->d) : holds(op, left, right);
     item.doubtful |= (isfinite(s->d) && !ordinary(s->d)) || !ordinary(k);
     item.doubtful |= slack > 0 && !(fabsl(left - right) > slack);
+    item.doubtful |= right != 0 && fabsl(right) < TINY; /* it may be nothing in a double */
     return item;
 }
 
 bool oracle_score_compare(struct oracle *oracle, const struct expr *call, enum operator op,
-                          double k, bool return_bool, size_t tick, struct oracle_vector *ret)
+                          double k, bool return_bool, struct when when, struct oracle_vector *ret)
 {
-    const struct oracle_vector *from = oracle_unnamed_at(oracle, oracle_argument(call, 0), tick);
+    const struct oracle_vector *from = oracle_unnamed(oracle, oracle_argument(call, 0), when);
     double alpha;
     if (!from || !alpha_of(call, &alpha)) {
         return false;
     }
     struct oracle_vector known = {0}; /* before the comparison: two of the same labels are none */
     for (size_t i = 0; i < from->count; i++) {
-        const struct score score = score_of(oracle, call, &from->items[i], alpha, tick);
+        const struct score score = score_of(oracle, call, &from->items[i], alpha, when);
         oracle_put(&known, &score.item);
     }
     oracle_settle(&known);
     for (size_t i = 0; i < from->count; i++) {
-        const struct score score = score_of(oracle, call, &from->items[i], alpha, tick);
+        const struct score score = score_of(oracle, call, &from->items[i], alpha, when);
         struct oracle_item item = score_truth(&score, op, k, return_bool);
         item.present &= oracle_find(&known, &item)->present;
         item.unknown |= oracle_find(&known, &item)->unknown;
@@ -230,6 +237,6 @@ bool oracle_score_compare(struct oracle *oracle, const struct expr *call, enum o
     }
     free(known.items);
     oracle_settle(ret);
-    ret->blind = from->blind;
+    oracle_inherit(ret, from);
     return true;
 }

@@ -5,7 +5,7 @@
  * kept by (expression, tick) while the oracle lives, since a history that is asked by tick is the
  * same for ever.
  *
- *     struct oracle *oracle = oracle_new(&history, every);
+ *     struct oracle *oracle = oracle_new(&history, every, live);
  *     const struct oracle_vector *v = oracle_at(oracle, expr, tick);
  *
  * An item is there for every label set that the expression can have, given the series known at the
@@ -18,6 +18,7 @@
 
 struct oracle_item {
     const char *name; /* of the metric, or NULL */
+    bool drop;        /* the name goes at the end of the expression */
     struct oracle_labels labels;
     struct number number; /* where present */
     bool present, unknown;
@@ -25,17 +26,20 @@ struct oracle_item {
     bool merged;   /* several ways lead to this label set; at most one may be present */
 };
 struct oracle_vector {
-    struct oracle_item *items; /* no two with equal name and labels */
+    struct oracle_item *items; /* no two with equal name, drop and labels */
     size_t count, capacity;
     bool scalar; /* one item */
     bool blind;  /* nothing it reads was ever observed */
+    bool wild;   /* which label sets there are turns on rounding, or is not written anywhere */
 };
 
 struct oracle;
-/* every: the tick of the policy, how often its signals are sampled. */
-struct oracle *oracle_new(const struct history *history, struct duration every);
+/* every: the tick of the policy, how often its signals are sampled. live: a daemon, which has no
+ * past of what it evaluates. */
+struct oracle *oracle_new(const struct history *history, struct duration every, bool live);
 void oracle_free(struct oracle *oracle);
-/* NULL when the expression has something that is not in this version; the oracle's. */
+/* An expression that stands alone, at a tick of its policy. NULL when it has something that is not
+ * in this version; the oracle's. */
 const struct oracle_vector *oracle_at(struct oracle *oracle, const struct expr *expr, size_t tick);
 
 #endif

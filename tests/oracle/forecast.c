@@ -24,7 +24,7 @@ struct fit {
 struct fits {
     struct fit *items;
     size_t count, capacity;
-    bool blind;
+    bool blind, wild;
 };
 
 static bool tells(const struct pasts *pasts, const struct past *past)
@@ -109,10 +109,11 @@ static void fits_settle(struct fits *fits)
     free(together.items);
 }
 
-static bool fits_read(struct oracle *oracle, const struct expr *call, size_t tick, struct fits *ret)
+static bool fits_read(struct oracle *oracle, const struct expr *call, struct when when,
+                      struct fits *ret)
 {
     const struct expr *x = oracle_argument(call, 0), *lookback = oracle_named(call, "lookback");
-    const struct oracle_vector *v = oracle_at(oracle, x, tick);
+    const struct oracle_vector *v = oracle_eval(oracle, x, when);
     struct oracle_vector now = {0};
     struct pasts pasts;
     double ahead, back;
@@ -125,7 +126,7 @@ static bool fits_read(struct oracle *oracle, const struct expr *call, size_t tic
         return false;
     }
     const bool series = x->kind == EXPR_SELECTOR && !x->selector.signal;
-    if (!pasts_read(oracle, x, tick, duration_seconds(back).ns / NS_PER_MS,
+    if (!pasts_read(oracle, x, when, duration_seconds(back).ns / NS_PER_MS,
                     x->has_offset ? x->offset.ns / NS_PER_MS : 0, &pasts)) {
         return false;
     }
@@ -139,16 +140,17 @@ static bool fits_read(struct oracle *oracle, const struct expr *call, size_t tic
     }
     fits_settle(ret);
     ret->blind = pasts.blind;
+    ret->wild = pasts.wild || v->wild;
     free(now.items);
     pasts_release(&pasts);
     return true;
 }
 
-bool oracle_forecast(struct oracle *oracle, const struct expr *call, size_t tick,
+bool oracle_forecast(struct oracle *oracle, const struct expr *call, struct when when,
                      struct oracle_vector *ret)
 {
     struct fits fits;
-    if (!fits_read(oracle, call, tick, &fits)) {
+    if (!fits_read(oracle, call, when, &fits)) {
         return false;
     }
     for (size_t i = 0; i < fits.count; i++) {
@@ -156,6 +158,7 @@ bool oracle_forecast(struct oracle *oracle, const struct expr *call, size_t tick
     }
     oracle_settle(ret);
     ret->blind = fits.blind;
+    ret->wild = fits.wild;
     free(fits.items);
     return true;
 }
@@ -245,17 +248,18 @@ static const struct oracle_item *threshold_of(const struct oracle_vector *y,
 }
 
 /* The side on which this label set was first seen. doubtful: a time when that is not certain. */
-static int side_of(struct oracle *oracle, const struct expr *expr, size_t tick,
+static int side_of(struct oracle *oracle, const struct expr *expr, struct when when,
                    const struct oracle_item *item, bool *ret_doubtful)
 {
     const struct expr *call = oracle_inner(expr->reaches.forecast);
     int side = 0;
-    for (size_t i = 0; i <= tick && side == 0; i++) {
-        const struct oracle_vector *y = oracle_at(oracle, expr->reaches.threshold, i);
+    for (struct when now = {.clock = when.clock}; now.at <= when.at && side == 0; now.at++) {
+        const struct oracle_vector *y = oracle_eval(oracle, expr->reaches.threshold, now);
         struct fits fits;
-        if (!y || !fits_read(oracle, call, i, &fits)) {
+        if (!y || !fits_read(oracle, call, now, &fits)) {
             return 0;
         }
+        *ret_doubtful |= y->wild || fits.wild;
         for (size_t j = 0; j < fits.count; j++) {
             const struct fit *fit = &fits.items[j];
             const struct oracle_item *level = threshold_of(y, &fit->item, 0);
@@ -273,12 +277,12 @@ static int side_of(struct oracle *oracle, const struct expr *expr, size_t tick,
     return side;
 }
 
-bool oracle_reaches(struct oracle *oracle, const struct expr *expr, size_t tick,
+bool oracle_reaches(struct oracle *oracle, const struct expr *expr, struct when when,
                     struct oracle_vector *ret)
 {
-    const struct oracle_vector *y = oracle_at(oracle, expr->reaches.threshold, tick);
+    const struct oracle_vector *y = oracle_eval(oracle, expr->reaches.threshold, when);
     struct fits fits;
-    if (!y || !fits_read(oracle, oracle_inner(expr->reaches.forecast), tick, &fits)) {
+    if (!y || !fits_read(oracle, oracle_inner(expr->reaches.forecast), when, &fits)) {
         return false;
     }
     for (size_t i = 0; i < fits.count; i++) {
@@ -290,13 +294,14 @@ bool oracle_reaches(struct oracle *oracle, const struct expr *expr, size_t tick,
         /* Two series or two thresholds of the same labels: who is meant is not certain. */
         item.merged |= !y->scalar && threshold_of(y, &item, 1) != NULL;
         bool doubtful = item.merged || level->merged;
-        const int side = side_of(oracle, expr, tick, &item, &doubtful);
+        const int side = side_of(oracle, expr, when, &item, &doubtful);
         item = reach(expr, &fits.items[i], level, side);
         item.doubtful |= doubtful;
         oracle_put(ret, &item);
     }
     oracle_settle(ret);
     ret->blind = fits.blind || y->blind;
+    ret->wild = fits.wild || y->wild;
     free(fits.items);
     return true;
 }

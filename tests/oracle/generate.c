@@ -1,10 +1,9 @@
-#include "tests/oracle/generate.h"
-
 #include <float.h>
 #include <math.h>
 
 #include "stdlib/window.h"
 #include "tests/engine/tree.h"
+#include "tests/oracle/generate_part.h"
 
 enum { DEPTH_MAX = 5 };
 const char *const generate_metrics[GENERATE_METRICS] = {"x", "y", "z", "sparse"};
@@ -29,7 +28,7 @@ bool one_in(struct dice *dice, unsigned count)
 
 /* ---- samples ---- */
 
-static double odd_number(struct dice *dice)
+double generate_odd(struct dice *dice)
 {
     static const double odd[] = {NAN,     INFINITY, -INFINITY, 0.0,      -0.0,   5e-324,
                                  -5e-324, DBL_MIN,  DBL_MAX,   -DBL_MAX, 1e-310, 1,
@@ -40,7 +39,7 @@ static double odd_number(struct dice *dice)
 double generate_sample(struct dice *dice)
 {
     switch (below(dice, 8)) {
-    case 0: return odd_number(dice);
+    case 0: return generate_odd(dice);
     case 1: return (double)below(dice, 4);
     case 2: {
         uint64_t bits = roll(dice);
@@ -56,18 +55,31 @@ double generate_sample(struct dice *dice)
 
 static struct expr *vector(struct arena *arena, struct dice *dice, int depth);
 
-static struct expr *scalar(struct arena *arena, struct dice *dice, int depth)
+/* Mostly one series, or none. */
+static struct expr *one_of(struct arena *arena, struct dice *dice)
+{
+    struct expr *x = tree_select(arena, one_in(dice, 2) ? "quota" : "x");
+    return one_in(dice, 2) ? tree_sum(arena, AGGREGATE_MAX, NULL, x)
+           : one_in(dice, 2)
+               ? tree_matching(arena, x, "pod", MATCH_EQ, one_in(dice, 2) ? "pod-2" : "pod-4")
+               : x;
+}
+
+struct expr *generate_scalar(struct arena *arena, struct dice *dice, int depth)
 {
     static const char *const operators[] = {"+", "-", "*", "/", "%"};
     if (depth > 0 && one_in(dice, 4)) {
-        return tree_binary(arena, scalar(arena, dice, depth - 1),
+        return tree_binary(arena, generate_scalar(arena, dice, depth - 1),
                            operators[below(dice, ARRAY_LEN(operators))],
-                           scalar(arena, dice, depth - 1));
+                           generate_scalar(arena, dice, depth - 1));
     }
     if (one_in(dice, 5)) {
-        return tree_call(arena, "time", NULL);
+        return tree_call(arena, one_in(dice, 8) ? "pi" : "time", NULL);
     }
-    return tree_number(arena, one_in(dice, 4) ? odd_number(dice) : generate_sample(dice));
+    if (one_in(dice, 8)) {
+        return tree_call(arena, "scalar", one_of(arena, dice));
+    }
+    return tree_number(arena, one_in(dice, 4) ? generate_odd(dice) : generate_sample(dice));
 }
 
 static struct expr *averaged(struct arena *arena, struct dice *dice, int depth, const char *name)
@@ -102,7 +114,9 @@ static struct expr *percent(struct arena *arena, struct dice *dice, int depth)
 {
     struct expr *expr = tree_new(arena, EXPR_PERCENT_OF);
     expr->percent_of.inner = vector(arena, dice, depth);
-    expr->percent_of.ratio = (double)below(dice, 200) / 100;
+    const unsigned share = below(dice, 200);
+    expr->percent_of.ratio = (double)share / 100;
+    expr->percent_of.text = arena_printf(arena, "%u%%", share);
     return expr;
 }
 
@@ -151,8 +165,12 @@ static struct expr *arithmetic(struct arena *arena, struct dice *dice, int depth
     static const char *const operators[] = {"+", "-", "*", "/", "+", "-", "*", "/", "%", "^"};
     const char *operator= operators[below(dice, ARRAY_LEN(operators))];
     switch (below(dice, 3)) {
-    case 0: return tree_binary(arena, vector(arena, dice, depth), operator, scalar(arena, dice, 2));
-    case 1: return tree_binary(arena, scalar(arena, dice, 2), operator, vector(arena, dice, depth));
+    case 0:
+        return tree_binary(arena, vector(arena, dice, depth), operator,
+                           generate_scalar(arena, dice, 2));
+    case 1:
+        return tree_binary(arena, generate_scalar(arena, dice, 2), operator,
+                           vector(arena, dice, depth));
     default:
         return by_pod(
             arena, dice,
@@ -164,9 +182,9 @@ static struct expr *comparison(struct arena *arena, struct dice *dice, int depth
 {
     struct expr *a = vector(arena, dice, depth);
     switch (below(dice, 4)) {
-    case 0: return compared(arena, dice, scalar(arena, dice, 1), a);
+    case 0: return compared(arena, dice, generate_scalar(arena, dice, 1), a);
     case 1: return compared(arena, dice, a, vector(arena, dice, depth));
-    default: return compared(arena, dice, a, scalar(arena, dice, 1));
+    default: return compared(arena, dice, a, generate_scalar(arena, dice, 1));
     }
 }
 
@@ -204,7 +222,8 @@ static struct expr *windowed(struct arena *arena, struct dice *dice, int depth)
     if (one_in(dice, 6)) {
         tree_offset(arena, inner, below(dice, 40));
     }
-    return info->argument ? tree_argument(arena, call, NULL, scalar(arena, dice, 1)) : call;
+    return info->argument ? tree_argument(arena, call, NULL, generate_scalar(arena, dice, 1))
+                          : call;
 }
 
 static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
@@ -213,7 +232,11 @@ static struct expr *vector(struct arena *arena, struct dice *dice, int depth)
         return tree_select(arena, generate_metrics[one_in(dice, 16) ? 3 : below(dice, 3)]);
     }
     depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 24)) {
+    switch (below(dice, 25)) {
+    case 24: /* what has no code, between what has */
+        return one_in(dice, 2)   ? generate_math(arena, dice, vector(arena, dice, depth))
+               : one_in(dice, 2) ? generate_subquery(arena, dice, depth, vector)
+                                 : generate_other(arena, dice, depth, vector);
     case 20:
     case 21:
     case 22: return windowed(arena, dice, depth);
@@ -276,7 +299,7 @@ struct expr *generate_expression(struct arena *arena, struct dice *dice, enum ta
 
 /* ---- of everything ---- */
 
-static struct name_list *some_labels(struct arena *arena, struct dice *dice)
+struct name_list *generate_labels(struct arena *arena, struct dice *dice)
 {
     static const char *const labels[] = {"pod", "zone", "v", "__name__", "nothing"};
     struct name_list *list = NULL;
@@ -286,11 +309,11 @@ static struct name_list *some_labels(struct arena *arena, struct dice *dice)
     return list;
 }
 
-static struct expr *chosen_series(struct arena *arena, struct dice *dice)
+struct expr *generate_series(struct arena *arena, struct dice *dice)
 {
-    static const char *const others[] = {"info", "limit", "quota"};
+    static const char *const others[] = {"info", "limit", "quota", "bucket"};
     struct expr *x =
-        tree_select(arena, one_in(dice, 4) ? others[below(dice, 3)]
+        tree_select(arena, one_in(dice, 4) ? others[below(dice, 4)]
                                            : generate_metrics[below(dice, GENERATE_METRICS)]);
     switch (below(dice, 12)) {
     case 0: tree_matching(arena, x, "pod", MATCH_RE, "pod-[0-3]|pod-7"); break;
@@ -315,7 +338,7 @@ static struct expr *matched(struct arena *arena, struct dice *dice, struct expr 
     struct matching *matching = &binary->binary.matching;
     matching->present = true;
     matching->on = one_in(dice, 2);
-    matching->labels = some_labels(arena, dice);
+    matching->labels = generate_labels(arena, dice);
     return binary;
 }
 
@@ -352,22 +375,10 @@ static struct expr *plain_join(struct arena *arena, struct dice *dice, int depth
     return one_in(dice, 2) ? matched(arena, dice, expr) : expr;
 }
 
-static struct expr *aggregated(struct arena *arena, struct dice *dice, int depth)
-{
-    static const enum aggregate kinds[] = {AGGREGATE_SUM, AGGREGATE_MIN, AGGREGATE_MAX,
-                                           AGGREGATE_AVG, AGGREGATE_COUNT};
-    const enum aggregate kind = kinds[below(dice, ARRAY_LEN(kinds))];
-    struct expr *expr = tree_sum(arena, kind, NULL, generate_any(arena, dice, depth));
-    expr->aggregate.labels = some_labels(arena, dice);
-    expr->aggregate.grouped = expr->aggregate.labels != NULL;
-    expr->aggregate.without = expr->aggregate.grouped && one_in(dice, 2);
-    return expr;
-}
-
 /* What a window or a forecast may range over. */
 static struct expr *ranged(struct arena *arena, struct dice *dice, int depth)
 {
-    struct expr *x = chosen_series(arena, dice);
+    struct expr *x = generate_series(arena, dice);
     x->has_offset = false;
     return one_in(dice, 2) ? x : tree_signal(arena, "s", generate_any(arena, dice, depth));
 }
@@ -383,9 +394,9 @@ static struct expr *wide_window(struct arena *arena, struct dice *dice, int dept
     if (!info->argument) {
         return call;
     }
-    struct expr *ahead = scalar(arena, dice, 1);
+    struct expr *ahead = generate_scalar(arena, dice, 1);
     if (one_in(dice, 4)) {
-        ahead = compared(arena, dice, ahead, scalar(arena, dice, 0));
+        ahead = compared(arena, dice, ahead, generate_scalar(arena, dice, 0));
         ahead->binary.matching.return_bool = true;
     }
     return tree_argument(arena, call, NULL, ahead);
@@ -396,6 +407,7 @@ static struct expr *forecasted(struct arena *arena, struct dice *dice, int depth
     static const char *const limits[] = {"limit", "quota", "x"};
     struct expr *x =
         one_in(dice, 2) ? ranged(arena, dice, depth) : generate_any(arena, dice, depth);
+    x->at_kind = AT_NONE; /* not in this version */
     const double ahead = 10 + below(dice, 60), back = 80 + below(dice, 200);
     struct expr *expr = tree_reaches(arena, x, ahead, back, 0);
     if (one_in(dice, 3)) {
@@ -408,7 +420,7 @@ static struct expr *forecasted(struct arena *arena, struct dice *dice, int depth
             tree_binary(arena, tree_select(arena, "chance"), operator, tree_number(arena, 0.3));
     }
     expr->reaches.threshold =
-        one_in(dice, 3) ? scalar(arena, dice, 1)
+        one_in(dice, 3) ? generate_scalar(arena, dice, 1)
         : one_in(dice, 2)
             ? tree_sum(arena, AGGREGATE_MAX, NULL, tree_select(arena, limits[below(dice, 3)]))
             : generate_any(arena, dice, depth);
@@ -440,13 +452,22 @@ static struct expr *in_parens(struct arena *arena, struct dice *dice, int depth)
 struct expr *generate_any(struct arena *arena, struct dice *dice, int depth)
 {
     if (depth <= 0) {
-        return chosen_series(arena, dice);
+        return generate_series(arena, dice);
     }
     depth -= 1 + (int)below(dice, 2);
-    switch (below(dice, 20)) {
+    switch (below(dice, 29)) {
     case 0:
     case 1:
     case 2: return vector(arena, dice, depth);
+    case 20:
+    case 21: return generate_math(arena, dice, generate_any(arena, dice, depth));
+    case 22:
+    case 23: return generate_relabelled(arena, dice, generate_any(arena, dice, depth));
+    case 24: return generate_histogram(arena, dice, generate_any(arena, dice, depth));
+    case 25:
+    case 26: return generate_subquery(arena, dice, depth, generate_any);
+    case 27: return generate_timed(arena, dice, depth, generate_any);
+    case 28: return generate_other(arena, dice, depth, generate_any);
     case 3: return in_parens(arena, dice, depth);
     case 4:
     case 5: return grouped_join(arena, dice, depth);
@@ -455,12 +476,12 @@ struct expr *generate_any(struct arena *arena, struct dice *dice, int depth)
     case 8: return plain_join(arena, dice, depth);
     case 9:
     case 10:
-    case 11: return aggregated(arena, dice, depth);
+    case 11: return generate_aggregate(arena, dice, generate_any(arena, dice, depth));
     case 12:
     case 13: return wide_window(arena, dice, depth);
     case 14: return forecasted(arena, dice, depth);
     case 15: return signal_past(arena, dice, depth);
-    case 16: return tree_call(arena, "absent", chosen_series(arena, dice));
+    case 16: return tree_call(arena, "absent", generate_series(arena, dice));
     case 17: return tree_call(arena, "absent", generate_any(arena, dice, depth));
     case 18: return averaged(arena, dice, depth, one_in(dice, 2) ? "ewma" : "zscore");
     default:

@@ -29,7 +29,10 @@ enum taste generate_taste(struct dice *dice);
 /* The arena's. */
 struct expr *generate_expression(struct arena *arena, struct dice *dice, enum taste taste);
 /* Of everything this version evaluates, over the metrics above by (pod, zone), info by (pod, v),
- * limit by (zone) and quota without labels. */
+ * limit by (zone), bucket by (pod, le) and quota without labels. */
 struct expr *generate_any(struct arena *arena, struct dice *dice, int depth);
+/* `@` is up to so many seconds behind this time. */
+enum { GENERATE_AT_S = 500 };
+extern double generate_epoch_s;
 
 #endif

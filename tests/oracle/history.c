@@ -167,17 +167,18 @@ static const struct history_answer *last_answer(const struct history_source *sou
     return last;
 }
 
-bool history_unseen(const struct history *history, size_t at, size_t tick, int64_t horizon_ms)
+bool history_unseen(const struct history *history, size_t at, size_t tick, int64_t now_ms,
+                    int64_t horizon_ms)
 {
     const struct history_source *source = &history->sources[history->series[at].source];
     const struct history_answer *answer = last_answer(source, tick);
-    const struct instant now = history->ticks[tick];
+    const struct instant now = {now_ms * NS_PER_MS};
     if (answer && now.ns - answer->time.ns <= source->interval.ns + source->grace.ns) {
         return false;
     }
     const struct history_sample *newest = history_newest(history, at, tick, INT64_MAX);
     return newest && !newest->end &&
-           newest->time_ms > history_ms(answer ? answer->time : now) - horizon_ms;
+           newest->time_ms > (answer ? history_ms(answer->time) : now_ms) - horizon_ms;
 }
 
 bool history_cold(const struct history *history, size_t tick)

@@ -76,9 +76,10 @@ size_t history_tick(struct history *history, struct instant now);
 /* The newest at or before time_ms, an end too; NULL when there is none. */
 const struct history_sample *history_newest(const struct history *history, size_t series,
                                             size_t tick, int64_t time_ms);
-/* The source does not answer in time, and the series was there within horizon_ms before its last
- * answer. */
-bool history_unseen(const struct history *history, size_t series, size_t tick, int64_t horizon_ms);
+/* As known at the tick, the source does not answer in time for now_ms, and the series was there
+ * within horizon_ms before its last answer. */
+bool history_unseen(const struct history *history, size_t series, size_t tick, int64_t now_ms,
+                    int64_t horizon_ms);
 /* Some source has never answered. */
 bool history_cold(const struct history *history, size_t tick);
 int64_t history_ms(struct instant time); /* whole milliseconds at or before */

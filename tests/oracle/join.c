@@ -55,9 +55,10 @@ static struct oracle_item combine(const struct expr *expr, const struct oracle_i
     return item;
 }
 
-static bool keeps_name(const struct expr *expr)
+/* Arithmetic, and a comparison that says 0 or 1, give the name up. */
+static bool gives_up_name(const struct expr *expr)
 {
-    return oracle_is_compare(expr->binary.op) && !expr->binary.matching.return_bool;
+    return !oracle_is_compare(expr->binary.op) || expr->binary.matching.return_bool;
 }
 
 /* A scalar on a side: every item of the other side has it as its partner. */
@@ -71,7 +72,8 @@ static void with_scalar(const struct expr *expr, const struct oracle_vector *lef
         const struct oracle_item *b = &right->items[right->scalar ? 0 : i];
         struct oracle_item item = combine(expr, a, b, many->items[i].number);
         item.labels = many->items[i].labels;
-        item.name = keeps_name(expr) ? many->items[i].name : NULL;
+        item.name = many->items[i].name;
+        item.drop = many->items[i].drop || gives_up_name(expr);
         oracle_put(ret, &item);
     }
     oracle_settle(ret);
@@ -116,12 +118,14 @@ static struct oracle_labels pair_labels(const struct matching *matching,
     return labels;
 }
 
+/* Of arithmetic there is no name at all; where the labels are those of `on`, or not of `ignoring`,
+ * so is the name. */
 static const char *pair_name(const struct expr *expr, const struct oracle_item *many)
 {
     const struct matching *matching = &expr->binary.matching;
     const bool on = matching->present && matching->on;
-    if (!keeps_name(expr) ||
-        (matching->group == GROUP_NONE && on && !oracle_names_metric(matching->labels))) {
+    if (!oracle_is_compare(expr->binary.op) ||
+        (matching->group == GROUP_NONE && oracle_names_metric(matching->labels) != on)) {
         return NULL;
     }
     return many->name;
@@ -140,6 +144,7 @@ static void put_pair(const struct expr *expr, const struct oracle_vector *many,
     struct oracle_item item = combine(expr, a, b, a->number);
     item.labels = pair_labels(matching, &many->items[i], &one->items[j]);
     item.name = pair_name(expr, &many->items[i]);
+    item.drop = many->items[i].drop || gives_up_name(expr);
     item.doubtful |= least < 2 && most > 1;
     /* Told apart by the metric's name only, from one that has too many partners. */
     item.doubtful |= least > 1 && item.name && !many->items[i].present;
