@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/conformance/incremental.h"
 #include "tests/conformance/promql.h"
 #include "tests/conformance/rules.h"
 #include "tests/conformance/wire.h"
@@ -18,10 +19,15 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    {"promql", conformance_promql},         {"grammar", conformance_grammar},
-    {"compliance", conformance_compliance}, {"rules", conformance_rules},
-    {"groups", conformance_groups},         {"openmetrics", conformance_openmetrics},
-    {"exposition", conformance_exposition}, {"remote_write", conformance_remote_write},
+    {"promql", conformance_promql},
+    {"grammar", conformance_grammar},
+    {"compliance", conformance_compliance},
+    {"rules", conformance_rules},
+    {"groups", conformance_groups},
+    {"incremental", conformance_incremental},
+    {"openmetrics", conformance_openmetrics},
+    {"exposition", conformance_exposition},
+    {"remote_write", conformance_remote_write},
 };
 
 /* Behind the folder stand the kinds; none: all of them. */

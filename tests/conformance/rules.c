@@ -17,11 +17,6 @@ enum { PATH_BYTES = 1024 };
 
 /* ---- files ---- */
 
-struct paths {
-    char **items;
-    size_t count, capacity;
-};
-
 static int compare_entries(const FTSENT **a, const FTSENT **b)
 {
     return strcmp((*a)->fts_name, (*b)->fts_name);
@@ -34,8 +29,7 @@ static bool is_yaml(const char *path)
            (length > 5 && strcmp(path + length - 5, ".yaml") == 0);
 }
 
-/* Of all YAML files below the folder those with this key at the top. */
-static bool paths_find(const char *dir, const char *key, struct paths *ret)
+bool rule_paths_find(const char *dir, const char *key, struct rule_paths *ret)
 {
     char root[PATH_BYTES];
     snprintf(root, sizeof root, "%s/alert-rules", dir);
@@ -67,7 +61,7 @@ static bool paths_find(const char *dir, const char *key, struct paths *ret)
     return found;
 }
 
-static void paths_release(struct paths *paths)
+void rule_paths_release(struct rule_paths *paths)
 {
     for (size_t i = 0; i < paths->count; i++) {
         free(paths->items[i]);
@@ -137,12 +131,12 @@ static void run_rules(const char *path, struct tally *ret)
 
 bool conformance_rules(const char *dir, struct tally *ret)
 {
-    struct paths paths = {0};
-    const bool found = paths_find(dir, "groups", &paths);
+    struct rule_paths paths = {0};
+    const bool found = rule_paths_find(dir, "groups", &paths);
     for (size_t i = 0; i < paths.count; i++) {
         run_rules(paths.items[i], ret);
     }
-    paths_release(&paths);
+    rule_paths_release(&paths);
     return found;
 }
 
@@ -226,13 +220,13 @@ static void run_file(const char *path, struct group_outcomes *outcome, struct ta
 
 bool conformance_groups(const char *dir, struct tally *ret)
 {
-    struct paths paths = {0};
+    struct rule_paths paths = {0};
     struct group_outcomes *outcome = heap_alloc(sizeof *outcome);
-    const bool found = paths_find(dir, "tests", &paths);
+    const bool found = rule_paths_find(dir, "tests", &paths);
     for (size_t i = 0; i < paths.count; i++) {
         run_file(paths.items[i], outcome, ret);
     }
     free(outcome);
-    paths_release(&paths);
+    rule_paths_release(&paths);
     return found;
 }

@@ -3,8 +3,17 @@
 #define HEAL_TESTS_CONFORMANCE_RULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "tests/conformance/tally.h"
+
+/* Of all YAML files below DIR/alert-rules those with this key at the top, in order. */
+struct rule_paths {
+    char **items;
+    size_t count, capacity;
+};
+bool rule_paths_find(const char *dir, const char *key, struct rule_paths *ret);
+void rule_paths_release(struct rule_paths *paths);
 
 /* Every rule below DIR/alert-rules: imported, checked, and loaded into an engine with its file. A
  * line a rule that is not taken. False when the folder is absent. */
