@@ -86,7 +86,7 @@ static void run_early(struct adding *a, const struct eval_node *node)
 struct eval_node *at_end(struct adding *a, struct eval_sub *sub, struct eval_node *foreign,
                          struct eval_node *argument)
 {
-    struct node_parameters p = {.sub_ms = sub_time(sub)};
+    struct node_parameters p = {.sub_ms = sub_time(sub), .writes = a->eval->root->write_steps};
     if (!foreign) {
         return NULL;
     }
@@ -113,7 +113,8 @@ static struct eval_node *add_grid(struct adding *a, const struct expr *range, in
                                   int64_t after_ms)
 {
     const int64_t written_ms = range->range.step.ns / NS_PER_MS;
-    struct node_parameters p = {.sub_ms = written_ms > 0 ? written_ms : SUBQUERY_STEP_MS};
+    struct node_parameters p = {.sub_ms = written_ms > 0 ? written_ms : SUBQUERY_STEP_MS,
+                                .writes = a->eval->root->write_steps};
     p.every = (struct duration){p.sub_ms * NS_PER_MS};
     p.range = (struct duration){(before_ms + after_ms + p.sub_ms) * NS_PER_MS};
     if (before_ms / p.sub_ms > SAMPLES_ROWS_MAX) {

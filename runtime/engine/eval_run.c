@@ -74,6 +74,13 @@ void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t
     }
 }
 
+/* The grid of a subquery lags behind the tick: what has ended since then was there. */
+static bool ended_since(const struct eval_node *node, size_t slot)
+{
+    const struct eval *eval = node->eval;
+    return eval->root != eval && eval->store->series[node->left[slot]].last_ms > eval->now_ms;
+}
+
 /* Slots whose newest sample is later than now: what they had at now is in their rings. */
 static void select_future(struct eval_node *node, const int64_t *newest)
 {
@@ -84,7 +91,7 @@ static void select_future(struct eval_node *node, const int64_t *newest)
     }
     for (size_t i = 0; i < node->count; i++) {
         int64_t time_ms;
-        if (newest[i] > node->eval->now_ms &&
+        if ((newest[i] > node->eval->now_ms || (newest[i] == MS_NEVER && ended_since(node, i))) &&
             ring_instant(&store->series[node->left[i]].ring, node->eval->now_ms, store->lookback_ms,
                          &node->own[i], &time_ms)) {
             bit_set(node->present, i);
@@ -112,8 +119,9 @@ static void run_select(struct eval_node *node)
         node->values = node->own;
         newest = gathered;
     }
-    if (kernel_present(newest, node->count, eval->now_ms - store->lookback_ms, eval->now_ms,
-                       node->present)) {
+    const bool future = kernel_present(newest, node->count, eval->now_ms - store->lookback_ms,
+                                       eval->now_ms, node->present);
+    if (future || eval->root != eval) {
         select_future(node, newest);
     }
 }
