@@ -84,7 +84,7 @@ struct node_parameters {
     size_t name_count, include_count;
     const char *metric; /* SELECT: or NULL */
     uint32_t metric_id;
-    uint32_t writes; /* SELECT: steps before it that write what it reads */
+    uint32_t writes; /* SELECT: steps before it that write what it reads; with a sub: all before */
     struct node_matcher *matchers;
     size_t matcher_count;
 };

@@ -74,10 +74,10 @@ void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t
     }
 }
 
-/* Whether the end of a series, too, may be later than now. */
+/* Whether the end of a series, too, may be later than now: a grid lags behind the tick. */
 static bool runs_behind(const struct eval *eval)
 {
-    return eval->reach_ms > 0 || !eval->store->limits.live;
+    return eval->root != eval || eval->reach_ms > 0 || !eval->store->limits.live;
 }
 
 /* Slots whose newest sample, or whose end, is later than now: what they had at now is in their

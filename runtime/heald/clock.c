@@ -44,6 +44,24 @@ struct duration clock_elapsed(void *unused)
     return (struct duration){read_ns(CLOCK_MONOTONIC)};
 }
 
+void clock_ticks_start(struct clock_ticks *ret, struct duration period, struct instant now)
+{
+    *ret = (struct clock_ticks){.last = now, .period = period};
+}
+
+struct instant clock_ticks_next(struct clock_ticks *ticks, uint64_t expirations, struct instant now)
+{
+    const int64_t period = ticks->period.ns, late_max = 2 * period;
+    uint64_t ahead = (uint64_t)((now.ns - ticks->last.ns) / period);
+    uint64_t passed = expirations - !ticks->begun;
+    ticks->last.ns += (int64_t)(passed < ahead ? passed : ahead) * period;
+    if (now.ns < ticks->last.ns || now.ns - ticks->last.ns > late_max) {
+        ticks->last = now;
+    }
+    ticks->begun = true;
+    return ticks->last;
+}
+
 void clock_export(const struct clock_anchor *anchor)
 {
     char text[128];

@@ -450,17 +450,30 @@ static struct duration cpu_now(void)
     return (struct duration){time.tv_sec * NS_PER_S + time.tv_nsec};
 }
 
-static void tick(struct engine_process *process)
+/* How many of the inputs that wait are given to this tick. What ended after it is for the next one:
+ * an end must not become earlier than it was, for what was seen since is judged by it. */
+static size_t inputs_due(const struct engine_process *process, size_t room)
+{
+    size_t count = 0;
+    while (count < process->input_count && count < room &&
+           process->inputs[count].input.ended.ns <= process->now.ns) {
+        count++;
+    }
+    return count;
+}
+
+static void tick(struct engine_process *process, uint64_t expirations)
 {
     struct input inputs[64];
     struct duration cpu = cpu_now();
-    struct instant now = instant_add(clock_now(&process->start->clock), process->skew);
+    struct instant slot =
+        clock_ticks_next(&process->ticks, expirations, clock_now(&process->start->clock));
+    struct instant now = instant_add(slot, process->skew);
     process->now = now.ns > process->now.ns ? now : process->now;
     watch_stop(process);
     engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
     store_expire(process->store, process->now);
-    size_t count =
-        process->input_count < ARRAY_LEN(inputs) ? process->input_count : ARRAY_LEN(inputs);
+    size_t count = inputs_due(process, ARRAY_LEN(inputs));
     for (size_t i = 0; i < count; i++) {
         inputs[i] = process->inputs[i].input;
     }
@@ -570,7 +583,7 @@ static int engine_loop(struct engine_process *process, int signals, int timer)
         }
         if (fds[0].revents && read(timer, &expirations, sizeof expirations) > 0) {
             process->ticks_late += expirations - 1;
-            tick(process);
+            tick(process, expirations);
         }
     }
     return 1;
@@ -595,6 +608,7 @@ int process_engine_main(const struct process_start *start)
     engine_compile_init(&process->compile);
     process->inputs = heap_alloc(ENGINE_INPUTS_MAX * sizeof *process->inputs);
     int signals = process_signals(true);
+    clock_ticks_start(&process->ticks, start->config->tick, clock_now(&start->clock));
     int timer = timer_of(start->config->tick);
     if (signals < 0 || timer < 0) {
         log_say(LOG_ERROR, "cannot start: %s", strerror(errno));

@@ -41,7 +41,8 @@ struct engine_process {
     uint64_t unanswered[ENGINE_UNANSWERED_MAX]; /* ids of the ACTs of this life, without RESULT */
     size_t unanswered_count;
     uint32_t epoch;
-    struct instant now;
+    struct clock_ticks ticks;
+    struct instant now; /* of the last tick */
     struct duration
         skew;          /* what is added to the clock, so that time never goes back in a journal */
     bool peer, failed; /* failed: the journal takes nothing more; the process must end */

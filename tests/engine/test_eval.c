@@ -605,6 +605,24 @@ static void a_signal_keeps_its_samples_when_its_series_is_forgotten(void **state
     world_free(&w);
 }
 
+static void a_subquery_has_the_last_point_of_a_series_that_ended_before_the_tick(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *grid = tree_range(&A, X, 60);
+    grid->kind = EXPR_SUBQUERY;
+    grid->range.step = duration_seconds(10);
+    struct eval_node *most = node(w.eval, tree_call(&A, "max_over_time", grid));
+    uint32_t x = series(w.store, w.s1, "x", "a");
+    answer(&w, 6);
+    eval_tick(w.eval, at(6));
+    put(w.store, x, 8, 7);
+    store_stale(w.store, x, at(14));
+    eval_tick(w.eval, at(16)); /* the grid is at 10 */
+    assert_string_equal(show(most), "a=7 ");
+    world_free(&w);
+}
+
 static void a_forecast_reaches_no_nan(void **state)
 {
     (void)state;
@@ -737,6 +755,7 @@ int main(void)
         cmocka_unit_test(what_is_remembered_is_remembered_of_a_label_set),
         cmocka_unit_test(a_window_with_an_offset_relies_on_samples_as_old_as_its_begin),
         cmocka_unit_test(a_signal_keeps_its_samples_when_its_series_is_forgotten),
+        cmocka_unit_test(a_subquery_has_the_last_point_of_a_series_that_ended_before_the_tick),
         cmocka_unit_test(a_forecast_reaches_no_nan),
         cmocka_unit_test(an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown),
         cmocka_unit_test(a_forecast_with_an_offset_is_of_what_was_there_then),

@@ -31,6 +31,10 @@ RULES = """groups:
     annotations: {x: "{{ $value }}"}
   - alert: Down
     expr: up == 2
+  - record: errors:least
+    expr: sum(min_over_time(errors_total[3m30s:1m]))
+  - record: errors:most
+    expr: sum(max_over_time(errors_total[3m30s:1m]))
 """
 TEST = """rule_files: ["ru*.yml"]
 evaluation_interval: 1m
@@ -58,6 +62,8 @@ tests:
     - {labels: 'job:errors:rate{job="b", team="shop"}', value: 0.1}
   - {expr: 'sum(errors_total) / 2', eval_time: 10m15s, exp_samples: [{labels: '{}', value: 330}]}
   - {expr: 'errors_total > 1e6', eval_time: 1m}
+  - {expr: 'errors:least', eval_time: 10m, exp_samples: [{labels: 'errors:least', value: 462}]}
+  - {expr: 'errors:most', eval_time: 10m, exp_samples: [{labels: 'errors:most', value: 660}]}
   - {expr: 'count by (alertstate) (ALERTS)', eval_time: 2m, exp_samples: [{labels: '{alertstate="pending"}', value: 1}]}
 - name: up
   interval: 1m
@@ -77,7 +83,7 @@ tests:
     exp_alerts: [{exp_labels: {job: b}}]
   - {eval_time: 12m, alertname: Down}
 """
-CASES = 12
+CASES = 14
 
 # What is changed in TEST, and what a line of the failure must hold.
 WRONG = [
