@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|ingest|code]...
+"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|ingest|code|rules]...
 
 Every line: figure, target, measured, OK or MISSED, and the CPU time of one fixed loop of this machine taken
 right then, so that figures of other days and machines can be compared. Exit 0 when everything ran, whatever
@@ -20,6 +20,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import fleet
+import rules
 
 CHECK_ROUNDS = 9
 DAEMON_SETTLE_S, DAEMON_MEASURE_S = 6, 30
@@ -30,7 +31,8 @@ SERIES, IDLE_SERIES, IDLE_POLICIES = 10000, 100, 5
 FIGURES = ("check", "eval", "heald", "usual", "idle", "start", "latency", "ingest")
 PROMETHEUS_SETTLE_S, PROMETHEUS_MEASURE_S = 6, 20
 PROMETHEUS_SCRAPE_NS = 2200  # of CPU a scraped sample, Prometheus 2.42
-BY_NAME = FIGURES + ("code",)  # machine code against C by hand: asked for by name
+RULE_SIZES = ((10000, 10, 5), (10000, 100, 15), (100000, 10, 15))  # series, rules, seconds between Prometheus' evaluations
+BY_NAME = FIGURES + ("code", "rules")  # machine code against C by hand; minutes beside a Prometheus: asked for by name
 
 
 class Failure(Exception):
@@ -129,6 +131,28 @@ class Bench:
         print(self.call("bench_code"), end="")
         print(self.call("bench_window"), end="")
         print(f"yardstick {self.yardstick():.0f} ms")
+
+    # ---- rules of Prometheus ----
+
+    def rules(self):
+        if not shutil.which("prometheus"):
+            raise Failure("there is no prometheus")
+        print("threshold, rate[5m], avg_over_time[10m], predict_linear[30m] in turn; CPU for a rule, a series and an evaluation.")
+        print(f"Windows are young, at most {rules.SAMPLES_MAX} samples of {rules.SCRAPE_S} s where full ones have 20, 40 and 120 of 15 s: Prometheus' cost "
+              "grows with them, heald's does not, so ratios are at least these.")
+        for series, count, every_s in RULE_SIZES:
+            self.rules_of(rules.Run(self, Daemon, cpu_of, series, count, every_s), every_s)
+
+    def rules_of(self, run, every_s):
+        if run.missed or run.failed or run.seen < run.series or run.evaluated < run.count or run.ticked < rules.MEASURE_S / 2:
+            raise Failure(f"Prometheus missed {run.missed:.0f} of its evaluations, {run.failed:.0f} failed, {run.evaluated:.0f} were made; "
+                          f"heald sees {run.seen:.0f} series in {run.ticked:.0f} ticks")
+        name = f"{run.series:,} series, {run.count} rules"
+        print(f"{name}: {rules.MEASURE_S} s of CPU: heald {run.heald_s:.2f} s for {run.ticked:.0f} ticks, {1e3 * run.tick_s:.2f} ms each; "
+              f"Prometheus {run.theirs_s:.2f} s for {run.evaluated / run.count:.0f} evaluations, {run.idle_s:.2f} s without rules")
+        for what, target, (ours, theirs) in (("whole processes", 1000, run.whole_ns()), ("a tick alone", 10000, run.rule_ns())):
+            self.line(f"{name}: {what}, to Prometheus", f">= {target:,} x",
+                      f"{theirs / ours:,.0f} x ({ours:.2f} to {theirs:.0f} ns)", theirs >= target * ours)
 
     # ---- the daemon ----
 
@@ -285,8 +309,8 @@ class Daemon:
             f"state: {self.state}\npolicies: {bundle}\ntrusted_key: {self.folder}/bench.pub\n"
             f"listen: 127.0.0.1:{self.listen}\ntick: {tick}\n"
             f'scrape:\n  - job: fleet\n    targets: ["http://127.0.0.1:{self.exporter.port}/metrics"]\n'
-            f"    interval: {interval}\n    timeout: {interval if interval != '15s' else '5s'}\n    series_max: 50000\n"
-            "channels:\n  oncall: {log: {}}\n"
+            f"    interval: {interval}\n    timeout: {interval if interval != '15s' else '5s'}\n    series_max: {max(50000, 2 * self.series)}\n"
+            "channels:\n  oncall: {log: {}}\n  prometheus: {log: {}}\n"
         )
         self.log = open(self.folder / "heald.log", "w+", encoding="utf-8")
         self.process = subprocess.Popen([str(self.bench.build / "heald"), "-c", str(config)], stdout=self.log, stderr=self.log)
@@ -349,6 +373,14 @@ class Daemon:
                 found[role] = int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
             except OSError:
                 pass
+        return found
+
+    def cpu_of_threads(self):
+        """Seconds of CPU of each process, all its threads."""
+        found = {}
+        for role, pid in self.processes().items():
+            threads = pathlib.Path(f"/proc/{pid}/task").iterdir()
+            found[role] = sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
         return found
 
     def mapped(self, name):
