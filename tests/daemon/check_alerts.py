@@ -70,4 +70,12 @@ def claim_each_series_is_an_alert_of_its_own(folder):
         assert [r["target"] for r in world.records("closed")] == ["service=a,severity=page,team=shop"]
 
 
+def claim_templates_read_the_labels_and_the_address_of_the_host(folder):
+    rules = RULES.replace('"a service of the shop is bad"',
+                          '"{{ $labels.service }} in {{ $externalLabels.region }}, see {{ $externalURL }} {{ pathPrefix }}"')
+    with World(folder, {"app.heal": rules},
+               extra="external_labels: {region: north}\nexternal_url: http://shop.example/heal//\n") as world:
+        assert fires(world)["text"] == "a in north, see http://shop.example/heal /heal"
+
+
 run(globals())
