@@ -651,6 +651,7 @@ struct policy_view engine_policy(const struct engine *engine, size_t index)
             run->alerts ? run->alerts->count : eval_entities_live_count(run->pool->entities),
         .open = run->open,
         .observed = engine->stepped && run->unknown_since.ns == 0,
+        .ambiguous = run->alerts ? run->alerts->failed : run->when && eval_watch_faulted(run->when),
         .failed = run->alerts ? run->alerts->failures : 0,
     };
 }

@@ -507,6 +507,8 @@ struct store_stats store_stats(const struct store *store)
     struct store_stats stats = store->stats;
     stats.series = stats.born - stats.died;
     stats.sources = store->source_count;
+    stats.label_sets = store->set_count - store->free_set_count;
+    stats.strings = store->string_count - store->free_string_count;
     stats.bytes += store->series_capacity * sizeof *store->series +
                    store->series_count *
                        (sizeof *store->value + sizeof *store->time_ms + sizeof *store->before_ms);

@@ -103,7 +103,7 @@ void store_let_go(struct store *store, uint32_t series);
 void store_expire(struct store *store, struct instant now);
 
 struct store_stats {
-    size_t series, samples, sources;
+    size_t series, samples, sources, label_sets, strings;
     uint64_t appended, duplicate, out_of_order, future, refused, born, died;
     size_t bytes;
 };
