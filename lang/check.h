@@ -28,9 +28,9 @@ bool check_expression(struct arena *arena, struct expr *expr, struct diag_list *
 /* Static bounds, law 8: worst cases by arithmetic on the policy alone. */
 struct policy_bounds {
     double actions_per_hour,
-        actions_per_day; /* per entity limit applied; INFINITY when no count is static */
-    uint64_t bytes_per_entity;
-    uint64_t ns_per_entity; /* per evaluation, by the kernels' cost table */
+        actions_per_day;       /* per entity limit applied; INFINITY when no count is static */
+    uint64_t bytes_per_entity; /* without the samples of windows: lang/kept.h */
+    uint64_t ns_per_entity;    /* per evaluation, by the kernels' cost table */
 };
 struct policy_bounds policy_bounds_of(const struct policy *policy);
 
