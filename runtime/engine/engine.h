@@ -156,10 +156,14 @@ size_t engine_alerts_find(const struct engine *engine, bool firing, size_t skip,
                           struct alert_view *ret, size_t max);
 /* Its labels with the policy's own (alertname among them), sorted by name; false behind the last.
  */
-bool engine_alert_label(const struct alert_view *view, size_t at, struct label *ret_label);
+bool alert_view_label(const struct alert_view *view, size_t at, struct label *ret_label);
+bool engine_alert_label(const struct engine *engine, size_t index, size_t at,
+                        struct label *ret_label);
 /* The text of its at-th annotation into ret[size]; returns the name, NULL behind the last. */
-const char *engine_alert_annotation(const struct engine *engine, const struct alert_view *view,
-                                    size_t at, char *ret, size_t size);
+const char *alert_view_annotation(const struct engine *engine, const struct alert_view *view,
+                                  size_t at, char *ret, size_t size);
+const char *engine_alert_annotation(const struct engine *engine, size_t index, size_t at, char *ret,
+                                    size_t size);
 
 struct policy_view {
     const char *name;

@@ -305,16 +305,30 @@ size_t engine_alerts_find(const struct engine *engine, bool firing, size_t skip,
     return found;
 }
 
-bool engine_alert_label(const struct alert_view *view, size_t at, struct label *ret_label)
+bool alert_view_label(const struct alert_view *view, size_t at, struct label *ret_label)
 {
     return alert_labels_at(&view->alert->labels, at, ret_label);
 }
 
-const char *engine_alert_annotation(const struct engine *engine, const struct alert_view *view,
-                                    size_t at, char *ret, size_t size)
+bool engine_alert_label(const struct engine *engine, size_t index, size_t at,
+                        struct label *ret_label)
+{
+    const struct alert_view view = engine_alert(engine, index);
+    return alert_view_label(&view, at, ret_label);
+}
+
+const char *alert_view_annotation(const struct engine *engine, const struct alert_view *view,
+                                  size_t at, char *ret, size_t size)
 {
     const struct alert_about about = alert_about(view->alert, engine->now);
     return at < alert_texts_annotations(view->rule->texts)
                ? alert_texts_annotation(view->rule->texts, at, &about, ret, size)
                : NULL;
+}
+
+const char *engine_alert_annotation(const struct engine *engine, size_t index, size_t at, char *ret,
+                                    size_t size)
+{
+    const struct alert_view view = engine_alert(engine, index);
+    return alert_view_annotation(engine, &view, at, ret, size);
 }

@@ -26,7 +26,7 @@ static json_t *labels_json(struct page *page, const struct alert_view *view)
 {
     json_t *labels = json_object();
     struct label label;
-    for (size_t i = 0; engine_alert_label(view, i, &label); i++) {
+    for (size_t i = 0; alert_view_label(view, i, &label); i++) {
         put_text(page, labels, label.name, label.value);
     }
     return labels;
@@ -36,8 +36,8 @@ static json_t *annotations_json(struct page *page, const struct alert_view *view
 {
     json_t *annotations = json_object();
     const char *name = NULL;
-    for (size_t i = 0; (name = engine_alert_annotation(page->engine, view, i, page->text,
-                                                       ALERT_TEXT_BYTES)) != NULL;
+    for (size_t i = 0; (name = alert_view_annotation(page->engine, view, i, page->text,
+                                                     ALERT_TEXT_BYTES)) != NULL;
          i++) {
         put_text(page, annotations, name, page->text);
     }

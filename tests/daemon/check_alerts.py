@@ -87,6 +87,8 @@ policy slow for each series every 100ms {
   about "slow"
   label severity = "ticket"
   annotation summary = "{{ $labels.service }}: {{ $value }}"
+  annotation others = "{{ query \\"count(app_up)\\" | first | value }}"
+  annotation past = "{{ query \\"rate(app_up[5m])\\" | first | value }}"
   when app_bad > 0.5 for 1h
   on missing as prometheus
   escalate to oncall
@@ -130,8 +132,10 @@ def claim_healctl_tells_alerts_firing_first_with_what_they_say(folder):
         assert "\n    summary: a: 1\n" in text and "\x1b" not in text and "\\x1b[2J" in text, text
         answer = json.loads(world.healctl("-o", "json", "alerts")[1])
         assert abs(answer["alerts"][0]["since"] - time.time()) < 30
-        assert answer["alerts"][-1] == {**answer["alerts"][-1], "policy": "slow", "state": "pending", "value": 2.0, "incident": 0,
-                                        "annotations": {"summary": "b: 2"}}
+        assert answer["alerts"][-1] == {**answer["alerts"][-1], "policy": "slow", "state": "pending", "value": 2.0, "incident": 0}
+        annotations = answer["alerts"][-1]["annotations"]
+        assert annotations["summary"] == "b: 2" and annotations["others"] == "2", annotations
+        assert "newest samples only: a range is not there" in annotations["past"], annotations
         assert answer["alerts"][0]["incident"] in {r["incident"] for r in world.records("opened")}
         assert answer["alerts"][-1]["labels"]["alertname"] == "slow" and answer["more"] == 0 and answer["last"] == 5
         assert "annotations" not in asked(world)["alerts"][0]

@@ -50,8 +50,7 @@ static size_t alert_of(const struct world *world, size_t entity)
 static const char *label_of(const struct world *world, size_t alert, const char *name)
 {
     struct label label;
-    const struct alert_view view = engine_alert(world->engine, alert);
-    for (size_t i = 0; engine_alert_label(&view, i, &label); i++) {
+    for (size_t i = 0; engine_alert_label(world->engine, alert, i, &label); i++) {
         if (strcmp(label.name, name) == 0) {
             return label.value;
         }
@@ -202,9 +201,8 @@ static void labels_of_the_policy_replace_add_and_remove(void **state)
     assert_null(label_of(&world, 1, "w"));
     assert_string_equal(label_of(&world, 1, "alertname"), "A {{ name");
     struct label label;
-    const struct alert_view view = engine_alert(world.engine, 0);
-    assert_true(engine_alert_label(&view, 2, &label));
-    assert_false(engine_alert_label(&view, 3, &label));
+    assert_true(engine_alert_label(world.engine, 0, 2, &label));
+    assert_false(engine_alert_label(world.engine, 0, 3, &label));
     assert_string_equal(engine_alert(world.engine, 0).policy, "p");
     assert_string_equal(label_set_get(engine_alert(world.engine, 0).labels, "w"), "e0");
     world_release(&world);
@@ -287,8 +285,9 @@ static void a_policy_with_a_pool_says_that_its_condition_was_ambiguous(void **st
     struct world world;
     double low[] = {1, 0, 0}, high[] = {1, 1, 0};
     world_init(&world,
-               HEAD "pool all(w) = x >= 0\npolicy p for each w in all { about \"a\" risk availability "
-                    "impact low when sum(up) * on () group_left (w) (x > 0.5) > 0" TAIL,
+               HEAD
+               "pool all(w) = x >= 0\npolicy p for each w in all { about \"a\" risk availability "
+               "impact low when sum(up) * on () group_left (w) (x > 0.5) > 0" TAIL,
                3);
     steps(&world, low, 2);
     assert_false(engine_policy(world.engine, 0).ambiguous);
@@ -432,11 +431,10 @@ static void a_firing_alert_is_told_once_with_its_summary(void **state)
     steps(&world, x, 200);
     assert_int_equal(world_count(&world, RECORD_ESCALATED), 1);
     char text[100];
-    const struct alert_view view = engine_alert(world.engine, 0);
-    assert_string_equal(engine_alert_annotation(world.engine, &view, 0, text, sizeof text),
+    assert_string_equal(engine_alert_annotation(world.engine, 0, 0, text, sizeof text),
                         "description");
     assert_string_equal(text, "d");
-    assert_null(engine_alert_annotation(world.engine, &view, 2, text, sizeof text));
+    assert_null(engine_alert_annotation(world.engine, 0, 2, text, sizeof text));
     step(&world, low);
     assert_int_equal(open_count(&world), 0);
     assert_int_equal(world_count(&world, RECORD_CLOSED), 1);
@@ -547,13 +545,34 @@ static void texts_are_templates_over_the_series_and_its_value_now(void **state)
     struct instant began = world.now;
     step(&world, more);
     char text[200];
-    const struct alert_view view = engine_alert(world.engine, 0);
-    assert_string_equal(engine_alert_annotation(world.engine, &view, 0, text, sizeof text),
-                        "summary");
+    assert_string_equal(engine_alert_annotation(world.engine, 0, 0, text, sizeof text), "summary");
     assert_string_equal(text, "e0 is 1.5k");
-    engine_alert_annotation(world.engine, &view, 1, text, sizeof text);
+    engine_alert_annotation(world.engine, 0, 1, text, sizeof text);
     assert_non_null(strstr(text, "<error expanding template:"));
     assert_int_equal(engine_alert(world.engine, 0).active_at.ns, began.ns);
+    world_release(&world);
+}
+
+static void annotations_ask_the_store_and_labels_may_not(void **state)
+{
+    (void)state;
+    struct world world;
+    double x[] = {2, 0.25};
+    char text[300];
+    world_init(&world,
+               HEAD "policy p for each series { about \"a\" when x > 0.5 "
+                    "label of = \"{{ query \\\"up\\\" | len }}\" annotation summary = "
+                    "\"{{ with printf \\\"min by (w) (x{w!='%s'})\\\" $labels.w | query }}"
+                    "{{ . | first | label \\\"w\\\" }} is {{ . | first | value }}{{ end }}\" " TAIL,
+               2);
+    step(&world, x);
+    assert_string_equal(engine_incident(world.engine, 0).text, "e1 is 0.25");
+    x[1] = 0.5;
+    step(&world, x);
+    engine_alert_annotation(world.engine, 0, 0, text, sizeof text);
+    assert_string_equal(text, "e1 is 0.5");
+    assert_non_null(
+        strstr(label_of(&world, 0, "of"), "there is nothing here that answers queries"));
     world_release(&world);
 }
 
@@ -684,6 +703,7 @@ int main(void)
         cmocka_unit_test(after_a_restart_a_firing_alert_goes_on_and_is_not_told_again),
         cmocka_unit_test(a_storm_is_told_and_ended_a_part_a_tick),
         cmocka_unit_test(texts_are_templates_over_the_series_and_its_value_now),
+        cmocka_unit_test(annotations_ask_the_store_and_labels_may_not),
         cmocka_unit_test(an_alert_whose_labels_change_with_its_value_is_another_one),
         cmocka_unit_test(a_policy_with_a_bad_template_is_not_loaded),
         cmocka_unit_test(alerts_are_series_only_where_something_reads_them),
