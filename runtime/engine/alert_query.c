@@ -320,7 +320,7 @@ static enum status parse(struct answering *a, struct sources *sources, const cha
     while (diag && diag->severity != SEVERITY_ERROR) {
         diag = diag->next;
     }
-    return error_set(a->error, STATUS_PROTOCOL, "parse error: %.150s",
+    return error_set(a->error, STATUS_PROTOCOL, "%.200s",
                      diag ? diag->message : "it is no expression");
 }
 

@@ -131,9 +131,9 @@ static void the_past_and_what_is_no_expression_are_refused(void **state)
     refuses("up @ 5", "the modifier @ is not there");
     refuses("1 + ewma(up, alpha: 0.5)", "ewma is not there");
     refuses("'text'", "not a vector or scalar");
-    refuses("up +", "parse error: ");
-    refuses("", "parse error: ");
-    refuses("nosuch(up)", "parse error: ");
+    refuses("up +", "the text ends too early");
+    refuses("", "the text ends too early");
+    refuses("nosuch(up)", "nosuch");
     refuses("up{pod=~\"(\"}", "regular expression");
     refuses("size * on (job) up", "many-to-many");
     memset(long_text, '1', sizeof long_text);
