@@ -29,16 +29,27 @@ bool check_program(struct program *program, struct diag_list *diags,
     return diags->errors == errors;
 }
 
-bool check_expression(struct arena *arena, struct expr *expr, struct diag_list *diags)
+static bool check_alone(struct arena *arena, struct expr *expr, struct diag_list *diags,
+                        bool lenient)
 {
     struct program none = {.arena = arena};
     struct check check = {.program = &none, .arena = arena, .diags = diags};
-    struct scope scope = {.check = &check};
+    struct scope scope = {.check = &check, .lenient = lenient};
     size_t errors = diags->errors;
     names_of_expr(&scope, expr);
     type_expr(&scope, expr);
     label_expr(&scope, expr);
     return diags->errors == errors;
+}
+
+bool check_expression(struct arena *arena, struct expr *expr, struct diag_list *diags)
+{
+    return check_alone(arena, expr, diags, false);
+}
+
+bool check_foreign_expression(struct arena *arena, struct expr *expr, struct diag_list *diags)
+{
+    return check_alone(arena, expr, diags, true);
 }
 
 struct scope scope_of_policy(struct check *check, const struct policy *policy)

@@ -25,12 +25,19 @@ bool check_program(struct program *program, struct diag_list *diags,
  */
 bool check_expression(struct arena *arena, struct expr *expr, struct diag_list *diags);
 
+/* The same where PromQL of others is asked: what only heal minds is a warning. */
+bool check_foreign_expression(struct arena *arena, struct expr *expr, struct diag_list *diags);
+
+/* Calls visit for each expression directly below expr. */
+typedef void expr_visit_f(struct expr *child, void *context);
+void expr_children(struct expr *expr, expr_visit_f *visit, void *context);
+
 /* Static bounds, law 8: worst cases by arithmetic on the policy alone. */
 struct policy_bounds {
     double actions_per_hour,
-        actions_per_day; /* per entity limit applied; INFINITY when no count is static */
-    uint64_t bytes_per_entity;
-    uint64_t ns_per_entity; /* per evaluation, by the kernels' cost table */
+        actions_per_day;       /* per entity limit applied; INFINITY when no count is static */
+    uint64_t bytes_per_entity; /* without the samples of windows: lang/kept.h */
+    uint64_t ns_per_entity;    /* per evaluation, by the kernels' cost table */
 };
 struct policy_bounds policy_bounds_of(const struct policy *policy);
 

@@ -204,23 +204,18 @@ static double most_of_policy(const struct policy *policy, double seconds)
 static const double cost_node_ns = 2;          /* a column read and written */
 static const double cost_join_ns = 6;          /* an index vector followed */
 static const double cost_aggregate_ns = 8;     /* a group found and added to */
-static const double cost_sample_ns = 2;        /* a sample of a window read */
+static const double cost_window_ns = 50;       /* what came into a window and went out of it */
+static const double cost_sample_ns = 2;        /* a sample of a forecast read */
 static const double cost_forecast_ns = 200;    /* the interval of a forecast */
 static const double cost_entity_ns = 30;       /* the incident state machine */
-static const double bytes_sample = 16;         /* time and value */
 static const double bytes_node = 16;           /* value, presence, unknown */
-static const double bytes_operator_state = 32; /* ewma, zscore, forecast */
+static const double bytes_operator_state = 32; /* ewma, zscore, forecast, a window's sums */
 static const double bytes_entity = 256;        /* incident, windows, back-off */
 
 struct cost {
     double every;
     double bytes, ns;
 };
-
-static double window_samples(const struct expr *expr, double every)
-{
-    return ceil(duration_to_seconds(expr->range.range) / every) + 1;
-}
 
 /* A forecast looks back over its lookback, or over four times its horizon. */
 static double forecast_samples(const struct expr *call, double every)
@@ -242,8 +237,7 @@ static void cost_of(struct expr *expr, void *context)
     cost->bytes += bytes_node;
     cost->ns += cost_node_ns;
     if (expr->kind == EXPR_RANGE || expr->kind == EXPR_SUBQUERY) {
-        cost->bytes += bytes_sample * window_samples(expr, cost->every);
-        cost->ns += cost_sample_ns * window_samples(expr, cost->every);
+        cost->ns += cost_window_ns;
     } else if (expr->kind == EXPR_AGGREGATE) {
         cost->ns += cost_aggregate_ns;
     } else if (expr->kind == EXPR_BINARY) {
@@ -253,7 +247,7 @@ static void cost_of(struct expr *expr, void *context)
     } else if (expr->kind == EXPR_CALL) {
         double samples =
             expr->call.builtin == BUILTIN_FORECAST ? forecast_samples(expr, cost->every) : 0;
-        cost->bytes += bytes_operator_state + bytes_sample * samples;
+        cost->bytes += bytes_operator_state;
         cost->ns += cost_sample_ns * samples;
     }
     expr_children(expr, cost_of, cost);

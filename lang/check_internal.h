@@ -62,9 +62,6 @@ struct scope scope_of_recorded(struct check *check);
 /* Lowers a finding to a warning where a policy only notifies and the finding rests on a name. */
 struct diag *scope_soften(const struct scope *scope, struct diag *diag, bool weak);
 
-/* Calls visit for each expression directly below expr. */
-typedef void expr_visit_f(struct expr *child, void *context);
-void expr_children(struct expr *expr, expr_visit_f *visit, void *context);
 /* Calls visit for each condition, signal and argument expression of a policy, in source order. */
 void policy_exprs(const struct policy *policy, expr_visit_f *visit, void *context);
 

@@ -5,21 +5,34 @@
 #include <stdlib.h>
 
 #include "compiler/healc/option.h"
+#include "compiler/rules/rule_file.h"
 #include "lang/check.h"
+#include "lang/kept.h"
 #include "lang/parser.h"
 #include "runtime/engine/alert_text.h"
 
 struct check_run {
     enum diag_format format;
     bool color;
+    bool windows;
+    double scrape_s;
     const char *metrics;
     struct paths paths;
 };
 
-static const struct option check_options[] = {{"format", required_argument, NULL, 'f'},
-                                              {"color", required_argument, NULL, 'c'},
-                                              {"metrics", required_argument, NULL, 'm'},
-                                              {NULL, 0, NULL, 0}};
+static const struct option check_options[] = {
+    {"format", required_argument, NULL, 'f'},  {"color", required_argument, NULL, 'c'},
+    {"metrics", required_argument, NULL, 'm'}, {"scrape-interval", required_argument, NULL, 's'},
+    {"windows", no_argument, NULL, 'w'},       {NULL, 0, NULL, 0}};
+
+static bool scrape_interval(const char *text, double *ret_s)
+{
+    const char *why;
+    int64_t ms = 0;
+    bool good = rules_duration(text, &ms, &why) && ms > 0;
+    *ret_s = (double)ms / 1e3;
+    return good;
+}
 
 /* HEALC_OK, or the code after a message. */
 static int check_arguments(int argc, char **argv, struct check_run *run)
@@ -30,6 +43,11 @@ static int check_arguments(int argc, char **argv, struct check_run *run)
         if (option == '?' || (option == 'f' && !option_format(optarg, &run->format))) {
             return HEALC_FAILED;
         }
+        if (option == 's' && !scrape_interval(optarg, &run->scrape_s)) {
+            return option_fail(argv[0], "--scrape-interval is a duration such as 30s, not '%s'",
+                               optarg);
+        }
+        run->windows |= option == 'w';
         color = option == 'c' ? optarg : color;
         run->metrics = option == 'm' ? optarg : run->metrics;
     }
@@ -47,7 +65,93 @@ static int check_arguments(int argc, char **argv, struct check_run *run)
     return run->paths.count > 0 ? HEALC_OK : option_fail(argv[0], "no *.heal file is there");
 }
 
-static void print_bounds(const struct policy *policy)
+/* ---- what windows keep ---- */
+
+/* "1560 bytes a series", or the sum over one series of each selector. */
+static void print_kept(const struct kept_list *kept)
+{
+    printf("%llu bytes", (unsigned long long)kept_bytes(kept));
+    if (kept->count > 1) {
+        printf(" for one series of each of %zu selectors", kept->count);
+    } else {
+        printf(" a series");
+    }
+}
+
+static void print_windows(const struct kept_list *list)
+{
+    for (const struct kept *kept = list->first; kept; kept = kept->next) {
+        char reach[32], interval[32];
+        const unsigned long long samples = kept_samples(kept);
+        printf("  %s: back %s each %s: %llu samples, %llu bytes a series\n", kept->text,
+               duration_print(duration_seconds(kept->reach_s), reach, sizeof reach),
+               duration_print(duration_seconds(kept->interval_s), interval, sizeof interval),
+               samples, samples * KEPT_SAMPLE_BYTES);
+    }
+}
+
+static void print_kept_of_policy(const struct check_run *run, struct arena *arena,
+                                 const struct policy *policy)
+{
+    struct kept_list kept = {.arena = arena, .scrape_s = run->scrape_s};
+    kept_of_policy(&kept, policy);
+    if (kept.count > 0) {
+        printf("; samples of windows ");
+        print_kept(&kept);
+    }
+    printf("\n");
+    if (run->windows) {
+        print_windows(&kept);
+    }
+}
+
+/* Signals of the file and pools have a line where they have windows. */
+static void print_kept_of(const struct check_run *run, const char *what, const char *name,
+                          const struct kept_list *kept)
+{
+    if (kept->count > 0) {
+        printf("%s %s: samples of windows ", what, name);
+        print_kept(kept);
+        printf("\n");
+    }
+    if (run->windows) {
+        print_windows(kept);
+    }
+}
+
+static void print_kept_of_others(const struct check_run *run, struct arena *arena,
+                                 const struct program *program)
+{
+    for (const struct pool *pool = program->pools; pool; pool = pool->next) {
+        struct kept_list kept = {.arena = arena, .scrape_s = run->scrape_s};
+        kept_of_pool(&kept, pool);
+        print_kept_of(run, "pool", pool->name.text, &kept);
+    }
+    for (const struct recorded *r = program->recorded; r; r = r->next) {
+        struct kept_list kept = {.arena = arena, .scrape_s = run->scrape_s};
+        kept_of_recorded(&kept, r);
+        print_kept_of(run, "signal", r->name.text, &kept);
+    }
+}
+
+static void print_kept_of_program(const struct check_run *run, struct arena *arena,
+                                  const struct program *program)
+{
+    char scrape[32];
+    struct kept_list kept = {.arena = arena, .scrape_s = run->scrape_s};
+    kept_of_program(&kept, program);
+    if (kept.count > 0) {
+        printf("samples of all windows: ");
+        print_kept(&kept);
+        printf(", an estimate with a sample of a series each %s\n",
+               duration_print(duration_seconds(run->scrape_s), scrape, sizeof scrape));
+    }
+}
+
+/* ---- the report ---- */
+
+static void print_bounds(const struct check_run *run, struct arena *arena,
+                         const struct policy *policy)
 {
     struct policy_bounds bounds = policy_bounds_of(policy);
     printf("%s: ", policy->name.text);
@@ -59,21 +163,29 @@ static void print_bounds(const struct policy *policy)
     } else {
         printf("actions bounded by a share of the pool only");
     }
-    printf("; per entity %llu bytes, %llu ns an evaluation\n",
+    printf("; per entity %llu bytes, %llu ns an evaluation",
            (unsigned long long)bounds.bytes_per_entity, (unsigned long long)bounds.ns_per_entity);
+    print_kept_of_policy(run, arena, policy);
 }
 
-static void print_summary(const struct program *program, const struct diag_list *diags)
+static void print_summary(const struct check_run *run, struct arena *arena,
+                          const struct program *program, const struct diag_list *diags)
 {
     size_t files = 0, policies = 0;
     for (const struct file *f = program->files; f; f = f->next) {
         files++;
     }
+    if (diags->errors == 0) {
+        print_kept_of_others(run, arena, program);
+    }
     for (const struct policy *p = program->policies; p; p = p->next) {
         policies++;
         if (diags->errors == 0) {
-            print_bounds(p);
+            print_bounds(run, arena, p);
         }
+    }
+    if (diags->errors == 0) {
+        print_kept_of_program(run, arena, program);
     }
     printf("%zu files, %zu policies: %zu errors, %zu warnings\n", files, policies, diags->errors,
            diags->warnings);
@@ -92,7 +204,7 @@ static bool read_metrics(struct arena *arena, struct sources *sources, const cha
 
 int command_check(int argc, char **argv)
 {
-    struct check_run run = {.format = DIAG_FULL};
+    struct check_run run = {.format = DIAG_FULL, .scrape_s = KEPT_SCRAPE_S};
     int code = check_arguments(argc, argv, &run);
     if (code == HEALC_OK) {
         struct arena arena = {0};
@@ -109,7 +221,7 @@ int command_check(int argc, char **argv)
         }
         diag_print(&diags, run.format, run.color, stdout);
         if (run.format != DIAG_JSON) {
-            print_summary(program, &diags);
+            print_summary(&run, &arena, program, &diags);
         }
         code = source_is_missing(&diags) ? HEALC_FAILED
                : diags.errors > 0        ? HEALC_FINDINGS

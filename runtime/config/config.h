@@ -19,7 +19,8 @@ enum {
     CONFIG_DEPTH_MAX = 16,
     CONFIG_NODES_MAX = 20000,
     CONFIG_ERRORS_MAX = 100,
-    CONFIG_TEXT_MAX = 4096, /* one scalar */
+    CONFIG_TEXT_MAX = 4096,        /* one scalar */
+    CONFIG_LABEL_BYTES_MAX = 1024, /* name or value of an external label */
 };
 
 enum config_mode { CONFIG_SHADOW, CONFIG_ASK, CONFIG_ACT };
@@ -132,6 +133,11 @@ struct config_grant {
     struct config_at_most at_most;
 };
 
+struct config_external_label {
+    struct config_head head;
+    char *name, *value;
+};
+
 struct config_policy_mode {
     struct config_head head;
     char *name;
@@ -144,6 +150,9 @@ struct config {
     char *control_group; /* NULL: none */
     char *listen;        /* "none" or ADDRESS:PORT */
     struct duration tick, blind_after;
+    struct config_external_label *external_labels;
+    size_t external_labels_count;
+    char *external_url; /* NULL: none */
     struct config_log log;
     struct config_users users;
     struct config_scrape *scrape;

@@ -175,8 +175,24 @@ static void check_guards(struct config_reader *reader, const struct config *conf
     }
 }
 
+static void check_external_labels(struct config_reader *reader, const struct config *config)
+{
+    for (size_t i = 0; i < config->external_labels_count; i++) {
+        const struct config_external_label *label = &config->external_labels[i];
+        if (strlen(label->name) > CONFIG_LABEL_BYTES_MAX) {
+            FAIL(&label->head, "the name of the external label '%.80s' is longer than %d bytes",
+                 label->name, CONFIG_LABEL_BYTES_MAX);
+        }
+        if (strlen(label->value) > CONFIG_LABEL_BYTES_MAX) {
+            FAIL(&label->head, "the value of the external label '%.80s' is longer than %d bytes",
+                 label->name, CONFIG_LABEL_BYTES_MAX);
+        }
+    }
+}
+
 void config_check(struct config_reader *reader, const struct config *config)
 {
+    check_external_labels(reader, config);
     check_scrapes(reader, config);
     check_remote_writes(reader, config);
     check_host(reader, config);

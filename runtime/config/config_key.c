@@ -24,6 +24,7 @@ const size_t config_key_count = ARRAY_LEN(config_keys);
 
 const size_t config_part_bytes[PART_none] = {
     [PART_root] = sizeof(struct config),
+    [PART_external_label] = sizeof(struct config_external_label),
     [PART_log] = sizeof(struct config_log),
     [PART_users] = sizeof(struct config_users),
     [PART_scrape] = sizeof(struct config_scrape),

@@ -7,6 +7,7 @@
 
 enum config_part {
     PART_root,
+    PART_external_label,
     PART_log,
     PART_users,
     PART_scrape,

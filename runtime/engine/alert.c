@@ -137,7 +137,8 @@ void alert_rule_adopt(struct alert_rule *rule, struct alert_rule *from)
     rule->count = from->count;
     rule->capacity = from->capacity;
     from->alerts = NULL;
-    from->count = from->capacity = 0;
+    rule->firing = from->firing;
+    from->count = from->capacity = from->firing = 0;
     free(rule->resolved);
     rule->resolved = from->resolved;
     rule->resolved_count = from->resolved_count;
@@ -147,6 +148,7 @@ void alert_rule_adopt(struct alert_rule *rule, struct alert_rule *from)
     rule->last = from->last;
     rule->first = from->first;
     rule->failures = from->failures;
+    rule->failed = from->failed;
     rule->unknown_count = from->unknown_count;
     rule->stamp = from->stamp;
     if (rule->recorded && from->recorded) {
@@ -324,6 +326,7 @@ static bool alert_unseen(const struct alert_rule *rule, const struct alert *aler
 static void settle(struct alert_rule *rule, const struct eval_column *column, struct instant now)
 {
     size_t kept = 0;
+    rule->firing = 0;
     for (size_t i = 0; i < rule->count; i++) {
         struct alert *alert = rule->alerts[i];
         bool there = alert->stamp == rule->stamp;
@@ -332,6 +335,7 @@ static void settle(struct alert_rule *rule, const struct eval_column *column, st
         }
         if (there || alert_unseen(rule, alert, column) || alert_absent(rule, alert, now)) {
             rule->alerts[kept++] = alert;
+            rule->firing += alert->firing;
         } else {
             alert_end(rule, alert);
         }
@@ -346,6 +350,7 @@ static void settle(struct alert_rule *rule, const struct eval_column *column, st
 static void fail(struct alert_rule *rule, size_t count)
 {
     rule->failures++;
+    rule->failed = true;
     for (size_t i = count; i < rule->count; i++) {
         alert_end(rule, rule->alerts[i]);
     }
@@ -420,6 +425,7 @@ static void record_alerts(struct alert_rule *rule, struct instant now)
     }
     if (!recorder_end(&rule->recorder, now)) {
         rule->failures++; /* labels that only the state of the alert tells apart */
+        rule->failed = true;
     }
 }
 
@@ -440,6 +446,7 @@ void alert_rule_step(struct alert_rule *rule, struct instant now)
     if (!rule->ran) {
         return;
     }
+    rule->failed = false;
     rule->last = now;
     rule->first = rule->first.ns == 0 ? now : rule->first;
     const struct eval_column column = eval_column(rule->node);

@@ -47,11 +47,13 @@ struct alert_rule {
     struct alert_texts *texts;
     struct alert **alerts; /* in the order in which they began */
     size_t count, capacity;
+    size_t firing;      /* of them */
     uint64_t *resolved; /* incidents whose alert has ended: the caller takes them out */
     size_t resolved_count, resolved_capacity;
     struct instant last, first; /* evaluations; ns 0: never */
     bool ran;                   /* evaluated at this step */
-    uint64_t failures;          /* evaluations that gave no result */
+    bool failed;                /* the last evaluation gave no result */
+    uint64_t failures;          /* evaluations that gave none */
     size_t unknown_count;       /* slots at the last evaluation; 0 as prometheus */
     /* its own */
     struct alert **at; /* alert of each slot of the node, or NULL */

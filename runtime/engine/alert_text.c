@@ -6,13 +6,12 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "runtime/engine/template_query.h"
-
 /* ---- one text ---- */
 
 struct text {
     const char *name, *written;
     struct template *template; /* NULL: as written */
+    bool told; /* an annotation: it may ask; labels are made at every evaluation, and may not */
 };
 
 struct alert_texts {
@@ -71,10 +70,10 @@ static void text_run(const struct alert_texts *texts, const struct text *text,
                                  .external_count = texts->outside->label_count,
                                  .external_url = texts->outside->url,
                                  .alert_name = alert_texts_written(texts, ALERT_NAME_LABEL),
+                                 .query = text->told ? texts->outside->query : NULL,
+                                 .query_context = texts->outside->query_context,
                                  .value = about->value,
-                                 .now = about->now,
-                                 .query_context = texts->outside->store,
-                                 .query = texts->outside->store ? template_query : NULL};
+                                 .now = about->now};
     if (template_run(text->template, &data, ret, size, &error) != STATUS_OK) {
         return; /* the text says so, in Prometheus' words */
     }
@@ -100,13 +99,13 @@ void alert_texts_check(const struct program *program, struct diag_list *diags)
 
 /* ---- those of a policy ---- */
 
-static enum status texts_add(struct text *texts, size_t *count, const struct pair *pairs,
+static enum status texts_add(struct text *texts, size_t *count, const struct pair *pairs, bool told,
                              struct error *error)
 {
     for (const struct pair *p = pairs; p; p = p->next) {
         CHECK(*count < POLICY_PAIRS_MAX);
         struct text *text = &texts[*count];
-        *text = (struct text){.name = p->name.text, .written = p->value};
+        *text = (struct text){.name = p->name.text, .written = p->value, .told = told};
         ++*count;
         if (is_template(p)) {
             TRY(text_parse(text, error));
@@ -126,14 +125,15 @@ enum status alert_texts_new(const struct policy *policy, const struct alert_outs
     struct alert_texts *texts = heap_alloc(sizeof *texts);
     texts->outside = outside;
     texts->scratch = heap_alloc((size_t)(POLICY_PAIRS_MAX + 1) * (STORE_LABEL_BYTES_MAX + 1));
-    enum status status = texts_add(texts->labels, &texts->label_count, policy->labels, error);
+    enum status status =
+        texts_add(texts->labels, &texts->label_count, policy->labels, false, error);
     if (status == STATUS_OK && !is_label(texts, ALERT_NAME_LABEL)) {
         texts->labels[texts->label_count++] =
             (struct text){.name = ALERT_NAME_LABEL, .written = policy->name.text};
     }
     if (status == STATUS_OK) {
-        status =
-            texts_add(texts->annotations, &texts->annotation_count, policy->annotations, error);
+        status = texts_add(texts->annotations, &texts->annotation_count, policy->annotations, true,
+                           error);
     }
     if (status != STATUS_OK) {
         alert_texts_free(texts);

@@ -7,7 +7,7 @@
 
 #include "lang/ast.h"
 #include "lang/diagnostic.h"
-#include "runtime/engine/series.h"
+#include "runtime/engine/template.h"
 
 #define ALERT_NAME_LABEL "alertname"
 enum { ALERT_TEXT_BYTES = 16384 }; /* of one expanded text, with its NUL */
@@ -17,7 +17,8 @@ struct alert_outside {
     const struct label *labels; /* the host's own */
     size_t label_count;
     const char *url;
-    struct store *store; /* answers queries; NULL: they are refused */
+    template_query_f *query; /* of annotations; NULL: they cannot ask */
+    void *query_context;
 };
 
 struct alert_texts;

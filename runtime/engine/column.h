@@ -161,6 +161,7 @@ struct store {
 };
 
 const char *store_string(struct store *store, const char *text); /* interned, and kept for ever */
+const char *store_string_known(const struct store *store, const char *text); /* NULL: it is not */
 /* Who keeps a label set over a call of store_expire() holds it. */
 void label_set_hold(const struct label_set *set);
 void label_set_drop(struct store *store, const struct label_set *held);

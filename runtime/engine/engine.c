@@ -230,8 +230,12 @@ struct engine *engine_new(const struct program *program, struct store *store,
     }
     notices_init(engine);
     engine->ledger.keep = ledger_window_of(program);
-    engine->outside =
-        (struct alert_outside){host->external, host->external_count, host->external_url, store};
+    engine->query = (struct alert_query){.store = store};
+    engine->outside = (struct alert_outside){.labels = host->external,
+                                             .label_count = host->external_count,
+                                             .url = host->external_url,
+                                             .query = alert_query_answer,
+                                             .query_context = &engine->query};
     if (add_statements(engine, error) != STATUS_OK || add_guard_pools(engine, error) != STATUS_OK ||
         alerts_record(engine, error) != STATUS_OK) {
         engine_free(engine);
@@ -651,6 +655,7 @@ struct policy_view engine_policy(const struct engine *engine, size_t index)
             run->alerts ? run->alerts->count : eval_entities_live_count(run->pool->entities),
         .open = run->open,
         .observed = engine->stepped && run->unknown_since.ns == 0,
+        .ambiguous = run->alerts ? run->alerts->failed : run->when && eval_watch_faulted(run->when),
         .failed = run->alerts ? run->alerts->failures : 0,
     };
 }

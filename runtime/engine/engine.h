@@ -143,15 +143,25 @@ struct alert_view {
     bool firing;
     struct instant active_at;
     double value;
-    uint64_t incident; /* of a firing one; 0 where there was no room for it */
+    uint64_t incident;             /* of a firing one; 0 where there was no room for it */
+    const struct alert_rule *rule; /* the engine's own */
+    const struct alert *alert;
 };
 size_t engine_alert_count(const struct engine *engine);
+size_t engine_alerts_firing(const struct engine *engine); /* how many of them */
 struct alert_view engine_alert(const struct engine *engine, size_t index);
+/* Those that are firing, or (firing false) pending, in the same order, without the first `skip`: at
+ * most max of them. */
+size_t engine_alerts_find(const struct engine *engine, bool firing, size_t skip,
+                          struct alert_view *ret, size_t max);
 /* Its labels with the policy's own (alertname among them), sorted by name; false behind the last.
  */
+bool alert_view_label(const struct alert_view *view, size_t at, struct label *ret_label);
 bool engine_alert_label(const struct engine *engine, size_t index, size_t at,
                         struct label *ret_label);
 /* The text of its at-th annotation into ret[size]; returns the name, NULL behind the last. */
+const char *alert_view_annotation(const struct engine *engine, const struct alert_view *view,
+                                  size_t at, char *ret, size_t size);
 const char *engine_alert_annotation(const struct engine *engine, size_t index, size_t at, char *ret,
                                     size_t size);
 
@@ -160,6 +170,8 @@ struct policy_view {
     enum mode mode;
     size_t entities, open;
     bool observed;   /* at the last tick no live entity was unknown */
+    bool ambiguous;  /* the last evaluation of `when`: several series matched where one may, or are
+                        one alert */
     uint64_t failed; /* for each series: evaluations without a result, as by equal labels */
 };
 size_t engine_policy_count(const struct engine *engine);

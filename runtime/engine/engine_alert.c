@@ -176,6 +176,7 @@ static void bind_alert(const struct engine *engine, struct policy_run *run, stru
             incident->alerting = true;
             run->bound++;
             alert->incident = incident->id;
+            run->alerts->firing += !alert->firing;
             alert->firing = true;
             alert->active_at = (struct instant){incident->opened.ns - run->hold.ns};
             return;
@@ -251,32 +252,83 @@ static const struct alert *alert_at(const struct engine *engine, size_t index,
     return NULL;
 }
 
-struct alert_view engine_alert(const struct engine *engine, size_t index)
+static struct alert_view view_of(const struct alert_rule *rule, const struct alert *alert)
 {
-    const struct alert_rule *rule;
-    const struct alert *alert = alert_at(engine, index, &rule);
     return (struct alert_view){.policy = rule->policy->name.text,
                                .labels = alert->entity,
                                .firing = alert->firing,
                                .active_at = alert->active_at,
                                .value = alert->value,
-                               .incident = alert->incident};
+                               .incident = alert->incident,
+                               .rule = rule,
+                               .alert = alert};
+}
+
+struct alert_view engine_alert(const struct engine *engine, size_t index)
+{
+    const struct alert_rule *rule;
+    const struct alert *alert = alert_at(engine, index, &rule);
+    return view_of(rule, alert);
+}
+
+size_t engine_alerts_firing(const struct engine *engine)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < engine->policy_count; i++) {
+        count += engine->policies[i]->alerts ? engine->policies[i]->alerts->firing : 0;
+    }
+    return count;
+}
+
+size_t engine_alerts_find(const struct engine *engine, bool firing, size_t skip,
+                          struct alert_view *ret, size_t max)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < engine->policy_count && found < max; i++) {
+        const struct alert_rule *rule = engine->policies[i]->alerts;
+        const size_t here = !rule ? 0 : firing ? rule->firing : rule->count - rule->firing;
+        if (here <= skip) {
+            skip -= here;
+            continue;
+        }
+        for (size_t a = 0; a < rule->count && found < max; a++) {
+            if (rule->alerts[a]->firing != firing) {
+                continue;
+            }
+            if (skip > 0) {
+                skip--;
+            } else {
+                ret[found++] = view_of(rule, rule->alerts[a]);
+            }
+        }
+    }
+    return found;
+}
+
+bool alert_view_label(const struct alert_view *view, size_t at, struct label *ret_label)
+{
+    return alert_labels_at(&view->alert->labels, at, ret_label);
 }
 
 bool engine_alert_label(const struct engine *engine, size_t index, size_t at,
                         struct label *ret_label)
 {
-    const struct alert_rule *rule;
-    return alert_labels_at(&alert_at(engine, index, &rule)->labels, at, ret_label);
+    const struct alert_view view = engine_alert(engine, index);
+    return alert_view_label(&view, at, ret_label);
+}
+
+const char *alert_view_annotation(const struct engine *engine, const struct alert_view *view,
+                                  size_t at, char *ret, size_t size)
+{
+    const struct alert_about about = alert_about(view->alert, engine->now);
+    return at < alert_texts_annotations(view->rule->texts)
+               ? alert_texts_annotation(view->rule->texts, at, &about, ret, size)
+               : NULL;
 }
 
 const char *engine_alert_annotation(const struct engine *engine, size_t index, size_t at, char *ret,
                                     size_t size)
 {
-    const struct alert_rule *rule;
-    const struct alert *alert = alert_at(engine, index, &rule);
-    const struct alert_about about = alert_about(alert, engine->now);
-    return at < alert_texts_annotations(rule->texts)
-               ? alert_texts_annotation(rule->texts, at, &about, ret, size)
-               : NULL;
+    const struct alert_view view = engine_alert(engine, index);
+    return alert_view_annotation(engine, &view, at, ret, size);
 }

@@ -3,6 +3,7 @@
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
 #include "runtime/engine/alert.h"
+#include "runtime/engine/alert_query.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/ledger.h"
 
@@ -112,6 +113,7 @@ struct engine {
     size_t notice_count;
     struct ledger ledger;
     struct alert_outside outside;
+    struct alert_query query;
     struct instant now;
     bool stopped, stepped;
     char stopped_by[NAME_BYTES];

@@ -111,6 +111,8 @@ bool eval_watch_value(const struct eval_watch *watch, size_t slot, double *ret_v
 /* The chance behind a watch whose operand is `forecast(...) reaches ...`; false when there is none.
  */
 bool eval_watch_chance(const struct eval_watch *watch, size_t slot, double *ret_chance);
+/* At this tick several series matched where one may, in what the watch reads. */
+bool eval_watch_faulted(const struct eval_watch *watch);
 /* The oldest time of which a sample may have gone into the entity's truth at this tick: of the
  * series that are not plainly another entity's, the newest sample, or the begin of the range they
  * are read over. verify needs all of it newer than the end of the action. A mean that never forgets

@@ -693,6 +693,15 @@ bool eval_watch_value(const struct eval_watch *watch, size_t slot, double *ret_v
     return false;
 }
 
+bool eval_watch_faulted(const struct eval_watch *watch)
+{
+    bool faulted = false;
+    for (size_t i = 0; i < watch->operand_count; i++) {
+        faulted |= watch->operands[i].node->faulted;
+    }
+    return faulted;
+}
+
 bool eval_watch_chance(const struct eval_watch *watch, size_t slot, double *ret_chance)
 {
     for (size_t i = 0; i < watch->operand_count; i++) {

@@ -20,7 +20,7 @@ static struct string *string_of(const char *text)
 
 /* ---- strings ---- */
 
-static struct string *string_find(struct store *store, const char *text, uint64_t hash)
+static struct string *string_find(const struct store *store, const char *text, uint64_t hash)
 {
     size_t cursor = SIZE_MAX;
     uint32_t at;
@@ -59,6 +59,12 @@ const char *store_string(struct store *store, const char *text)
     struct string *string = string_get(store, text);
     string->pinned = true;
     return string->text;
+}
+
+const char *store_string_known(const struct store *store, const char *text)
+{
+    const struct string *string = string_find(store, text, XXH3_64bits(text, strlen(text)));
+    return string ? string->text : NULL;
 }
 
 static void string_drop(struct store *store, const char *text)

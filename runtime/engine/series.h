@@ -108,6 +108,21 @@ void store_expect(struct store *store, size_t sources);
 /* True when every source, and as many as are expected, has answered at least once. */
 bool store_warm(const struct store *store);
 
+/* Calls visit for each series of the metric (NULL: of all) that has a sample at `now`: its newest
+ * one, not after now, within the lookback and no stale marker. With `past` for all that the store
+ * has of each series up to now, oldest first. Series are in no order; false ends it. */
+struct store_sample {
+    const char *name;
+    const struct label_set *labels;
+    struct instant time;
+    double value;
+    bool stale; /* a stale marker; without a value */
+};
+typedef bool store_visit_f(void *context, const struct store_sample *sample);
+void store_visit(const struct store *store, const char *name, struct instant now, bool past,
+                 store_visit_f *visit, void *context);
+struct store_limits store_limits_of(const struct store *store);
+
 /* While a series is held, its id stays valid, however old its samples grow. */
 void store_hold(struct store *store, uint32_t series);
 void store_let_go(struct store *store, uint32_t series);
@@ -117,7 +132,7 @@ void store_let_go(struct store *store, uint32_t series);
 void store_expire(struct store *store, struct instant now);
 
 struct store_stats {
-    size_t series, samples, sources;
+    size_t series, samples, sources, label_sets, strings;
     uint64_t appended, duplicate, out_of_order, future, refused, born, died;
     size_t bytes;
 };

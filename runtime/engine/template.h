@@ -8,7 +8,7 @@
  *     }
  *     template_free(t);
  *
- * query is answered by template_query.h, or as the caller likes.
+ * query is answered by alert_query.h, or as the caller likes.
  * A template reads nothing but its data: no clock, no file. What it may do is bounded by the limits
  * below; passing one is an error of the run, never of the process. */
 #ifndef HEAL_RUNTIME_ENGINE_TEMPLATE_H

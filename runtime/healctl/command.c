@@ -43,11 +43,6 @@ json_t *ask(const struct options *options, json_t *take_request, int *ret_code)
     return NULL;
 }
 
-static int64_t integer_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
 /* An id as heald knows it: a whole number, or its text when it is none. */
 static json_t *id_of(const char *text)
 {
@@ -61,55 +56,30 @@ static json_t *id_of(const char *text)
     return string != NULL ? string : json_string("");
 }
 
-static void show_id(const json_t *value, int width)
-{
-    char text[32];
-    if (json_is_integer(value)) {
-        snprintf(text, sizeof(text), "%" PRId64, (int64_t)json_integer_value(value));
-        show(text, width);
-    } else {
-        show(json_is_string(value) ? json_string_value(value) : "-", width);
-    }
-}
-
-/* Prints a table of objects; columns are keys with their widths, the last is not padded. */
-struct column {
-    const char *key, *title;
-    int width;
-};
-static void show_table(const json_t *rows, const struct column *columns, size_t count)
+/* Policies that could not say what they saw: of several series one would have to be chosen. */
+static void show_ambiguous(const json_t *policies)
 {
     size_t index = 0;
-    json_t *row = NULL;
-    for (size_t i = 0; i < count; i++) {
-        show(columns[i].title, i + 1 < count ? columns[i].width : 0);
-        fputs(i + 1 < count ? "  " : "\n", stdout);
-    }
-    json_array_foreach((json_t *)(uintptr_t)rows, index, row)
+    json_t *policy = NULL;
+    json_array_foreach((json_t *)(uintptr_t)policies, index, policy)
     {
-        for (size_t i = 0; i < count; i++) {
-            const json_t *value = json_object_get(row, columns[i].key);
-            int width = i + 1 < count ? columns[i].width : 0;
-            if (strcmp(columns[i].key, "opened") == 0 ||
-                strcmp(columns[i].key, "last_answer") == 0) {
-                show_time(value);
-            } else if (json_is_boolean(value)) {
-                show(json_is_true(value) ? "yes" : "no", width);
-            } else {
-                show_id(value, width);
-            }
-            fputs(i + 1 < count ? "  " : "\n", stdout);
+        if (json_is_true(json_object_get(policy, "ambiguous"))) {
+            fputs("ambiguous at the last tick, several series match where one may: ", stdout);
+            show(text_of(policy, "name"), 0);
+            fputs("\n", stdout);
         }
     }
 }
 
 static void show_status(const json_t *answer)
 {
-    static const struct column policies[] = {{"name", "POLICY", 28},
-                                             {"mode", "MODE", 7},
-                                             {"state", "STATE", 12},
-                                             {"entities", "ENTITIES", 8},
-                                             {"open", "OPEN", 4}};
+    static const struct column policies[] = {{"name", "POLICY", 28}, {"mode", "MODE", 7},
+                                             {"state", "STATE", 12}, {"entities", "ENTITIES", 8},
+                                             {"open", "OPEN", 6},    {"failed", "FAILED", 0}};
+    static const struct column signals[] = {{"name", "SIGNAL", 44},
+                                            {"series", "SERIES", 8},
+                                            {"failed", "FAILED", 8},
+                                            {"refused", "REFUSED", 0}};
     static const struct column sources[] = {{"name", "SOURCE", 36},
                                             {"observed", "OBSERVED", 8},
                                             {"last_answer", "ANSWERED", 8},
@@ -139,6 +109,11 @@ static void show_status(const json_t *answer)
     if (json_array_size(json_object_get(answer, "policies")) > 0) {
         fputs("\n", stdout);
         show_table(json_object_get(answer, "policies"), policies, ARRAY_LEN(policies));
+        show_ambiguous(json_object_get(answer, "policies"));
+    }
+    if (json_array_size(json_object_get(answer, "signals")) > 0) {
+        fputs("\n", stdout);
+        show_table(json_object_get(answer, "signals"), signals, ARRAY_LEN(signals));
     }
     if (json_array_size(json_object_get(answer, "sources")) > 0) {
         fputs("\n", stdout);

@@ -11,13 +11,14 @@ struct options {
     const char *socket; /* path */
     const char *state;  /* folder of the STOP file; NULL: not known */
     const char *why;    /* NULL: not said */
-    bool json, all, follow;
+    bool json, all, follow, annotations;
     struct duration timeout;
 };
 
 /* Each returns the exit code, enum control_code. */
 int command_status(const struct options *options);
 int command_incidents(const struct options *options);
+int command_alerts(const struct options *options);
 int command_explain(const struct options *options);
 int command_answer(const struct options *options);
 int command_stop(const struct options *options);
@@ -34,10 +35,22 @@ json_t *ask(const struct options *options, json_t *take_request, int *ret_code);
  * points (0: not cut) and padded to it. */
 void show_to(FILE *out, const char *text, int width);
 void show(const char *text, int width); /* to standard output */
+/* Prints a table of objects; columns are keys with their widths, the last is not padded. */
+struct column {
+    const char *key, *title;
+    int width;
+};
+void show_table(const json_t *rows, const struct column *columns, size_t count);
 /* The text of a key, or "". */
 const char *text_of(const json_t *object, const char *key);
+/* The whole number of a key, or 0. */
+int64_t integer_of(const json_t *object, const char *key);
+/* A number, or its text. */
+void show_id(const json_t *value, int width);
 /* Prints an answer as one line of JSON. */
 void show_json(const json_t *value);
+/* "2026-11-28 14:03:07" in local time; "-" without. */
+void show_date(const json_t *value);
 /* "14:03:07" in local time from RFC 3339 text or seconds since 1970; "-" without. */
 void show_time(const json_t *value);
 /* One record as a line of the timeline. */

@@ -26,30 +26,41 @@ static void usage(FILE *out)
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         fprintf(out, "  %-9s %-3s %s\n", commands[i].text, commands[i].argument, commands[i].help);
     }
-    fputs("\noptions:\n"
-          "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
-          "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
-          "  --state FOLDER   state folder, for stop without heald\n"
-          "  -o json|text     how to print\n"
-          "  -f, --follow     tail: go on with what comes\n"
-          "  --all            incidents: closed ones too; tail: from the first record\n"
-          "  --why TEXT       stop, deny: the reason that is kept\n"
-          "  --timeout S      seconds to wait for an answer (default 5)\n"
-          "  --version, -h, --help\n"
-          "\n"
-          "examples:\n"
-          "  healctl status\n"
-          "  healctl explain 7\n"
-          "  healctl deny 7 --why 'not during the sale'\n"
-          "  healctl stop --why 'I am on it'\n"
-          "\n"
-          "exit codes: 0 yes, 1 no (not well, nothing to approve), 2 wrong use, 3 heald does not "
-          "answer,\n"
-          "  4 no such thing, 5 not allowed\n",
-          out);
+    fputs(
+        "\noptions:\n"
+        "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
+        "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
+        "  --state FOLDER   state folder, for stop without heald\n"
+        "  -o json|text     how to print\n"
+        "  -f, --follow     tail: go on with what comes\n"
+        "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
+        "                   record\n"
+        "  --annotations    alerts: with their annotations\n"
+        "  --why TEXT       stop, deny: the reason that is kept\n"
+        "  --timeout S      seconds to wait for an answer (default 5)\n"
+        "  --version, -h, --help\n"
+        "\n"
+        "examples:\n"
+        "  healctl status\n"
+        "  healctl explain 7\n"
+        "  healctl deny 7 --why 'not during the sale'\n"
+        "  healctl stop --why 'I am on it'\n"
+        "\n"
+        "exit codes: 0 yes, 1 no (not well, nothing to approve), 2 wrong use, 3 heald does not "
+        "answer,\n"
+        "  4 no such thing, 5 not allowed\n",
+        out);
 }
 
-enum { OPTION_SOCKET = 256, OPTION_STATE, OPTION_ALL, OPTION_WHY, OPTION_TIMEOUT, OPTION_VERSION };
+enum {
+    OPTION_SOCKET = 256,
+    OPTION_STATE,
+    OPTION_ALL,
+    OPTION_ANNOTATIONS,
+    OPTION_WHY,
+    OPTION_TIMEOUT,
+    OPTION_VERSION
+};
 
 struct settings {
     struct options options;
@@ -74,6 +85,7 @@ static bool options_read(int argc, char **argv, struct settings *settings)
     static const struct option longs[] = {{"socket", required_argument, NULL, OPTION_SOCKET},
                                           {"state", required_argument, NULL, OPTION_STATE},
                                           {"all", no_argument, NULL, OPTION_ALL},
+                                          {"annotations", no_argument, NULL, OPTION_ANNOTATIONS},
                                           {"follow", no_argument, NULL, 'f'},
                                           {"why", required_argument, NULL, OPTION_WHY},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
@@ -97,6 +109,7 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case OPTION_SOCKET: options->socket = optarg; break;
         case OPTION_STATE: options->state = optarg; break;
         case OPTION_ALL: options->all = true; break;
+        case OPTION_ANNOTATIONS: options->annotations = true; break;
         case OPTION_WHY: options->why = optarg; break;
         case OPTION_VERSION: settings->version = true; break;
         case OPTION_TIMEOUT:

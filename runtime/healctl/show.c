@@ -1,4 +1,5 @@
 /* What heald answers, for eyes: escaped, aligned, in local time. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,11 @@ const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text != NULL ? text : "";
+}
+
+int64_t integer_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
 }
 
 /* Bytes of the character at text; 0 when it must be escaped. Jansson gives valid UTF-8. */
@@ -80,15 +86,68 @@ static bool seconds_of(const json_t *value, time_t *ret)
     return true;
 }
 
-void show_time(const json_t *value)
+/* As the local clock has it; false when it is no time. */
+static bool parts_of(const json_t *value, struct tm *ret)
 {
     time_t seconds = 0;
+    return seconds_of(value, &seconds) && localtime_r(&seconds, ret) != NULL;
+}
+
+void show_time(const json_t *value)
+{
     struct tm parts;
     char text[32] = "-       ";
-    if (seconds_of(value, &seconds) && localtime_r(&seconds, &parts) != NULL) {
+    if (parts_of(value, &parts)) {
         strftime(text, sizeof(text), "%H:%M:%S", &parts);
     }
     fputs(text, stdout);
+}
+
+void show_date(const json_t *value)
+{
+    struct tm parts;
+    char text[32] = "-                  ";
+    if (parts_of(value, &parts)) {
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    }
+    fputs(text, stdout);
+}
+
+void show_id(const json_t *value, int width)
+{
+    char text[32];
+    if (json_is_integer(value)) {
+        snprintf(text, sizeof(text), "%" PRId64, (int64_t)json_integer_value(value));
+        show(text, width);
+    } else {
+        show(json_is_string(value) ? json_string_value(value) : "-", width);
+    }
+}
+
+void show_table(const json_t *rows, const struct column *columns, size_t count)
+{
+    size_t index = 0;
+    json_t *row = NULL;
+    for (size_t i = 0; i < count; i++) {
+        show(columns[i].title, i + 1 < count ? columns[i].width : 0);
+        fputs(i + 1 < count ? "  " : "\n", stdout);
+    }
+    json_array_foreach((json_t *)(uintptr_t)rows, index, row)
+    {
+        for (size_t i = 0; i < count; i++) {
+            const json_t *value = json_object_get(row, columns[i].key);
+            int width = i + 1 < count ? columns[i].width : 0;
+            if (strcmp(columns[i].key, "opened") == 0 ||
+                strcmp(columns[i].key, "last_answer") == 0) {
+                show_time(value);
+            } else if (json_is_boolean(value)) {
+                show(json_is_true(value) ? "yes" : "no", width);
+            } else {
+                show_id(value, width);
+            }
+            fputs(i + 1 < count ? "  " : "\n", stdout);
+        }
+    }
 }
 
 void show_record(const json_t *record)

@@ -93,6 +93,38 @@ static enum status check_channels(const struct config *config, const struct prog
     return STATUS_OK;
 }
 
+/* The URL as templates read it: as in Prometheus its path ends without a slash. */
+static const char *external_url(struct arena *arena, const char *url)
+{
+    const char *authority = strstr(url, "://");
+    CHECK(authority != NULL);
+    const size_t path_end = (size_t)(authority - url) + strcspn(authority, "?#");
+    size_t kept = path_end;
+    while (url[kept - 1] == '/') {
+        kept--;
+    }
+    char *ret = arena_alloc(arena, strlen(url) + 1);
+    memcpy(ret, url, kept);
+    memcpy(ret + kept, url + path_end, strlen(url + path_end) + 1);
+    return ret;
+}
+
+static void fill_outside(struct generation *generation, const struct config *config)
+{
+    struct engine_host *host = &generation->host;
+    const size_t count = config->external_labels_count;
+    struct label *labels = arena_alloc(&generation->arena, count * sizeof *labels);
+    for (size_t i = 0; i < count; i++) {
+        labels[i] =
+            (struct label){config->external_labels[i].name, config->external_labels[i].value};
+    }
+    host->external = labels;
+    host->external_count = count;
+    host->external_url = config->external_url != NULL
+                             ? external_url(&generation->arena, config->external_url)
+                             : NULL;
+}
+
 static void fill_host(struct generation *generation, const struct config *config, uint32_t epoch)
 {
     struct engine_host *host = &generation->host;
@@ -124,6 +156,7 @@ static void fill_host(struct generation *generation, const struct config *config
     host->tick = config->tick;
     host->blind_after = config->blind_after;
     host->epoch = epoch;
+    fill_outside(generation, config);
 }
 
 /* A mode given to a policy that is not there is a slip of the pen that would leave one in shadow.

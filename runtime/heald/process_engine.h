@@ -1,4 +1,4 @@
-/* The engine process: its state, shared by process_engine.c and engine_face.c only. */
+/* The engine process: its state, shared by process_engine.c, engine_face.c and engine_metrics.c. */
 #ifndef HEAL_RUNTIME_HEALD_PROCESS_ENGINE_H
 #define HEAL_RUNTIME_HEALD_PROCESS_ENGINE_H
 
@@ -26,6 +26,11 @@ struct commit_times {
     struct duration sum, worst;
 };
 
+/* A sum that may shrink when policies go, and what went. */
+struct steady_count {
+    uint64_t last, gone;
+};
+
 struct engine_process {
     const struct process_start *start;
     struct store *store;
@@ -51,6 +56,7 @@ struct engine_process {
     struct duration last_step_cpu; /* of the last tick */
     struct commit_times commits;
     uint64_t reloads, reload_failures, ticks_late;
+    struct steady_count alert_failures, signal_failures, signals_refused, many_to_many;
 };
 
 struct waiting_input *engine_input_add(struct engine_process *process, enum input_kind kind,

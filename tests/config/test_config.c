@@ -101,6 +101,10 @@ static void config_reports_each_mistake_with_its_place_and_a_suggestion(void **s
         {"guards: [../a.heal]\n", "is not the name of a .heal file"},
         {"host: {enabled: yes}\n", "'yes' is not true or false in host.enabled"},
         {"tick: 99999999999999999999s\n", "is not a duration"},
+        {"external_labels: {1a: x}\n", "'1a' is not a name of letters, digits and _"},
+        {"external_labels: {a: x, a: y}\n", "the key 'a' is repeated"},
+        {"external_labels: [a]\n", "expected a mapping in external_labels"},
+        {"external_url: shop.example\n", "is not a URL that starts with"},
         {"listen: localhost\n", "is not ADDRESS:PORT or none"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -21,6 +21,8 @@ BAD = [
     ("tick: 1s\nlisten: 127.0.0.1:99999\n", 2, "ADDRESS:PORT"),
     ("tick: 1s\npolicies: /etc/heal/shop/\n", 2, "healc compile /etc/heal/shop/ -o /etc/heal/shop.healb && "
                                                 "healc sign --key team.key /etc/heal/shop.healb"),
+    ("external_labels:\n  region: " + "x" * 1025 + "\n", 2, "'region' is longer than 1024 bytes"),
+    ("external_labels:\n  ? " + "x" * 1025 + "\n  : a\n", 3, "is longer than 1024 bytes"),
     ("policies: /etc/heal/MANIFEST\n", 1, "is no bundle of policies"),
 ]
 
@@ -49,9 +51,11 @@ def claim_what_is_printed_parses_again_to_the_same(folder):
         file.write("channels:\n  oncall: {webhook: {url: 'http://u:geheim@h/p?token=geheim'}}\n"
                    "grants:\n  - action: restart\n    argv: [/usr/bin/r, '{target}']\n"
                    "    targets: ['worker=leaky']\n    unattended: true\n    memory_max: 64MiB\n"
-                   "    at_most: {count: 3, per: 1h30m}\nguards: [g.heal]\ndefault_mode: act\n")
+                   "    at_most: {count: 3, per: 1h30m}\nguards: [g.heal]\ndefault_mode: act\n"
+                   "external_labels: {region: north, 'zone': 'a b'}\nexternal_url: https://heal.example/x\n")
     first = call(HEALD, "-n", "-c", path)
     assert first.returncode == 0, first.stderr
+    assert b'external_labels:\n  "region": "north"\n  "zone": "a b"\nexternal_url: "https://heal.example/x"\n' in first.stdout
     assert b"geheim" not in first.stdout and b"left out above" in first.stdout
     with open(again, "wb") as file:
         file.write(first.stdout)

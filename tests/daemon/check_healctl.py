@@ -56,6 +56,9 @@ RECORD = {"sequence": 4, "time": "2026-01-01T10:00:00.5Z", "kind": "succeeded", 
 TOP = {"ok": True, "ticks": 3, "every": 64, "other_seconds": 0.5, "operators": [
     {"kernel": "k_00", "operator": "and +4", "by": "code", "seconds": 1.5, "share": 0.75, "ns_per_slot": 2.25, "slots": 1000,
      "policy": "leak", "place": "a.heal:7"}]}
+ALERT = {"policy": "leak", "state": "firing", "since": 1.5e9, "value": 0.25, "labels": {"alertname": "leak", "worker": "a"},
+         "annotations": {"summary": "it leaks"}, "incident": 3}
+ALERTS = {"ok": True, "firing": 1, "pending": 0, "alerts": [ALERT], "last": 1, "more": 0}
 HOSTILE = "a\x1b[2J\x07\r\nb\u202e\u009b"
 
 
@@ -67,11 +70,12 @@ def claim_good_answers_are_shown_and_exit_0(folder):
         "explain": {"ok": True, "id": 3, "policy": "leak", "target": "worker=a", "state": "closed", "records": [RECORD]},
         "approve": {"ok": True}, "deny": {"ok": True}, "stop": {"ok": True}, "start": {"ok": True},
         "reload": {"ok": True, "text": "3 policies"}, "records": {"ok": True, "records": [RECORD], "last": 4},
-        "top": TOP})
+        "top": TOP, "alerts": ALERTS})
     for argv, expected in ((["status"], b"leak"), (["status"], b"evaluator reference (code making)"), (["incidents"], b"worker=a"), (["explain", "3"], b"restarted"),
                            (["approve", "3"], b"approved"), (["deny", "3", "--why", "no"], b"denied"),
                            (["stop"], b"stopped"), (["start"], b"started"), (["reload"], b"3 policies"),
-                           (["tail"], b"done"),
+                           (["tail"], b"done"), (["alerts"], b"  0.25          leak                          worker=a\n"),
+                           (["alerts", "--annotations"], b"\n    summary: it leaks\n"),
                            (["top"], b"\n 75.0%        2.2      1000  code       and +4 ")):
         got = server.ctl(*argv)
         assert got.returncode == 0 and expected in got.stdout and got.stderr == b"", (argv, got)
@@ -129,13 +133,32 @@ def claim_hostile_text_cannot_drive_the_terminal(folder):
         "records": {"ok": True, "records": [record], "last": "x"},
         "top": {**TOP, "operators": [{**TOP["operators"][0], "operator": HOSTILE, "place": HOSTILE, "policy": HOSTILE,
                                       "by": HOSTILE, "share": "x", "slots": {}}, 5, None]},
+        "alerts": {"ok": True, "firing": "x", "pending": {}, "more": 7, "last": HOSTILE, "alerts": [
+            {"policy": HOSTILE, "state": HOSTILE, "since": HOSTILE, "value": HOSTILE, "labels": {HOSTILE: HOSTILE, "b": []},
+             "annotations": {HOSTILE: HOSTILE, "c": 1}}, 5, None, {"labels": [], "annotations": "x"}]},
         "approve": {"ok": False, "code": 1, "error": HOSTILE}})
-    for argv in (["top"], ["status"], ["incidents"], ["explain", HOSTILE[:3]], ["tail"], ["approve", "1"],
+    for argv in (["top"], ["status"], ["alerts"], ["alerts", "--all"], ["incidents"], ["explain", HOSTILE[:3]], ["tail"], ["approve", "1"],
                  ["-o", "json", "tail"]):
         got = server.ctl(*argv)
         assert got.returncode in (0, 1), (argv, got)
         for bad in (b"\x1b", b"\x07", b"\r", "\u202e".encode(), "\u009b".encode()):
             assert bad not in got.stdout + got.stderr, (argv, got)
+
+
+def claim_all_alerts_are_asked_for_until_there_are_no_more(folder):
+    def alerts(request):
+        after = request["after"]
+        return {**ALERTS, "firing": 3, "alerts": [{**ALERT, "policy": f"p{after}", "annotations": {}}], "last": after + 1, "more": 2 - after}
+    server = Server(folder, {"alerts": alerts})
+    assert b"\nand 2 more; --all shows them\n" in server.ctl("alerts").stdout
+    got = server.ctl("--all", "alerts")
+    assert [line.split()[4] for line in got.stdout.splitlines()[3:]] == [b"p0", b"p1", b"p2"], got
+    assert [r["annotations"] for r in server.requests] == [False] * 4
+    assert len(json.loads(server.ctl("-o", "json", "--all", "alerts").stdout)["alerts"]) == 3
+    server.answers["alerts"] = lambda request: {**ALERTS, "more": 9, "last": 1}
+    assert server.ctl("--all", "alerts").stdout.count(b"worker=a") == 2
+    server.answers["alerts"] = lambda request: ALERTS | {"more": 1} if request["after"] == 0 else None
+    assert server.ctl("--timeout", "0.3", "--all", "alerts").returncode == 3
 
 
 def claim_times_out_of_range_are_shown_as_none(folder):

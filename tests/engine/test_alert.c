@@ -221,9 +221,11 @@ static void two_series_with_the_same_labels_fail_the_evaluation_and_alerts_stay(
     struct instant began = world.now;
     step(&world, both);
     assert_int_equal(engine_policy(world.engine, 0).failed, 1);
+    assert_true(engine_policy(world.engine, 0).ambiguous);
     assert_int_equal(engine_alert_count(world.engine), 1);
     assert_true(engine_alert(world.engine, 0).value == 1);
     step(&world, other); /* another series, the same alert */
+    assert_false(engine_policy(world.engine, 0).ambiguous);
     assert_int_equal(engine_alert(world.engine, 0).active_at.ns, began.ns);
     assert_true(engine_alert(world.engine, 0).value == 5);
     step(&world, one);
@@ -270,7 +272,75 @@ static void an_evaluation_that_matches_many_to_many_fails_and_alerts_stay(void *
     assert_int_equal(engine_alert_count(world.engine), 1);
     step(&world, high);
     assert_int_equal(engine_policy(world.engine, 0).failed, 1);
+    assert_true(engine_policy(world.engine, 0).ambiguous);
     assert_int_equal(engine_alert_count(world.engine), 1);
+    step(&world, low);
+    assert_false(engine_policy(world.engine, 0).ambiguous);
+    world_release(&world);
+}
+
+static void a_policy_with_a_pool_says_that_its_condition_was_ambiguous(void **state)
+{
+    (void)state;
+    struct world world;
+    double low[] = {1, 0, 0}, high[] = {1, 1, 0};
+    world_init(&world,
+               HEAD
+               "pool all(w) = x >= 0\npolicy p for each w in all { about \"a\" risk availability "
+               "impact low when sum(up) * on () group_left (w) (x > 0.5) > 0" TAIL,
+               3);
+    steps(&world, low, 2);
+    assert_false(engine_policy(world.engine, 0).ambiguous);
+    step(&world, high);
+    assert_true(engine_policy(world.engine, 0).ambiguous);
+    step(&world, low);
+    assert_false(engine_policy(world.engine, 0).ambiguous);
+    world_release(&world);
+}
+
+/* The w of each alert that is found, in a row. */
+static const char *found(const struct world *world, bool firing, size_t skip, size_t max,
+                         char ret[64])
+{
+    struct alert_view views[8];
+    assert_true(max <= ARRAY_LEN(views));
+    const size_t count = engine_alerts_find(world->engine, firing, skip, views, max);
+    ret[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(views[i].firing, firing);
+        const size_t used = strlen(ret);
+        snprintf(ret + used, 64 - used, "%s%s ", views[i].policy,
+                 label_set_get(views[i].labels, "w"));
+    }
+    return ret;
+}
+
+static void alerts_are_found_by_state_a_page_at_a_time(void **state)
+{
+    (void)state;
+    struct world world;
+    char text[64];
+    double two[] = {1, 0, 1, 0}, all[] = {1, 1, 1, 1}, one[] = {0, 0, 1, 0};
+    world_init(&world,
+               HEAD "policy p for each series { about \"a\" when x > 0.5 for 3s" TAIL
+                    "policy none for each series { about \"a\" when x > 9" TAIL
+                    "policy q for each series { about \"a\" when x > 0.5 for 1h" TAIL,
+               4);
+    steps(&world, two, 3);
+    step(&world, all);
+    assert_int_equal(engine_alert_count(world.engine), 8);
+    assert_int_equal(engine_alerts_firing(world.engine), 2);
+    assert_string_equal(found(&world, true, 0, 8, text), "pe0 pe2 ");
+    assert_string_equal(found(&world, true, 1, 8, text), "pe2 ");
+    assert_string_equal(found(&world, true, 2, 8, text), "");
+    assert_string_equal(found(&world, false, 0, 8, text), "pe1 pe3 qe0 qe2 qe1 qe3 ");
+    assert_string_equal(found(&world, false, 1, 3, text), "pe3 qe0 qe2 ");
+    assert_string_equal(found(&world, false, 6, 8, text), "");
+    reload(&world);
+    assert_int_equal(engine_alerts_firing(world.engine), 2);
+    step(&world, one);
+    assert_int_equal(engine_alerts_firing(world.engine), 1);
+    assert_string_equal(found(&world, true, 0, 8, text), "pe2 ");
     world_release(&world);
 }
 
@@ -483,6 +553,29 @@ static void texts_are_templates_over_the_series_and_its_value_now(void **state)
     world_release(&world);
 }
 
+static void annotations_ask_the_store_and_labels_may_not(void **state)
+{
+    (void)state;
+    struct world world;
+    double x[] = {2, 0.25};
+    char text[300];
+    world_init(&world,
+               HEAD "policy p for each series { about \"a\" when x > 0.5 "
+                    "label of = \"{{ query \\\"up\\\" | len }}\" annotation summary = "
+                    "\"{{ with printf \\\"min by (w) (x{w!='%s'})\\\" $labels.w | query }}"
+                    "{{ . | first | label \\\"w\\\" }} is {{ . | first | value }}{{ end }}\" " TAIL,
+               2);
+    step(&world, x);
+    assert_string_equal(engine_incident(world.engine, 0).text, "e1 is 0.25");
+    x[1] = 0.5;
+    step(&world, x);
+    engine_alert_annotation(world.engine, 0, 0, text, sizeof text);
+    assert_string_equal(text, "e1 is 0.5");
+    assert_non_null(
+        strstr(label_of(&world, 0, "of"), "there is nothing here that answers queries"));
+    world_release(&world);
+}
+
 static void an_alert_whose_labels_change_with_its_value_is_another_one(void **state)
 {
     (void)state;
@@ -600,6 +693,8 @@ int main(void)
         cmocka_unit_test(two_series_with_the_same_labels_fail_the_evaluation_and_alerts_stay),
         cmocka_unit_test(series_that_differ_in_their_name_only_fail_the_evaluation),
         cmocka_unit_test(an_evaluation_that_matches_many_to_many_fails_and_alerts_stay),
+        cmocka_unit_test(a_policy_with_a_pool_says_that_its_condition_was_ambiguous),
+        cmocka_unit_test(alerts_are_found_by_state_a_page_at_a_time),
         cmocka_unit_test(a_number_is_an_alert_without_labels),
         cmocka_unit_test(as_prometheus_what_is_not_seen_lasts_for_the_lookback),
         cmocka_unit_test(otherwise_unknown_begins_nothing_and_ends_nothing),
@@ -608,6 +703,7 @@ int main(void)
         cmocka_unit_test(after_a_restart_a_firing_alert_goes_on_and_is_not_told_again),
         cmocka_unit_test(a_storm_is_told_and_ended_a_part_a_tick),
         cmocka_unit_test(texts_are_templates_over_the_series_and_its_value_now),
+        cmocka_unit_test(annotations_ask_the_store_and_labels_may_not),
         cmocka_unit_test(an_alert_whose_labels_change_with_its_value_is_another_one),
         cmocka_unit_test(a_policy_with_a_bad_template_is_not_loaded),
         cmocka_unit_test(alerts_are_series_only_where_something_reads_them),

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/engine/template_query.h"
+#include "runtime/engine/alert_query.h"
 #include "tests/unit.h"
 
 /* What Go and Prometheus document; check_templates.py compares more with a real Prometheus. */
@@ -150,8 +150,9 @@ static void queries_answer(void **state)
 
 static void expands_over(struct store *store, const char *text, const char *expected)
 {
+    struct alert_query query = {.store = store};
     struct template_data over = {
-        .now = {100 * NS_PER_S}, .query = template_query, .query_context = store};
+        .now = {100 * NS_PER_S}, .query = alert_query_answer, .query_context = &query};
     struct template *t;
     char got[1000];
     assert_int_equal(template_new(text, &t, NULL), STATUS_OK);

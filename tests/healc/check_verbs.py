@@ -74,6 +74,56 @@ def bounds():
     claim("check prints the worst case", "at most" in run.stdout and "per 1h" in run.stdout and "bytes" in run.stdout, run.stdout)
 
 
+WINDOWS = """edition 1
+channel oncall = log
+signal job:errors:rate5m every 30s = sum by (job) (rate(errors_total[5m]))
+policy a for each series every 1m {
+  about "a"
+  signal slow = job:errors:rate5m / 2
+  when rate(errors_total[1h]) > 3 and on (job) max_over_time(slow[1h]) > 1
+  on missing as prometheus
+  escalate to oncall
+}
+policy b for each series every 1m {
+  about "b"
+  when max_over_time(rate(errors_total[5m])[1d:5m]) > 1 and rate(errors_total[10m] offset 1h) > 0
+  on missing as prometheus
+  escalate to oncall
+}
+policy c for each series every 1m {
+  about "c"
+  when up == 0
+  on missing as prometheus
+  escalate to oncall
+}
+"""
+
+
+def windows():
+    def bytes_of(reach_s, interval_s):
+        rows = reach_s // interval_s
+        return 12 * (rows + rows // 32 + 6)
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "w.heal"
+        file.write_text(WINDOWS, encoding="utf-8")
+        lines = healc("check", file).stdout.splitlines()
+        slow, grid, below = bytes_of(3600, 60), bytes_of(86400 + 300, 300), bytes_of(300, 15)
+        for line in (f"signal job:errors:rate5m: samples of windows {below} bytes a series",
+                     f"samples of windows {bytes_of(3600, 15) + slow} bytes for one series of each of 2 selectors",
+                     f"samples of windows {grid + below + bytes_of(4200, 15)} bytes for one series of each of 3 selectors",
+                     f"samples of all windows: {bytes_of(4200, 15) + slow + grid + below} bytes for one series of each of 4 "
+                     "selectors, an estimate with a sample of a series each 15s"):
+            claim(f"check prints '{line}'", any(found.endswith(line) for found in lines), "\n".join(lines))
+        claim("a policy without windows has nothing to say of them", any(line.startswith("c: ") and line.endswith("an evaluation")
+                                                                        for line in lines), "\n".join(lines))
+        listed = healc("check", "--windows", "--scrape-interval", "1m30s", file).stdout
+        line = f"  errors_total: back 1h10m each 1m30s: {bytes_of(4200, 90) // 12} samples, {bytes_of(4200, 90)} bytes a series\n"
+        claim("--windows lists each selector, --scrape-interval is heard", line in listed, listed)
+        claim("a subquery is listed with its step", f"  rate(errors_total[5m]) each 5m: back 1d5m each 5m: {grid // 12} samples" in listed, listed)
+        for wrong in ("0", "x", "-1s", "1s1m", ""):
+            exits(f"--scrape-interval {wrong}", 2, "check", "--scrape-interval", wrong, file, says="is a duration such as 30s")
+
+
 def formatting():
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "p.heal"
@@ -93,6 +143,7 @@ def formatting():
 exit_codes()
 formats()
 bounds()
+windows()
 formatting()
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed > 0)

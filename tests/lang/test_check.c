@@ -440,22 +440,6 @@ static void a_bound_of_a_share_alone_has_no_static_worst_case(void **state)
     assert_true(isinf(policy_bounds_of(&policy).actions_per_hour));
 }
 
-static void a_longer_window_costs_more_memory_and_time(void **state)
-{
-    (void)state;
-    struct expr selector = {.kind = EXPR_SELECTOR, .selector.name.text = "a"};
-    uint64_t bytes = 0, ns = 0;
-    for (int minutes = 1; minutes < 1000; minutes *= 3) {
-        struct expr range = {.kind = EXPR_RANGE,
-                             .range = {.inner = &selector, .range = {minutes * 60 * NS_PER_S}}};
-        struct policy policy = {.when.expr = &range};
-        struct policy_bounds bounds = policy_bounds_of(&policy);
-        assert_true(bounds.bytes_per_entity > bytes && bounds.ns_per_entity > ns);
-        bytes = bounds.bytes_per_entity;
-        ns = bounds.ns_per_entity;
-    }
-}
-
 /* ---- what a good policy may not become ---- */
 
 struct edit_case {
@@ -693,7 +677,6 @@ int main(void)
         cmocka_unit_test(a_policy_changes_its_hash_with_anything_it_refers_to),
         cmocka_unit_test(the_worst_case_of_a_bound_is_what_trying_finds),
         cmocka_unit_test(a_bound_of_a_share_alone_has_no_static_worst_case),
-        cmocka_unit_test(a_longer_window_costs_more_memory_and_time),
         cmocka_unit_test(a_finding_that_rests_on_a_name_is_a_warning_where_a_policy_only_notifies),
         cmocka_unit_test(signals_that_double_forty_times_are_checked_in_no_time),
         cmocka_unit_test(a_window_that_reaches_back_more_than_forty_days_is_refused),
