@@ -181,6 +181,10 @@ void eval_adopt_all(struct eval *now, struct eval *before)
 
 void eval_adopt(struct eval *now, struct eval *before)
 {
+    for (size_t i = 0; i < before->node_count;
+         i++) { /* what died since forgets, born again or not */
+        node_slots(before->nodes[i]);
+    }
     adopt(now, before, false);
     for (size_t i = 0; i < now->entities_count; i++) {
         for (size_t j = 0; j < before->entities_count; j++) {
