@@ -189,8 +189,20 @@ static bool matcher_copy(struct adding *a, const struct matcher *from, struct no
 static struct duration with_live_reach(const struct adding *a, struct duration wanted)
 {
     const bool live = a->eval->store->limits.live;
-    return live && a->eval->reach_ms > 0 ? (struct duration){wanted.ns + STORE_LIVE_MS * NS_PER_MS}
+    const int64_t late_ms = STORE_LIVE_MS + a->eval->gap_ms;
+    return live && a->eval->reach_ms > 0 ? (struct duration){wanted.ns + late_ms * NS_PER_MS}
                                          : with_reach(a, wanted);
+}
+
+/* What comes between two ticks of a grid is read at the second one. */
+static void keep_between(const struct adding *a, const struct eval_node *select)
+{
+    const struct eval *eval = a->eval;
+    struct duration wanted = {(eval->gap_ms + STORE_LIVE_MS) * NS_PER_MS};
+    wanted.ns += eval->is_at ? eval->store->limits.lookback.ns : 0;
+    if (select && eval->gap_ms > 0) {
+        store_keep(eval->store, select->p.metric, wanted);
+    }
 }
 
 /* The selector without its modifiers. */
@@ -218,7 +230,9 @@ struct eval_node *add_select(struct adding *a, const struct expr *expr)
         store_window(a->eval->store, p.metric, with_reach(a, a->eval->store->limits.lookback));
     }
     p.writes = eval_write_count(a->eval->root, p.metric);
-    return node_get(a, NODE_SELECT, &p, NULL, NULL);
+    struct eval_node *select = node_get(a, NODE_SELECT, &p, NULL, NULL);
+    keep_between(a, select);
+    return select;
 }
 
 static struct eval_node *add_rename(struct adding *a, struct eval_node *inner, bool minus)
@@ -311,10 +325,6 @@ struct eval_node *add_source(struct adding *a, const struct expr *expr, struct d
     struct eval_node *select = add_select(a, expr);
     if (select) {
         store_window(a->eval->store, select->p.metric, with_reach(a, wanted));
-    }
-    if (select && a->eval->gap_ms > 0) { /* what comes between two ticks */
-        const int64_t gap_ns = (a->eval->gap_ms + STORE_LIVE_MS) * NS_PER_MS;
-        store_keep(a->eval->store, select->p.metric, (struct duration){gap_ns});
     }
     return add_sampled(a, select, true, wanted);
 }

@@ -72,6 +72,7 @@ bool at_begin(struct adding *a, const struct expr *expr, bool again, struct addi
     ret->eval = sub_eval(*ret_sub);
     ret->eval->reach_ms = REACH_EVER_MS;
     ret->eval->gap_ms = a->eval->gap_ms;
+    ret->eval->is_at = true;
     ret->at_this_time = true;
     return true;
 }
@@ -132,6 +133,7 @@ static struct eval_node *add_grid(struct adding *a, const struct expr *range, in
     struct adding below = *a;
     below.eval = sub_eval(sub);
     below.at_this_time = false;
+    below.eval->is_at = a->eval->is_at;
     below.eval->gap_ms = p.sub_ms > a->eval->gap_ms ? p.sub_ms : a->eval->gap_ms;
     const int64_t reach_ms = a->eval->reach_ms + before_ms + p.sub_ms;
     below.eval->reach_ms = reach_ms > below.eval->reach_ms ? reach_ms : below.eval->reach_ms;

@@ -10,6 +10,7 @@ struct relabelled {
     size_t count;
     const char *name; /* interned or NULL */
     bool drop;
+    char text[LABEL_TEXT_BYTES]; /* the value that is written: a label set has its own copy */
 };
 
 static const char *label_of(const struct eval_node *child, size_t slot, const char *label)
@@ -24,9 +25,8 @@ static const char *label_of(const struct eval_node *child, size_t slot, const ch
 static void set_label(struct eval_node *node, struct relabelled *r, const char *label,
                       const char *value)
 {
-    struct store *store = node->eval->store;
     if (strcmp(label, LABEL_NAME_KEY) == 0) {
-        r->name = value[0] ? store_string(store, value) : NULL;
+        r->name = value[0] ? store_string(node->eval->store, value) : NULL;
         r->drop = false;
         return;
     }
@@ -38,35 +38,33 @@ static void set_label(struct eval_node *node, struct relabelled *r, const char *
     }
     r->count = kept;
     if (value[0] && r->count < STORE_LABELS_MAX) {
-        r->labels[r->count++] = (struct label){label, store_string(store, value)};
+        r->labels[r->count++] = (struct label){label, value};
     }
 }
 
 static void replace(struct eval_node *node, size_t slot, struct relabelled *r)
 {
-    char text[LABEL_TEXT_BYTES];
     const char *source = label_of(node->in[0], slot, node->p.text[2]);
-    if (regex_expand(node->p.regex, source, node->p.text[1], text, sizeof text)) {
-        set_label(node, r, node->p.text[0], text);
+    if (regex_expand(node->p.regex, source, node->p.text[1], r->text, sizeof r->text)) {
+        set_label(node, r, node->p.text[0], r->text);
     }
 }
 
 static void join(struct eval_node *node, size_t slot, struct relabelled *r)
 {
-    char text[LABEL_TEXT_BYTES];
     size_t used = 0;
     for (size_t i = 0; i < node->p.name_count; i++) {
         const char *parts[2] = {i > 0 ? node->p.text[1] : "",
                                 label_of(node->in[0], slot, node->p.names[i])};
         for (size_t k = 0; k < 2; k++) {
             size_t length = strlen(parts[k]);
-            length = length < sizeof text - 1 - used ? length : sizeof text - 1 - used;
-            memcpy(text + used, parts[k], length);
+            length = length < sizeof r->text - 1 - used ? length : sizeof r->text - 1 - used;
+            memcpy(r->text + used, parts[k], length);
             used += length;
         }
     }
-    text[used] = '\0';
-    set_label(node, r, node->p.text[0], text);
+    r->text[used] = '\0';
+    set_label(node, r, node->p.text[0], r->text);
 }
 
 void labels_slots(struct eval_node *node)

@@ -221,6 +221,7 @@ struct eval {
     struct eval_sub **subs;
     size_t sub_count, sub_capacity;
     int64_t come_ms;  /* behind an `@`: how late it is really; else INT64_MAX */
+    bool is_at;       /* it, or one around it, is of one time */
     int64_t gap_ms;   /* between its ticks: the step of a grid; 0: it ticks as samples come */
     int64_t reach_ms; /* of what reads this evaluator: kept besides by the store */
     size_t early;     /* nodes before this one run before the slots of the others */

@@ -25,10 +25,11 @@ static double step_from(const struct walk *w, double x)
     return fabs(d) < STEP_MIN ? 0 : d;
 }
 
-/* The mean with one sample more, which is near x. */
-static void widen(struct walk *w, struct number x)
+/* The mean with one sample more, which is near x; before: the mean until then. */
+static void widen(struct walk *w, double before, struct number x)
 {
-    const long double size = fabsl((long double)x.value) + fabsl((long double)w->mean);
+    const long double size =
+        fabsl((long double)x.value) + fabsl((long double)w->mean) + fabsl((long double)before);
     const long double slack =
         w->samples > 0 ? (1 - w->alpha) * w->mean_slack + w->alpha * x.slack : x.slack;
     w->mean_slack = slack > 0 ? slack + 4 * DBL_EPSILON * size : 0;
@@ -40,8 +41,9 @@ static void average_sample(struct walk *w, struct number x)
     const double next = w->mean + w->alpha * step_from(w, x.value);
     w->doubtful |= number_is_any(x) || (x.slack > 0 && fabs(x.value) > SURE);
     if (isfinite(x.value) && isfinite(next)) {
+        const double before = w->mean;
         w->mean = w->samples > 0 ? next : step_from(w, x.value);
-        widen(w, x);
+        widen(w, before, x);
         w->samples++;
     }
 }
@@ -56,6 +58,7 @@ static void score_sample(struct walk *w, struct number x)
     if (!isfinite(x.value) || !(spread <= DBL_MAX)) {
         return;
     }
+    const double before = w->mean;
     if (w->samples == 0) {
         w->mean = (double)d;
         w->variance = SPREAD_MIN;
@@ -65,7 +68,7 @@ static void score_sample(struct walk *w, struct number x)
         w->variance_slack = (1 - a) * (w->variance_slack + a * (2 * fabsl(d) + wide) * wide) +
                             8 * DBL_EPSILON * w->variance;
     }
-    widen(w, x);
+    widen(w, before, x);
     w->samples++;
 }
 

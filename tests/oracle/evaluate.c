@@ -1,3 +1,4 @@
+#include <math.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -367,25 +368,47 @@ static const struct expr *timed(const struct expr *expr)
  * an
  * `@` within it says that was still to come, may look different later: SPEC.md does not say when
  * one looks. */
+static bool doubt_looks(struct oracle *oracle, const struct expr *expr, const struct at_time *at,
+                        struct oracle_vector *ret)
+{
+    for (struct when then = at->first; then.at < at->now.at; then.at++) {
+        const struct oracle_vector *v = oracle_eval(oracle, expr, then);
+        if (!v) {
+            return false;
+        }
+        ret->wild |= v->wild || v->blind != ret->blind;
+        for (size_t i = 0; i < ret->count; i++) {
+            struct oracle_item *item = &ret->items[i];
+            const struct oracle_item *before = oracle_find(v, item);
+            item->doubtful |= !before || before->doubtful || before->unknown != item->unknown ||
+                              before->present != item->present ||
+                              (item->present && before->number.value != item->number.value &&
+                               !(isnan(before->number.value) && isnan(item->number.value)));
+        }
+    }
+    return true;
+}
+
 static bool evaluate_at(struct oracle *oracle, const struct expr *expr, const struct expr *of,
                         struct when when, struct oracle_vector *ret)
 {
     const struct at_time at = clock_at(oracle, when, of);
-    const struct oracle_vector *first = oracle_eval(oracle, expr, at.first);
     const struct oracle_vector *now = oracle_eval(oracle, expr, at.now);
-    if (!first || !now) {
+    if (!now) {
         return false;
     }
     ret->scalar = now->scalar;
-    ret->blind = at.blind || now->blind;
-    ret->wild = at.wild || now->wild || first->wild || now->blind != first->blind;
+    ret->blind = now->blind;
+    ret->wild = at.wild || now->wild;
     for (size_t i = 0; i < now->count; i++) {
-        struct oracle_item item = now->items[i];
-        const struct oracle_item *before = oracle_find(first, &item);
-        item.doubtful |= !before || before->doubtful || before->unknown != item.unknown ||
-                         before->present != item.present;
-        item.present = at.blind ? oracle_is_call(expr, "absent_over_time") : item.present;
-        oracle_put(ret, &item);
+        oracle_put(ret, &now->items[i]);
+    }
+    if (!doubt_looks(oracle, expr, &at, ret)) {
+        return false;
+    }
+    ret->blind |= at.blind;
+    for (size_t i = 0; i < ret->count && at.blind; i++) {
+        ret->items[i].present = oracle_is_call(expr, "absent_over_time");
     }
     return true;
 }

@@ -407,7 +407,11 @@ static struct expr *forecasted(struct arena *arena, struct dice *dice, int depth
     static const char *const limits[] = {"limit", "quota", "x"};
     struct expr *x =
         one_in(dice, 2) ? ranged(arena, dice, depth) : generate_any(arena, dice, depth);
-    x->at_kind = AT_NONE; /* not in this version */
+    struct expr *inner = x;
+    while (inner->kind == EXPR_PAREN) {
+        inner = inner->inner;
+    }
+    inner->at_kind = AT_NONE; /* not in this version */
     const double ahead = 10 + below(dice, 60), back = 80 + below(dice, 200);
     struct expr *expr = tree_reaches(arena, x, ahead, back, 0);
     if (one_in(dice, 3)) {
