@@ -179,12 +179,27 @@ void eval_adopt_all(struct eval *now, struct eval *before)
     adopt(now, before, true);
 }
 
+/* What died since the last tick is forgotten, born again or not. Slots that are made of values are
+ * those of that tick still. */
+static void slots_settle(struct eval *eval)
+{
+    bool *of_values = heap_alloc(eval->node_count + 1);
+    for (size_t i = 0; i < eval->node_count; i++) {
+        const struct eval_node *node = eval->nodes[i];
+        of_values[i] = node->kind == NODE_COUNT_VALUES;
+        for (size_t k = 0; k < node->in_count; k++) {
+            of_values[i] |= of_values[node->in[k]->index];
+        }
+        if (!of_values[i]) {
+            node_slots(eval->nodes[i]);
+        }
+    }
+    free(of_values);
+}
+
 void eval_adopt(struct eval *now, struct eval *before)
 {
-    for (size_t i = 0; i < before->node_count;
-         i++) { /* what died since forgets, born again or not */
-        node_slots(before->nodes[i]);
-    }
+    slots_settle(before);
     adopt(now, before, false);
     for (size_t i = 0; i < now->entities_count; i++) {
         for (size_t j = 0; j < before->entities_count; j++) {
