@@ -83,7 +83,7 @@ struct matching_one {
 struct selecting {
     struct answering *a;
     struct matching_one *matchers;
-    size_t count;
+    size_t count, work; /* of one sample that is looked at */
     enum status status;
 };
 
@@ -120,6 +120,7 @@ static bool holds(const struct matching_one *one, const struct store_sample *sam
 static enum status copy_sample(struct answering *a, const struct store_sample *sample)
 {
     uint32_t series;
+    TRY(spend(a, ALERT_QUERY_COPY_WORK));
     TRY(store_series(a->copies, a->source, sample->name, sample->labels->labels,
                      sample->labels->count, &series, a->error));
     if (sample->stale) {
@@ -133,7 +134,7 @@ static enum status copy_sample(struct answering *a, const struct store_sample *s
 static bool take_sample(void *context, const struct store_sample *sample)
 {
     struct selecting *selecting = context;
-    selecting->status = spend(selecting->a, 1);
+    selecting->status = spend(selecting->a, selecting->work);
     bool all = true;
     for (size_t i = 0; i < selecting->count && all; i++) {
         all = holds(&selecting->matchers[i], sample);
@@ -158,6 +159,7 @@ static enum status make_matchers(struct answering *a, const struct expr *selecto
         *one = (struct matching_one){.matcher = m};
         if (m->op == MATCH_RE || m->op == MATCH_NRE) {
             one->regex = regex_new(m->value, reason, sizeof reason);
+            ret->work += ALERT_QUERY_REGEX_WORK;
             if (!one->regex) {
                 return error_set(a->error, STATUS_PROTOCOL, "regular expression '%.100s': %s",
                                  m->value, reason);
@@ -179,7 +181,7 @@ static const char *metric_of(const struct expr *selector)
 /* Copies the newest samples of the series that the selector chooses. */
 static enum status copy_selected(struct answering *a, const struct expr *selector)
 {
-    struct selecting selecting = {.a = a};
+    struct selecting selecting = {.a = a, .work = 1};
     enum status status = make_matchers(a, selector, &selecting);
     if (status == STATUS_OK) {
         store_visit(a->query->store, metric_of(selector), a->now, a->past, take_sample, &selecting);

@@ -16,8 +16,11 @@
 enum {
     ALERT_QUERY_BYTES_MAX = 4096,   /* of one expression */
     ALERT_QUERY_SERIES_MAX = 10000, /* that one query selects */
-    ALERT_QUERY_WORK = 100,         /* of one query, whatever it reads */
-    ALERT_QUERY_WORK_MAX = 200000   /* of one step: samples looked at, and operators times series */
+    /* Work is counted in samples looked at, some 50 ns each. */
+    ALERT_QUERY_WORK = 400,        /* of one query, whatever it reads */
+    ALERT_QUERY_REGEX_WORK = 4,    /* of one regular expression on one sample, besides */
+    ALERT_QUERY_COPY_WORK = 20,    /* of one sample that is selected, besides */
+    ALERT_QUERY_WORK_MAX = 1000000 /* of all queries of one step */
 };
 
 struct alert_query {

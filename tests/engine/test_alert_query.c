@@ -201,7 +201,7 @@ static void what_all_queries_of_a_step_may_do_is_bounded(void **state)
     while (strcmp(ask(&asked, "count(many)"), "9000; ") == 0) {
         answered++;
     }
-    assert_in_range(answered, 5, ALERT_QUERY_WORK_MAX / SERIES);
+    assert_in_range(answered, 4, ALERT_QUERY_WORK_MAX / SERIES / ALERT_QUERY_COPY_WORK);
     assert_non_null(strstr(asked.error.message, "at this time read too many series"));
     assert_non_null(strstr(ask(&asked, "up"), "too many series"));
     asked.query.now = at(NOW_S - 1); /* as if the step were the next one */
