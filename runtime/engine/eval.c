@@ -73,6 +73,7 @@ void eval_tick(struct eval *eval, struct instant now)
     CHECK(now.ns >= eval->now.ns);
     eval->now = now;
     eval->now_ms = instant_to_ms(now);
+    eval->begun = true;
     observe(eval);
     subs_begin(eval);
     for (size_t i = 0; i < eval->node_count; i++) {

@@ -210,6 +210,7 @@ struct eval {
     size_t override_count, override_capacity;
     struct instant now;
     int64_t now_ms;
+    bool begun; /* it has a time: it was ticked */
     bool warm, all_observed;
     bool *observed; /* [sources] */
     size_t observed_capacity;

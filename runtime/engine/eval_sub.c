@@ -155,7 +155,7 @@ static void at_tick(const struct eval *eval, struct eval_sub *sub)
 
 void sub_tick(struct eval *eval, struct eval_sub *sub)
 {
-    if (sub->ticked) {
+    if (sub->ticked || !eval->begun) {
         return;
     }
     sub->ticked = true;

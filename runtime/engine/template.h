@@ -25,7 +25,6 @@ enum {
     TEMPLATE_VARIABLES_MAX = 256,               /* at once */
     TEMPLATE_ARGUMENTS_MAX = 32,                /* of one call */
     TEMPLATE_QUERIES_MAX = 16,                  /* of one run */
-    TEMPLATE_SAMPLES_MAX = 10000,               /* of one query's answer */
     TEMPLATE_OUTPUT_BYTES_MAX = 256 * 1024,     /* of one run */
     TEMPLATE_MEMORY_BYTES_MAX = 8 * 1024 * 1024 /* of one run */
 };
