@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|ingest|code|rules]...
+"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|ingest|code|rules|million]...
 
 Every line: figure, target, measured, OK or MISSED, and the CPU time of one fixed loop of this machine taken
 right then, so that figures of other days and machines can be compared. Exit 0 when everything ran, whatever
@@ -32,7 +32,7 @@ FIGURES = ("check", "eval", "heald", "usual", "idle", "start", "latency", "inges
 PROMETHEUS_SETTLE_S, PROMETHEUS_MEASURE_S = 6, 20
 PROMETHEUS_SCRAPE_NS = 2200  # of CPU a scraped sample, Prometheus 2.42
 RULE_SIZES = ((10000, 10, 5), (10000, 100, 15), (100000, 10, 15))  # series, rules, seconds between Prometheus' evaluations
-BY_NAME = FIGURES + ("code", "rules")  # machine code against C by hand; minutes beside a Prometheus: asked for by name
+BY_NAME = FIGURES + ("code", "rules", "million")  # minutes each: asked for by name
 
 
 class Failure(Exception):
@@ -131,6 +131,12 @@ class Bench:
         print(self.call("bench_code"), end="")
         print(self.call("bench_window"), end="")
         print(f"yardstick {self.yardstick():.0f} ms")
+
+    # ---- a million series ----
+
+    def million(self):
+        """A million active series under a hundred rules at a tick of 1 s."""
+        subprocess.run([sys.executable, pathlib.Path(__file__).parent / "million.py", self.build], check=True)
 
     # ---- rules of Prometheus ----
 
