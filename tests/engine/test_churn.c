@@ -25,7 +25,7 @@ enum {
     SOURCES = 2,
     STEP_S = 10,
     FRESH_EVERY = 25, /* ticks */
-    RELOAD_EVERY = 40,
+    RELOAD_EVERY = 15,
     EXPRESSIONS_MAX = 80,
     DEATHS = 12, /* one pod in so many dies at a tick */
 };
@@ -163,7 +163,7 @@ static void pod_born(struct world *w, struct pod *pod)
 {
     static const char zones[] = "abc";
     const size_t number =
-        one_in(&w->dice, 5) && w->born > 0
+        one_in(&w->dice, 3) && w->born > 0
             ? w->born - 1 - below(&w->dice, (unsigned)(w->born < 60 ? w->born : 60))
             : w->born++;
     *pod = (struct pod){.version = below(&w->dice, VERSIONS)};

@@ -19,8 +19,10 @@ struct expr *generate_math(struct arena *arena, struct dice *dice, struct expr *
     const bool alone = math >= MATH_MINUTE && one_in(dice, 3);
     struct expr *call = tree_call(arena, info->text, alone ? NULL : inner);
     const int wanted = math == MATH_ROUND && one_in(dice, 2) ? 0 : info->scalars;
-    for (int i = 0; i < wanted; i++) {
-        tree_argument(arena, call, NULL, generate_scalar(arena, dice, 1));
+    struct expr *bound = generate_scalar(arena, dice, 1);
+    for (int i = 0; i < wanted; i++) { /* now and then two of the same */
+        tree_argument(arena, call, NULL, bound);
+        bound = one_in(dice, 4) ? bound : generate_scalar(arena, dice, 1);
     }
     return call;
 }

@@ -24,7 +24,7 @@ static bool is_leap(long year)
 static struct date date_of(double seconds)
 {
     static const long lengths[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    const long days = (long)floor(trunc(seconds) / SECONDS_A_DAY);
+    const long days = (long)floor(trunc(seconds) / (double)SECONDS_A_DAY);
     struct date date = {.second = (long)trunc(seconds) - days * SECONDS_A_DAY,
                         .weekday = ((days % 7) + 11) % 7, /* the first was a Thursday */
                         .year = 1970};
