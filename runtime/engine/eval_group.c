@@ -310,7 +310,7 @@ void run_pick(struct eval_node *node)
     const struct eval_node *child = node->in[0];
     const double k = node->in[1]->values[0];
     uint32_t *heap = (uint32_t *)(void *)node->order;
-    const size_t most = k >= 1 ? k < EVAL_SLOTS_MAX ? (size_t)k : EVAL_SLOTS_MAX : 0;
+    const size_t most = k >= 1 ? k < (double)EVAL_SLOTS_MAX ? (size_t)k : EVAL_SLOTS_MAX : 0;
     node->values = child->values;
     bits_fill(node->present, node->count, false);
     bits_fill(node->unknown, node->count, false);

@@ -406,7 +406,7 @@ static size_t feed_bytes(const struct config *config)
         const struct config_remote_write *r = &config->remote_write[i];
         crowd += (double)r->series_max * (double)config->tick.ns / (double)r->interval.ns;
     }
-    const double wanted = FEED_SAMPLE_BYTES * (2 * largest + FEED_CROWD * crowd);
+    const double wanted = (double)FEED_SAMPLE_BYTES * (2 * largest + (double)FEED_CROWD * crowd);
     size_t bytes = FEED_BYTES_LEAST;
     while ((double)bytes < wanted && bytes < FEED_BYTES_MAX) {
         bytes *= 2;

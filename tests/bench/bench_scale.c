@@ -181,7 +181,7 @@ int main(int argc, char **argv)
     double tick_ns = 0, append_ns = 0, churn_ns = 0, worst_ns = 0;
     size_t measured = 0, fed = 0;
     for (size_t t = 0; t < b.ticks; t++) {
-        b.now_s = BEGIN_S + (double)t;
+        b.now_s = (double)BEGIN_S + (double)t;
         const double begin = cpu_ns();
         const size_t count = feed(&b, t);
         store_answered(b.store, b.sources[t % b.scrape_s], at(b.now_s));
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
            b.series, b.rules, tick_ns / n / 1e6, append_ns / n / 1e6, append_ns / (double)fed,
            churn_ns / n / 1e6, worst_ns / 1e6, eval_stats(b.eval).nodes, eval_code_nodes(b.eval),
            (full - (double)empty) / (double)b.series, store_stats(b.store).bytes,
-           tick_ns / n / ((double)b.rules * (double)b.series / METRICS));
+           tick_ns / n / ((double)b.rules * (double)b.series / (double)METRICS));
     eval_free(b.eval);
     store_free(b.store);
     slab_free(b.slab);

@@ -283,7 +283,7 @@ static bool run_world(struct world *w, struct expr *expr, size_t *seen, char *re
     bool good = kept != NULL;
     snprintf(reason, REASON_BYTES, "%s", error.message);
     for (int t = 0; t < TICKS && good; t++) {
-        const double now_s = BEGIN_S + (double)t * STEP_S;
+        const double now_s = (double)BEGIN_S + (double)t * (double)STEP_S;
         world_feed(w, now_s);
         eval_tick(eval, (struct instant){(int64_t)(now_s * 1e9)});
         if (t % FRESH_EVERY == FRESH_EVERY - 1) {
