@@ -254,7 +254,7 @@ void run_count_values(struct eval_node *node)
     bool unknown = false;
     for (size_t i = 0; i < node->count; i++) {
         unknown = !items[i].is_value || (unknown && items[i].group == items[i - 1].group);
-        if (unknown) {
+        if (unknown && (items[i].count > 0 || !items[i].is_value)) {
             bit_set(node->unknown, i);
         }
         if (items[i].count > 0) {
