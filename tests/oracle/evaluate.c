@@ -377,6 +377,14 @@ static bool doubt_looks(struct oracle *oracle, const struct expr *expr, const st
             return false;
         }
         ret->wild |= v->wild || v->blind != ret->blind;
+        for (size_t i = 0; i < v->count; i++) {
+            if (!oracle_find(ret, &v->items[i])) { /* a value that was unknown, or is */
+                struct oracle_item gone = v->items[i];
+                gone.present = false;
+                gone.doubtful = true;
+                oracle_put(ret, &gone);
+            }
+        }
         for (size_t i = 0; i < ret->count; i++) {
             struct oracle_item *item = &ret->items[i];
             const struct oracle_item *before = oracle_find(v, item);
