@@ -328,6 +328,8 @@ static void join_vectors(struct eval_node *node)
     /* Of one to one the name is among the labels that are matched, or it goes. */
     const bool named = labels_named(p->names, p->name_count, LABEL_NAME_KEY);
     const bool keeps = p->group != GROUP_NONE || named == p->on;
+    /* Equal keys are equal results, and the other way round, unless the name made them differ. */
+    const bool by_key = p->group == GROUP_NONE && (!named || !p->on || compares(node));
     struct keys results = {0};
     uint32_t *by_many = NULL, *by_result = NULL;
     size_t many_capacity = 0, result_capacity = 0;
@@ -348,10 +350,10 @@ static void join_vectors(struct eval_node *node)
             ARRAY_RESERVE(by_many, slot, many_capacity);
             ARRAY_RESERVE(by_result, slot, result_capacity);
             by_many[slot] = (uint32_t)i;
-            by_result[slot] = p->group == GROUP_NONE ? key : keys_add(&results, result, name);
+            by_result[slot] = by_key ? key : keys_add(&results, result, name);
         }
     }
-    size_t result_count = p->group == GROUP_NONE ? chains.keys.count : results.count;
+    size_t result_count = by_key ? chains.keys.count : results.count;
     contention_build(&node->contention[0], by_many, node->count, many->count);
     contention_build(&node->contention[1], by_result, node->count, result_count);
     free(by_many);
