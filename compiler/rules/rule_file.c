@@ -1,10 +1,11 @@
 /* Rule files from their documents. */
 #include "compiler/rules/rule_file.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lang/prometheus_duration.h"
 
 struct reader {
     struct arena *arena;
@@ -19,60 +20,15 @@ struct reader {
 
 /* ---- durations ---- */
 
-static const struct {
-    const char *unit;
-    uint64_t ms;
-} duration_units[] = {{"y", 365 * 86400000ULL},
-                      {"w", 7 * 86400000ULL},
-                      {"d", 86400000},
-                      {"h", 3600000},
-                      {"m", 60000},
-                      {"s", 1000},
-                      {"ms", 1}};
-
-/* The unit of that length at text, at or behind `from` in the table. */
-static size_t unit_find(const char *text, size_t length, size_t from)
-{
-    while (from < ARRAY_LEN(duration_units) &&
-           !(strlen(duration_units[from].unit) == length &&
-             strncmp(duration_units[from].unit, text, length) == 0)) {
-        from++;
-    }
-    return from;
-}
-
 bool rules_duration(const char *text, int64_t *ret_ms, const char **ret_why)
 {
-    const uint64_t limit = (uint64_t)INT64_MAX / 1000000;
-    uint64_t sum = 0;
-    size_t unit = 0;
-    *ret_why = text[0] ? "not a duration" : "an empty duration";
-    *ret_ms = 0;
-    if (strcmp(text, "0") == 0) {
-        return true;
-    }
-    for (const char *p = text; *p;) {
-        char *end;
-        if (!isdigit((unsigned char)*p)) {
-            return false;
-        }
-        errno = 0;
-        unsigned long long n = strtoull(p, &end, 10);
-        size_t length = strspn(end, "ywdhms");
-        unit = unit_find(end, length, unit);
-        if (unit == ARRAY_LEN(duration_units)) {
-            return false;
-        }
-        if (errno != 0 || n > limit / duration_units[unit].ms ||
-            sum + n * duration_units[unit].ms > limit) {
-            *ret_why = "a duration out of range";
-            return false;
-        }
-        sum += n * duration_units[unit++].ms;
-        p = end + length;
-    }
-    *ret_ms = (int64_t)sum;
-    return text[0] != '\0';
+    static const char *const whys[] = {[DURATION_GOOD] = "",
+                                       [DURATION_EMPTY] = "an empty duration",
+                                       [DURATION_WRONG] = "not a duration",
+                                       [DURATION_TOO_LONG] = "a duration out of range"};
+    const enum duration_reading reading = prometheus_duration(text, ret_ms);
+    *ret_why = whys[reading];
+    return reading == DURATION_GOOD;
 }
 
 /* ---- fields ---- */

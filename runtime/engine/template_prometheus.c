@@ -1,10 +1,10 @@
 /* The functions that Prometheus adds to templates: queries, names, numbers for people. */
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lang/prometheus_duration.h"
 #include "runtime/engine/template_internal.h"
 
 /* ---- queries ---- */
@@ -433,45 +433,17 @@ enum status template_call_now(struct template_run *run, const struct template_va
     return STATUS_OK;
 }
 
-/* 1h30m, whole numbers, larger units first; "0". -1 and the message where it is none. */
 static enum status duration_of(struct template_run *run, struct template_text text, int64_t *ret)
 {
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"y", 365 * 86400000ULL},
-                 {"w", 7 * 86400000ULL},
-                 {"d", 86400000},
-                 {"h", 3600000},
-                 {"m", 60000},
-                 {"s", 1000},
-                 {"ms", 1}};
-    const char *p = text.bytes;
-    uint64_t sum = 0, limit = (uint64_t)INT64_MAX / (uint64_t)NS_PER_MS;
-    size_t next = 0;
-    if (text.length == 0) {
-        return template_call_fail(run, "empty duration string");
+    int64_t ms;
+    switch (prometheus_duration(text.bytes, &ms)) {
+    case DURATION_EMPTY: return template_call_fail(run, "empty duration string");
+    case DURATION_WRONG:
+        return template_call_fail(run, "not a valid duration string: \"%s\"", text.bytes);
+    case DURATION_TOO_LONG: return template_call_fail(run, "duration out of range");
+    case DURATION_GOOD: break;
     }
-    while (*p && strcmp(text.bytes, "0") != 0) {
-        char *end = NULL;
-        errno = 0;
-        unsigned long long n = isdigit((unsigned char)*p) ? strtoull(p, &end, 10) : 0ULL;
-        size_t length = end ? strspn(end, "ywdhms") : 0, found = next;
-        while (found < ARRAY_LEN(units) && !(strlen(units[found].unit) == length &&
-                                             strncmp(units[found].unit, end, length) == 0)) {
-            found++;
-        }
-        if (end == NULL || length == 0 || found == ARRAY_LEN(units)) {
-            return template_call_fail(run, "not a valid duration string: \"%s\"", text.bytes);
-        }
-        if (errno != 0 || n > limit / units[found].ms || sum + n * units[found].ms > limit) {
-            return template_call_fail(run, "duration out of range");
-        }
-        sum += n * units[found].ms;
-        next = found + 1;
-        p = end + length;
-    }
-    *ret = (int64_t)sum * NS_PER_MS;
+    *ret = ms * NS_PER_MS;
     return STATUS_OK;
 }
 

@@ -31,19 +31,6 @@ struct bench {
     double now_s;
 };
 
-static size_t resident_bytes(void)
-{
-    size_t pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%*u %zu", &pages) != 1) {
-        pages = 0;
-    }
-    if (file) {
-        fclose(file);
-    }
-    return pages * 4096;
-}
-
 static struct instant at(double seconds)
 {
     return (struct instant){(int64_t)(seconds * 1e9)};

@@ -14,6 +14,7 @@
 #include "lang/parser.h"
 #include "runtime/engine/engine.h"
 #include "runtime/ingest/exposition.h"
+#include "tests/bench/measure.h"
 
 enum { SERIES_MAX = 100000, YOUNG_FROM_S = 6, YOUNG_UNTIL_S = 36, FULL_FROM_S = 630 };
 enum { FULL_UNTIL_S = 690, MEBIBYTES_MAX = 64 << 20 };
@@ -39,20 +40,6 @@ static double cpu_s(void)
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* Of this process, in memory. */
-static size_t resident_bytes(void)
-{
-    size_t pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%*u %zu", &pages) != 1) {
-        pages = 0;
-    }
-    if (file) {
-        fclose(file);
-    }
-    return pages * 4096;
 }
 
 static enum status load_policies(struct bench *bench, char *path, struct error *error)
