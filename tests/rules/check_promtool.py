@@ -172,7 +172,7 @@ tests:
 """
     ours, theirs = run(folder, cases, chain)
     check("subqueries over recorded signals", ours.returncode == 0, ours.stdout + ours.stderr)
-    check("promtool agrees on them", theirs is None or theirs.returncode == 0, theirs and theirs.stdout)
+    check("promtool agrees on them", theirs is None or theirs.returncode == 0, theirs and theirs.stdout + theirs.stderr)
     old = """evaluation_interval: 1m
 tests:
 - input_series: [{series: a, values: '1'}]
