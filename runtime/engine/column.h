@@ -131,6 +131,8 @@ struct store {
     double *value;      /* [series_count] newest value */
     int64_t *time_ms;   /* [series_count] its time; MS_NEVER when stale or without samples */
     int64_t *before_ms; /* [series_count] time of the sample before; MS_NEVER without */
+    uint64_t *touched;  /* of each 64 series: the stamp when one of them last changed */
+    uint64_t stamp;     /* whoever looks at `touched` takes the next one: store_look() */
     size_t series_count, series_capacity;
     uint32_t *free_series;
     size_t free_count, free_capacity;
@@ -167,6 +169,11 @@ void label_set_hold(const struct label_set *set);
 void label_set_drop(struct store *store, const struct label_set *held);
 void store_sweep(struct store *store); /* frees the sets that nobody holds */
 void intern_free(struct store *store);
+/* What changes from here on is touched at or after the number that this returns. */
+static inline uint64_t store_look(struct store *store)
+{
+    return ++store->stamp;
+}
 /* Finds or makes the metric; the index stays valid. */
 uint32_t store_metric(struct store *store, const char *name);
 /* Samples of the metric (NULL: of all) are kept at least this long from now on. */

@@ -43,6 +43,8 @@ struct store *store_new(const struct store_limits *limits)
     store->value = heap_alloc(places * sizeof *store->value);
     store->time_ms = heap_alloc(places * sizeof *store->time_ms);
     store->before_ms = heap_alloc(places * sizeof *store->before_ms);
+    store->touched = heap_alloc(BIT_WORDS(places) * sizeof *store->touched);
+    store->stamp = 1;
     series_nobody(store);
     return store;
 }
@@ -69,6 +71,7 @@ void store_free(struct store *store)
     free(store->value);
     free(store->time_ms);
     free(store->before_ms);
+    free(store->touched);
     free(store->free_series);
     free(store->metrics);
     free(store->sources);
@@ -267,6 +270,7 @@ static void series_born(struct store *store, uint32_t id, uint32_t source, uint3
                                         .last_ms = MS_NEVER};
     store->value[id] = 0;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
+    store->touched[id / 64] = store->stamp;
     table_add(&store->series_table, series_hash(metric->name, labels), id);
     ARRAY_RESERVE(metric->series, metric->count, metric->capacity);
     metric->series[metric->count++] = id;
@@ -337,6 +341,7 @@ static void series_push(struct store *store, uint32_t id, int64_t time_ms, doubl
     }
     store->value[id] = value;
     store->time_ms[id] = is_stale(value) ? MS_NEVER : time_ms;
+    store->touched[id / 64] = store->stamp;
 }
 
 /* Before the series changes take it out of its source's counts, afterwards put it back. */
@@ -529,6 +534,7 @@ static void series_died(struct store *store, uint32_t id)
     label_set_drop(store, series->labels);
     series->labels = NULL;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
+    store->touched[id / 64] = store->stamp;
     ARRAY_RESERVE(metric->free, metric->free_count, metric->free_capacity);
     metric->free[metric->free_count++] = id;
     store->gone_count++;
