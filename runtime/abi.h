@@ -17,7 +17,7 @@
 #include "lang/ast.h"
 
 enum {
-    ABI_VERSION = 2,
+    ABI_VERSION = 3,
     ABI_COLUMNS_MAX = 256, /* of one kernel */
     ABI_MEMBERS_MAX = 96,  /* nodes of one kernel */
     ABI_FAN_MAX = 48,      /* readers of moments in one kernel with them */

@@ -27,18 +27,26 @@ static inline uint64_t low_bits(size_t n)
 }
 
 KERNEL_CLONES bool kernel_present(const int64_t *newest_ms, size_t n, int64_t after_ms,
-                                  int64_t now_ms, uint64_t *ret_present)
+                                  int64_t now_ms, uint64_t *ret_present, int64_t *ret_until_ms)
 {
     int64_t future = 0;
     for (size_t base = 0; base < n; base += 64) {
         size_t part = n - base < 64 ? n - base : 64;
         uint8_t in[64] = {0};
+        int64_t oldest = INT64_MAX, later = 0;
         for (size_t i = 0; i < part; i++) {
             int64_t t = newest_ms[base + i];
-            in[i] = (uint8_t)((t > after_ms) & (t <= now_ms));
-            future |= t > now_ms;
+            int64_t there = (t > after_ms) & (t <= now_ms);
+            in[i] = (uint8_t)there;
+            later |= t > now_ms;
+            t = there ? t : INT64_MAX;
+            oldest = t < oldest ? t : oldest;
         }
         ret_present[base / 64] = pack64(in);
+        ret_until_ms[base / 64] = later                 ? now_ms + 1
+                                  : oldest == INT64_MAX ? INT64_MAX
+                                                        : oldest + (now_ms - after_ms);
+        future |= later;
     }
     return future != 0;
 }

@@ -35,9 +35,10 @@ struct kernel_window {
 /* ---- columns ---- */
 
 /* Presence of an instant selector: newest[i] in (after_ms, now_ms]. Returns true when some newest
- * is later than now_ms: those slots need a look into their ring. */
+ * is later than now_ms: those slots need a look into their ring. until: of each 64, before which
+ * now their bits stay the same, as long as no newest changes. */
 bool kernel_present(const int64_t *newest_ms, size_t n, int64_t after_ms, int64_t now_ms,
-                    uint64_t *ret_present);
+                    uint64_t *ret_present, int64_t *ret_until_ms);
 
 enum kernel_compare { COMPARE_EQ, COMPARE_NE, COMPARE_LE, COMPARE_LT, COMPARE_GE, COMPARE_GT };
 /* Bits of x[i] op y[i]; a y_step of 0 compares all with y[0], the same for x_step. nan: bits where

@@ -65,6 +65,15 @@ LANE_INLINE int32_t whole_max(whole a)
 {
     return __builtin_reduce_max(a);
 }
+LANE_INLINE int32_t whole_min(whole a)
+{
+    return __builtin_reduce_min(a);
+}
+/* Towards 0; all lanes must fit. */
+LANE_INLINE whole whole_real(real a)
+{
+    return __builtin_convertvector(a, whole);
+}
 /* A bit a lane, the lowest first, and back. */
 LANE_INLINE uint64_t mask_bits(mask m)
 {
@@ -137,6 +146,14 @@ LANE_INLINE bool mask_any(mask m)
 LANE_INLINE int32_t whole_max(whole a)
 {
     return a;
+}
+LANE_INLINE int32_t whole_min(whole a)
+{
+    return a;
+}
+LANE_INLINE whole whole_real(real a)
+{
+    return (int32_t)a;
 }
 LANE_INLINE uint64_t mask_bits(mask m)
 {

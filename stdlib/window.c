@@ -31,9 +31,10 @@ static const enum shape shapes[WINDOW_KINDS] = {
 };
 
 const struct kernel_window_info kernel_window_infos[WINDOW_KINDS] = {
-#define WINDOW(name, text, state, argument) \
-    [WINDOW_##                              \
-        name] = {#text, kernel_window_##text, sizeof(struct state), argument, HAS_ROWS_##state},
+/* PromQL reads the line of predict_linear at the time of the tick. */
+#define WINDOW(name, text, state, argument)                                  \
+    [WINDOW_##name] = {#text,    kernel_window_##text, sizeof(struct state), \
+                       argument, HAS_ROWS_##state,     (WINDOW_##name) == WINDOW_PREDICT_LINEAR},
 #include "stdlib/window.def"
 #undef WINDOW
 };
@@ -67,6 +68,62 @@ int32_t **kernel_window_rows(enum kernel_window_kind kind, void *state)
                                              : &((struct window_order *)state)->rows;
 }
 
+/* NULL where the state has none. */
+static struct window_rest *rest_of(enum kernel_window_kind kind, void *state)
+{
+    return shapes[kind] == SHAPE_window_growth ? &((struct window_growth *)state)->rest
+           : shapes[kind] == SHAPE_window_line ? &((struct window_line *)state)->rest
+                                               : NULL;
+}
+
+void kernel_window_touch(enum kernel_window_kind kind, void *state)
+{
+    struct window_rest *rest = rest_of(kind, state);
+    for (size_t group = 0; rest && group < TILE_GROUPS; group++) {
+        rest->until_ms[group] = INT64_MIN;
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Of one group: when a sample that is there already comes in, and when the next one leaves. */
+static int64_t group_until(const struct window_cursor *cursor, const struct kernel_tile *tile,
+                           size_t group, int64_t range_ms)
+{
+    const int32_t *put = tile->put + group * TILE_GROUP;
+    int32_t leaves = INT32_MAX, waits = 0;
+    for (size_t in = 0; in < TILE_GROUP; in++) {
+        leaves = cursor->leaves_ms[in] < leaves ? cursor->leaves_ms[in] : leaves;
+        waits |= cursor->past[in] ^ put[in];
+    }
+    int64_t until = leaves == INT32_MAX ? INT64_MAX : tile->origin_ms + leaves + range_ms;
+    for (size_t in = 0; waits != 0 && in < TILE_GROUP; in++) {
+        const size_t lane = group * TILE_GROUP + in;
+        if (cursor->past[in] != put[in]) {
+            const size_t cell = (size_t)cursor->past[in] * tile->stride + lane;
+            until = earlier(until, tile->origin_ms + tile->times_ms[cell]);
+        }
+    }
+    return until;
+}
+
+int64_t kernel_window_until(enum kernel_window_kind kind, const void *state,
+                            const struct kernel_tile *tile, int64_t range_ms)
+{
+    void *of = (void *)(uintptr_t)state;
+    const struct window_rest *rest = rest_of(kind, of);
+    int64_t until = INT64_MAX;
+    for (size_t group = 0; group < TILE_GROUPS; group++) {
+        until = earlier(until, rest ? rest->until_ms[group]
+                                    : group_until(cursor_of(kind, of, group * TILE_GROUP), tile,
+                                                  group, range_ms));
+    }
+    return until;
+}
+
 static void sum_zero(struct window_sum *sum, size_t in)
 {
     sum->hi[in] = sum->lo[in] = sum->peak[in] = 0;
@@ -92,12 +149,12 @@ static void spread_clear(struct window_spread *s, size_t lane)
 
 /* Machine code steps over these by their sizes: another layout is another ABI_VERSION of
  * runtime/abi.h, and then other numbers here. */
-_Static_assert(sizeof(struct kernel_tile) == 312 && sizeof(struct window_growth) == 3592 &&
+_Static_assert(sizeof(struct kernel_tile) == 312 && sizeof(struct window_growth) == 3664 &&
                    sizeof(struct window_pair) == 2304 && sizeof(struct window_average) == 2312 &&
                    sizeof(struct window_spread) == 3848 && sizeof(struct window_count) == 768 &&
-                   sizeof(struct window_turns) == 2048 && sizeof(struct window_line) == 6152 &&
+                   sizeof(struct window_turns) == 2048 && sizeof(struct window_line) == 7504 &&
                    sizeof(struct window_best) == 1288 && sizeof(struct window_order) == 1032,
-               "the layout of ABI version 2");
+               "the layout of ABI version 3");
 
 void kernel_window_clear(enum kernel_window_kind kind, void *state, size_t lane, int32_t row)
 {
@@ -106,6 +163,7 @@ void kernel_window_clear(enum kernel_window_kind kind, void *state, size_t lane,
     const uint64_t others = ~(1ULL << lane);
     cursor->first[in] = cursor->past[in] = row;
     cursor->leaves_ms[in] = INT32_MAX;
+    kernel_window_touch(kind, state);
     switch (shapes[kind]) {
     case SHAPE_window_growth:
         ((struct window_growth *)state)->fallen &= others;
@@ -212,6 +270,7 @@ void kernel_window_rebased(enum kernel_window_kind kind, void *state, int32_t ms
         } else if (shapes[kind] == SHAPE_window_line) {
             less(&((struct window_line *)state)->groups[group].last_ms[in], ms);
             less(&((struct window_line *)state)->groups[group].zero_ms[in], ms);
+            less(&((struct window_line *)state)->fits[group].centre_ms[in], ms);
         }
     }
 }

@@ -11,7 +11,10 @@
  *     present = kernel_window_rate(&tile, &state, start_ms, end_ms, 0, ret);
  *
  * A lane is given to another series by kernel_window_clear(). Times never go backwards in a lane,
- * nor from call to call. A row may be overwritten once every window's start has passed its time. */
+ * nor from call to call. A row may be overwritten once every window's start has passed its time.
+ *
+ * A tile in which nothing came need not be stepped before kernel_window_until(): its values hold.
+ * Whoever appends to a lane calls kernel_window_touch() before the next step. */
 #ifndef HEAL_STDLIB_WINDOW_H
 #define HEAL_STDLIB_WINDOW_H
 
@@ -51,7 +54,13 @@ struct window_average {
     } groups[TILE_GROUPS];
     uint64_t odd; /* lanes that may hold a sample that is not finite */
 };
+/* What a step leaves as it is, values too, group by group: those whose time is still ahead. */
+struct window_rest {
+    int64_t until_ms[TILE_GROUPS]; /* the first end of the window that may change something */
+    uint64_t present;              /* lanes with a result */
+};
 struct window_growth {
+    struct window_rest rest;
     struct window_growth_group {
         struct window_cursor cursor;
         int32_t last_ms[TILE_GROUP];
@@ -61,6 +70,11 @@ struct window_growth {
     uint64_t fallen;                     /* lanes where lost may be other than 0 */
 };
 struct window_line { /* x: ms after zero_ms, y: values */
+    struct window_rest rest;
+    struct window_line_fit { /* at + slope * (time - centre_ms); slope per millisecond */
+        double at[TILE_GROUP], slope[TILE_GROUP];
+        int32_t centre_ms[TILE_GROUP];
+    } fits[TILE_GROUPS];
     struct window_line_group {
         struct window_cursor cursor;
         int32_t zero_ms[TILE_GROUP], last_ms[TILE_GROUP];
@@ -159,6 +173,7 @@ struct kernel_window_info {
     size_t state_bytes; /* of 64 lanes */
     bool argument;
     bool rows; /* the state has a pointer to so many rows, see kernel_window_rows() */
+    bool runs; /* its values are others at every end of the window, whatever came or left */
 };
 extern const struct kernel_window_info kernel_window_infos[WINDOW_KINDS];
 
@@ -168,6 +183,13 @@ void kernel_window_clear(enum kernel_window_kind kind, void *state, size_t lane,
 /* Where a state that has rows keeps the pointer to them: tile->rows * TILE_LANES numbers, which the
  * caller gives and frees. */
 int32_t **kernel_window_rows(enum kernel_window_kind kind, void *state);
+/* A sample came in some lane of the tile, or may have. */
+void kernel_window_touch(enum kernel_window_kind kind, void *state);
+/* After a step: the end of the window (milliseconds, later than that of the step) before which
+ * nothing leaves, comes in or else changes what the state holds, as long as nothing is appended.
+ * Until then values are those of the step too, unless they run. */
+int64_t kernel_window_until(enum kernel_window_kind kind, const void *state,
+                            const struct kernel_tile *tile, int64_t range_ms);
 /* The tile got more rows, in a new order: what was row r of a lane is now row
  * (r - old_put[lane] + old_rows) % old_rows, and its next one is old_rows. new_rows: for states
  * that have rows; those before are returned, for the caller to free; NULL for others. */

@@ -88,21 +88,23 @@ LANE_INLINE mask gap_over(mask some, real gap, real sampled, real intervals)
     return over;
 }
 
-/* No counter was below zero: the stretch to the start ends where the line meets it. */
-LANE_INLINE void stretch_to_zero(struct stretch *s, mask some, real first, real growth)
+/* No counter was below zero: the stretch to the start ends where the line meets it. Returns the
+ * lanes where it does. */
+LANE_INLINE mask stretch_to_zero(struct stretch *s, mask some, real first, real growth)
 {
     mask up = some & real_greater(growth, real_of(0)) & real_at_least(first, real_of(0));
     real twice = real_of(2) * s->intervals, zero = first * s->sampled * twice;
     real start = real_pick(s->half_start, s->sampled, s->start * twice);
     mask far = real_at_least(zero, start * growth) & real_finite(zero);
     if (!mask_any(up & ~far)) {
-        return;
+        return whole_of(0);
     }
     real to_zero = s->sampled * (first / growth);
     start = real_pick(s->half_start, s->sampled / s->intervals / real_of(2), s->start);
     mask nearer = up & ~far & real_less(to_zero, start); /* whatever the neighbours are */
     s->start = real_pick(nearer, to_zero, s->start);
     s->half_start = s->half_start & ~nearer;
+    return nearer;
 }
 
 /* By what the growth is to be multiplied; range: the window's seconds, or 1. */
@@ -184,51 +186,83 @@ static __attribute__((noinline)) void growth_apart(const struct kernel_tile *til
     }
 }
 
-LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_growth *state,
-                                 int64_t start_ms, int64_t end_ms, bool per_second, bool counter,
-                                 double *ret)
+/* The first end of the window at which the growth is stretched otherwise. A lane whose samples are
+ * stretched to both ends of the window is stretched over all of it, wherever that is, for exactly
+ * as long as the gap at its end is not too wide: the sum of whole milliseconds is the range. Where
+ * nothing grows nothing is stretched. Elsewhere it is another one at every end. */
+LANE_INLINE int32_t stretch_limit(const struct stretch *s, mask some, mask to_zero, real growth,
+                                  real last_ms)
+{
+    const double latest = 2147483646, margin = 1 - 1e-6;
+    const mask full = ~(s->half_start | s->half_end | to_zero);
+    const mask rests = ~some | real_equal(growth, real_of(0));
+    if (mask_any(~full & ~rests)) {
+        return INT32_MIN;
+    }
+    real limit = last_ms + s->sampled / s->intervals * real_of(1.1 * margin) - real_of(2);
+    limit = real_pick(rests | real_greater(limit, real_of(latest)), real_of(latest), limit);
+    return whole_min(whole_real(limit));
+}
+
+/* The lanes from `lane` on. */
+LANE_INLINE void growth_lanes(const struct kernel_tile *tile, struct window_growth *state, int lane,
+                              int64_t start_ms, int64_t end_ms, bool per_second, bool counter,
+                              double *ret)
 {
     const real start = real_of((double)(start_ms - tile->origin_ms));
     const real end = real_of((double)(end_ms - tile->origin_ms));
     const real range = real_of((double)(end_ms - start_ms) / 1e3);
-    uint64_t present = 0;
-    for (int lane = 0; lane < TILE_LANES; lane += LANES) {
-        struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
-        struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
-        struct growing g = growth_load(state, lane, counter);
-        struct quick quick;
-        if (walk_quick(&w, &quick)) {
-            walk_quickly(&w, &quick, growth_enter, growth_leave, &g);
-            if (w.moved) {
-                walk_store(&w, cursor);
-                growth_store(&g, state, lane);
-            }
-            if (growth_fell(state, &g, lane)) {
-                growth_settle(tile, state, &g, &w);
-            }
-        } else {
-            growth_apart(tile, state, lane, start_ms, end_ms, counter);
-            w = walk_load(tile, cursor, lane, start_ms, end_ms);
-            g = growth_load(state, lane, counter);
+    struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
+    struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+    struct growing g = growth_load(state, lane, counter);
+    struct quick quick;
+    if (walk_quick(&w, &quick)) {
+        walk_quickly(&w, &quick, growth_enter, growth_leave, &g);
+        if (w.moved) {
+            walk_store(&w, cursor);
+            growth_store(&g, state, lane);
         }
-        const mask some = whole_greater(w.count, whole_of(1));
-        const real first_ms = real_whole(w.leaves), last_ms = real_whole(g.last_ms);
-        const real growth = g.last - g.first + sum_total(&g.lost);
-        struct stretch s = {.start = first_ms - start,
-                            .end = end - last_ms,
-                            .sampled = last_ms - first_ms,
-                            .intervals = real_whole(w.count - 1)};
-        s.half_start = gap_over(some, s.start, s.sampled, s.intervals);
-        s.half_end = gap_over(some, s.end, s.sampled, s.intervals);
-        s.start = real_pick(s.half_start, real_of(0), s.start);
-        s.end = real_pick(s.half_end, real_of(0), s.end);
-        if (counter) {
-            stretch_to_zero(&s, some, g.first, growth);
+        if (growth_fell(state, &g, lane)) {
+            growth_settle(tile, state, &g, &w);
         }
-        real_store(ret + lane, growth * stretch_factor(&s, per_second ? range : real_of(1)));
-        present |= group_bits(some, lane);
+    } else {
+        growth_apart(tile, state, lane, start_ms, end_ms, counter);
+        w = walk_load(tile, cursor, lane, start_ms, end_ms);
+        g = growth_load(state, lane, counter);
     }
-    return present;
+    const mask some = whole_greater(w.count, whole_of(1));
+    const real first_ms = real_whole(w.leaves), last_ms = real_whole(g.last_ms);
+    const real growth = g.last - g.first + sum_total(&g.lost);
+    struct stretch s = {.start = first_ms - start,
+                        .end = end - last_ms,
+                        .sampled = last_ms - first_ms,
+                        .intervals = real_whole(w.count - 1)};
+    s.half_start = gap_over(some, s.start, s.sampled, s.intervals);
+    s.half_end = gap_over(some, s.end, s.sampled, s.intervals);
+    s.start = real_pick(s.half_start, real_of(0), s.start);
+    s.end = real_pick(s.half_end, real_of(0), s.end);
+    const mask to_zero = counter ? stretch_to_zero(&s, some, g.first, growth) : whole_of(0);
+    real_store(ret + lane, growth * stretch_factor(&s, per_second ? range : real_of(1)));
+    state->rest.present |= group_bits(some, lane);
+    rest_until(&state->rest, &w, end_ms - start_ms,
+               stretch_limit(&s, some, to_zero, growth, last_ms));
+}
+
+LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_growth *state,
+                                 int64_t start_ms, int64_t end_ms, bool per_second, bool counter,
+                                 double *ret)
+{
+    for (int group = 0; group < TILE_GROUPS; group++) {
+        const int first = group * TILE_GROUP;
+        if (end_ms < state->rest.until_ms[group]) {
+            continue;
+        }
+        rest_begin(&state->rest, group);
+        for (int lane = first; lane < first + TILE_GROUP; lane += LANES) {
+            growth_lanes(tile, state, lane, start_ms, end_ms, per_second, counter, ret);
+        }
+    }
+    return state->rest.present;
 }
 
 uint64_t kernel_window_rate(const struct kernel_tile *tile, void *state, int64_t start_ms,

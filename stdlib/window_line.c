@@ -168,58 +168,85 @@ static __attribute__((noinline)) uint64_t line_apart(const struct kernel_tile *t
     return group_bits(w.left, lane);
 }
 
+/* The line through the samples of the lanes from `lane` on; NaN where one is not finite. */
+LANE_INLINE void line_fit(struct window_line *s, const struct walk *w, const struct fitting *f)
+{
+    struct window_line_fit *fit = &s->fits[w->lane / TILE_GROUP];
+    const int in = w->lane % TILE_GROUP;
+    const mask some = whole_greater(w->count, whole_of(1));
+    const mask constant = whole_at_most(w->count, f->run);
+    const real n = real_whole(w->count), zero = real_whole(f->zero);
+    const real mean_x = f->x / n, sum_y = sum_total(&f->y);
+    real covariance = (f->xy + f->xy_lo) - mean_x * sum_y;
+    real variance = (f->xx + f->xx_lo) - mean_x * f->x;
+    real slope = real_pick(constant, real_of(0), covariance / variance);
+    const whole centre = whole_real(real_pick(some, zero + mean_x, real_of(0)));
+    real at = slope * (real_whole(centre) - zero - mean_x);
+    at = sum_y / n + real_pick(real_finite(slope), at, real_of(0));
+    at = real_pick(constant, f->last, at);
+    slope = real_pick(mask_of(s->odd >> w->lane), real_of(__builtin_nan("")), slope);
+    real_store(fit->at + in, at);
+    real_store(fit->slope + in, slope);
+    whole_store(fit->centre_ms + in, centre);
+    s->rest.present |= group_bits(some, w->lane);
+}
+
+/* The lanes from `lane` on, where something came or left. */
+LANE_INLINE void line_lanes(const struct kernel_tile *tile, struct window_line *s, int lane,
+                            int64_t start_ms, int64_t end_ms)
+{
+    struct window_cursor *cursor = &s->groups[lane / TILE_GROUP].cursor;
+    struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
+    struct fitting f = line_load(s, lane);
+    struct quick quick;
+    if (walk_quick(&w, &quick)) {
+        walk_quickly(&w, &quick, line_enter, line_leave, &f);
+        if (w.moved) {
+            walk_store(&w, cursor);
+            line_store(&f, s, lane);
+            s->odd |= group_bits(f.odd, lane);
+        }
+    } else {
+        const uint64_t left = line_apart(tile, s, lane, start_ms, end_ms);
+        w = walk_load(tile, cursor, lane, start_ms, end_ms);
+        w.left = mask_of(left >> lane);
+        f = line_load(s, lane);
+    }
+    const mask doubtful = w.left & (sum_doubtful(&f.y) | line_behind(&w, &f));
+    const mask held = whole_greater(w.count, whole_of(0));
+    const uint64_t again = (s->odd & group_bits(held, lane)) | group_bits(doubtful & held, lane);
+    if (again) {
+        line_anew(tile, s, again);
+        f = line_load(s, lane);
+    }
+    line_fit(s, &w, &f);
+    rest_until(&s->rest, &w, end_ms - start_ms, INT32_MAX);
+}
+
 LANE_INLINE uint64_t line_step(const struct kernel_tile *tile, struct window_line *s,
                                int64_t start_ms, int64_t end_ms, bool predict, double ahead_s,
                                double *ret)
 {
     const real end = real_of((double)(end_ms - tile->origin_ms));
-    uint64_t present = 0;
-    for (int lane = 0; lane < TILE_LANES; lane += LANES) {
-        struct window_cursor *cursor = &s->groups[lane / TILE_GROUP].cursor;
-        struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
-        struct fitting f = line_load(s, lane);
-        struct quick quick;
-        if (walk_quick(&w, &quick)) {
-            walk_quickly(&w, &quick, line_enter, line_leave, &f);
-            if (w.moved) {
-                walk_store(&w, cursor);
-                line_store(&f, s, lane);
-                s->odd |= group_bits(f.odd, lane);
-            }
-        } else {
-            const uint64_t left = line_apart(tile, s, lane, start_ms, end_ms);
-            w = walk_load(tile, cursor, lane, start_ms, end_ms);
-            w.left = mask_of(left >> lane);
-            f = line_load(s, lane);
+    const real ahead_ms = real_of(ahead_s * 1e3);
+    for (int group = 0; group < TILE_GROUPS; group++) {
+        const int first = group * TILE_GROUP;
+        const bool rests = end_ms < s->rest.until_ms[group];
+        if (!rests) {
+            rest_begin(&s->rest, group);
         }
-        const mask some = whole_greater(w.count, whole_of(1));
-        const mask doubtful = w.left & (sum_doubtful(&f.y) | line_behind(&w, &f));
-        const mask held = whole_greater(w.count, whole_of(0));
-        const uint64_t again =
-            (s->odd & group_bits(held, lane)) | group_bits(doubtful & held, lane);
-        if (again) {
-            line_anew(tile, s, again);
-            f = line_load(s, lane);
+        for (int lane = first; lane < first + TILE_GROUP && !rests; lane += LANES) {
+            line_lanes(tile, s, lane, start_ms, end_ms);
         }
-        const real n = real_whole(w.count);
-        const real mean_x = f.x / n, sum_y = sum_total(&f.y);
-        real covariance = (f.xy + f.xy_lo) - mean_x * sum_y;
-        real variance = (f.xx + f.xx_lo) - mean_x * f.x;
-        const mask constant = whole_at_most(w.count, f.run);
-        real slope = real_pick(constant, real_of(0), covariance / variance); /* per ms */
-        real result = slope * real_of(1e3);
-        if (predict) {
-            real ahead = (end - real_whole(f.zero)) - mean_x + real_of(ahead_s * 1e3);
-            result = sum_y / n + slope * ahead;
-            result = real_pick(constant & real_finite(real_of(ahead_s)), f.last, result);
+        const struct window_line_fit *fit = &s->fits[group];
+        for (int in = 0; in < TILE_GROUP && (predict || !rests); in += LANES) {
+            const real slope = real_load(fit->slope + in);
+            const real ms = end - real_whole(whole_load(fit->centre_ms + in)) + ahead_ms;
+            real_store(ret + first + in,
+                       predict ? real_load(fit->at + in) + slope * ms : slope * real_of(1e3));
         }
-        real_store(ret + lane, result);
-        present |= group_bits(some, lane);
     }
-    for (uint64_t odd = s->odd & present; odd; odd &= odd - 1) {
-        ret[__builtin_ctzll(odd)] = __builtin_nan("");
-    }
-    return present;
+    return s->rest.present;
 }
 
 uint64_t kernel_window_deriv(const struct kernel_tile *tile, void *state, int64_t start_ms,

@@ -224,6 +224,49 @@ LANE_INLINE void walk_quickly(struct walk *w, const struct quick *q, walk_enter_
     w->count = walk_count(w);
 }
 
+/* Ends of the window, since the tile's origin, from which on something comes in or leaves; after
+ * the walk. */
+struct walk_due {
+    int32_t enters, leaves; /* that of a start; INT32_MAX: never */
+};
+LANE_INLINE struct walk_due walk_due(const struct walk *w)
+{
+    const mask waits = w->live & ~whole_equal(w->past, whole_load(w->tile->put + w->lane));
+    struct walk_due due = {INT32_MAX,
+                           whole_min(whole_pick(w->live, w->leaves, whole_of(INT32_MAX)))};
+    if (mask_any(waits)) {
+        due.enters =
+            whole_min(whole_pick(waits, walk_times(w, w->past, waits), whole_of(INT32_MAX)));
+    }
+    return due;
+}
+
+LANE_INLINE int64_t rest_min(int64_t until_ms, int64_t origin_ms, int32_t time, int64_t more_ms)
+{
+    const int64_t at = origin_ms + time + more_ms;
+    return time == INT32_MAX || until_ms < at ? until_ms : at;
+}
+
+/* A group rests until then; limit: the first end at which the values of some lane are others, as
+ * times are. */
+LANE_INLINE void rest_until(struct window_rest *rest, const struct walk *w, int64_t range_ms,
+                            int32_t limit)
+{
+    const struct walk_due due = walk_due(w);
+    const int64_t origin_ms = w->tile->origin_ms;
+    int64_t *until_ms = &rest->until_ms[w->lane / TILE_GROUP];
+    *until_ms = rest_min(*until_ms, origin_ms, due.enters, 0);
+    *until_ms = rest_min(*until_ms, origin_ms, due.leaves, range_ms);
+    *until_ms = rest_min(*until_ms, origin_ms, limit, 0);
+}
+
+/* Before a group is stepped, lane by lane. */
+LANE_INLINE void rest_begin(struct window_rest *rest, int group)
+{
+    rest->until_ms[group] = INT64_MAX;
+    rest->present &= ~(0xffULL << group * TILE_GROUP);
+}
+
 /* ---- sums ---- */
 
 struct sum {

@@ -1,5 +1,6 @@
 /* The evaluator: its tick, its columns, and what a reload carries over. */
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "runtime/engine/eval_node.h"
 
@@ -57,6 +58,7 @@ static void observe(struct eval *eval)
     const struct store *store = eval->store;
     eval->warm = store_warm(store);
     eval->all_observed = true;
+    eval->silence = 0;
     if (store->source_count > eval->observed_capacity) {
         eval->observed_capacity = store->source_count * 2;
         eval->observed =
@@ -65,6 +67,12 @@ static void observe(struct eval *eval)
     for (uint32_t i = 0; i < store->source_count; i++) {
         eval->observed[i] = store_source_observed(store, i, eval->now);
         eval->all_observed &= eval->observed[i];
+        const struct store_source *source = &store->sources[i];
+        if (!eval->observed[i] && source->count > 0) {
+            const int64_t since[3] = {(int64_t)eval->silence, i,
+                                      source->has_answered ? source->answered.ns : eval->now.ns};
+            eval->silence = XXH3_64bits(since, sizeof since) | 1ULL << 63;
+        }
     }
 }
 

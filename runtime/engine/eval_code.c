@@ -13,6 +13,7 @@ struct node_code {
     abi_kernel_f *kernel; /* NULL: none was given */
     uint64_t generation;  /* shapes of all of its nodes, when last looked at */
     bool decided, same;
+    bool anew; /* it was decided anew since its kernel last ran */
     struct join join;
     struct abi_columns columns;
     double *tail; /* the last, incomplete block of each input */
@@ -191,7 +192,7 @@ static void decide(struct node_code *code)
     if (code->decided && generation == code->generation) {
         return;
     }
-    code->decided = true;
+    code->decided = code->anew = true;
     code->generation = generation;
     bool late = true; /* nodes that run early run on the reference evaluator */
     for (uint32_t i = 0; i < group->member_count; i++) {
@@ -320,11 +321,10 @@ static void set_tail(struct node_code *code, size_t from, size_t count)
     }
 }
 
-void code_window(struct eval_node *node)
+void code_window(struct eval_node *node, size_t from, size_t past)
 {
     struct node_code *code = node->code;
     const struct samples *samples = node->in[0]->state.samples;
-    const size_t lanes = (samples->lane_count + TILE_LANES - 1) / TILE_LANES * TILE_LANES;
     struct abi_span span = {node->p.range.ns / NS_PER_MS, node->p.offset.ns / NS_PER_MS};
     void **columns = code->columns.column;
     columns[ABI_WINDOW_TILES] = samples->tiles;
@@ -334,7 +334,8 @@ void code_window(struct eval_node *node)
     columns[ABI_WINDOW_VALUES] = node->window->values;
     columns[ABI_WINDOW_PRESENT] = node->window->present;
     columns[ABI_WINDOW_SPAN] = &span;
-    code->kernel(&code->columns, 0, (int64_t)lanes, node->eval->now_ms);
+    code->kernel(&code->columns, (int64_t)(from * TILE_LANES), (int64_t)(past * TILE_LANES),
+                 node->eval->now_ms);
 }
 
 /* Bits behind the last slot are nobody's. */
@@ -355,31 +356,71 @@ static void run_members(struct node_code *code)
     code->members[0]->eval->code->running -= code->group->member_count;
 }
 
+/* Which blocks the kernel has to go over, on the node at whose turn it runs. */
+static void code_fresh(struct node_code *code, struct eval_node *at)
+{
+    const struct abi_group *group = code->group;
+    bool all = code->anew;
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        struct eval_node *member = code->members[i];
+        fresh_begin(member);
+        all |= group->state[i] != ABI_NONE;
+    }
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        fresh_add(at, code->members[i]);
+    }
+    for (uint32_t i = 0; i < group->input_count; i++) {
+        const struct eval_node *in = code->inputs[i];
+        if (in->scalar || code->join.input[i].index) {
+            all |= in->fresh != FRESH_NONE;
+        } else {
+            fresh_add(at, in);
+        }
+    }
+    at->fresh = all ? FRESH_ALL : at->fresh;
+    code->anew = false;
+}
+
+/* Blocks from..past of the root; the last, incomplete one is apart. */
+static void run_blocks(struct node_code *code, size_t count, size_t from, size_t past,
+                       int64_t now_ms)
+{
+    const size_t whole = count / ABI_BLOCK, rest = count % ABI_BLOCK;
+    const size_t end = past < whole ? past : whole;
+    if (from < end) {
+        set_columns(code, 0);
+        code->kernel(&code->columns, (int64_t)(from * ABI_BLOCK), (int64_t)(end * ABI_BLOCK),
+                     now_ms);
+    }
+    if (rest > 0 && past > whole) {
+        set_columns(code, whole * ABI_BLOCK);
+        set_tail(code, whole * ABI_BLOCK, rest);
+        code->kernel(&code->columns, 0, ABI_BLOCK, now_ms);
+    }
+}
+
 void code_run(struct eval_node *at)
 {
     struct node_code *code = at->code;
     const struct abi_group *group = code->group;
-    const size_t whole = at->count / ABI_BLOCK * ABI_BLOCK, rest = at->count - whole;
-    const int64_t now_ms = at->eval->now_ms;
     if (code->join.contended && join_contends(code->members, group->member_count)) {
         run_members(code);
         return;
     }
-    join_gather(&code->join);
-    if (whole > 0) {
-        set_columns(code, 0);
-        code->kernel(&code->columns, 0, (int64_t)whole, now_ms);
+    code_fresh(code, at);
+    if (at->fresh == FRESH_ALL) {
+        join_gather(&code->join);
     }
-    if (rest > 0) {
-        set_columns(code, whole);
-        set_tail(code, whole, rest);
-        code->kernel(&code->columns, 0, ABI_BLOCK, now_ms);
+    for (size_t from = 0, past = 0; fresh_next(at, &from, &past);) {
+        run_blocks(code, at->count, from, past, at->eval->now_ms);
     }
     for (uint32_t i = 0; i < group->member_count; i++) {
         struct eval_node *member = code->members[i];
+        fresh_add(member, at);
+        fresh_end(member);
         if (group->stored[i] != ABI_NONE) {
             member->values = values_of(code, i);
-            if (rest > 0) {
+            if (at->count % ABI_BLOCK > 0) {
                 clear_rest(member);
             }
         }

@@ -105,6 +105,10 @@ struct membership {
  * whose root is another. */
 enum node_run { RUN_REFERENCE, RUN_KERNEL, RUN_INSIDE };
 
+/* What a tick may have changed of a node's values and bits: blocks of 64 slots. A block that is not
+ * fresh is as the tick before left it, and so are its slots. */
+enum fresh { FRESH_NONE, FRESH_SOME, FRESH_ALL };
+
 /* State that survives a rebuild, a slot each; NULL where the kind has none. */
 struct node_state {
     double *mean, *variance;
@@ -132,8 +136,18 @@ struct eval_node {
     const char **names;
     uint8_t *drops; /* the name goes at the end of the expression */
     bool any_name, any_drop, blind, scalar, overflow;
-    bool faulted; /* at this tick two slots here or below were one, of which one may be there */
-    const double *values; /* own, or of the child or the store */
+    bool faulted;     /* at this tick two slots here or below were one, of which one may be there */
+    enum fresh fresh; /* at this tick */
+    uint64_t *fresh_blocks; /* FRESH_SOME: a bit a block */
+    uint64_t ran;           /* the generation that last ran; 0: none */
+    enum node_run ran_by;
+    bool settled;      /* all of what it has follows from what it read, slot by slot */
+    uint64_t heard;    /* SELECT, WINDOW: what its unknown bits stand for: eval->silence */
+    uint64_t looked;   /* SELECT: at the store; see store_look() */
+    int64_t *until_ms; /* SELECT: of each block, before which its presence stays the same */
+    uint32_t *reads, *reads_from; /* SELECT, not contiguous: blocks of series of each block */
+    uint64_t reads_of;            /* the generation that these are of */
+    const double *values;         /* own, or of the child or the store */
     double *own;
     uint64_t *present, *unknown;
     uint64_t generation, seen[EVAL_INPUTS_MAX];
@@ -212,7 +226,8 @@ struct eval {
     int64_t now_ms;
     bool begun; /* it has a time: it was ticked */
     bool warm, all_observed;
-    bool *observed; /* [sources] */
+    bool *observed;   /* [sources] */
+    uint64_t silence; /* which sources do not answer, and since when; 0: all do */
     size_t observed_capacity;
     int64_t *times_ms; /* scratch of one window */
     double *samples;
@@ -279,10 +294,28 @@ void copy_bits(uint64_t *to, const uint64_t *from, size_t count);
 bool any_bit(const uint64_t *bits, size_t count);
 /* At most one slot of each group may be present; else none is, and all are unknown. */
 void contend(struct eval_node *node, const struct contention *contention);
-/* A slot is unknown when its source does not answer although it gave the series not long ago. */
-void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t *ret);
+/* A slot is unknown when its source does not answer although it gave the series not long ago.
+ * Brings the bits of the node, a selector or over one, up to date where these may be others. */
+void select_unknown(struct eval_node *node, const struct eval_node *select, int64_t horizon_ms);
 void node_run(struct eval_node *node);
 void node_run_reference(struct eval_node *node); /* whoever should run it */
+/* eval_fresh.c */
+/* Before a node runs: what of it has to be made anew whatever it reads. */
+void fresh_begin(struct eval_node *node);
+/* Nothing it reads is fresh. */
+bool fresh_inputs(const struct eval_node *node);
+void fresh_mark(struct eval_node *node, size_t block);
+/* And what is fresh of another node with the same slots. */
+void fresh_add(struct eval_node *node, const struct eval_node *other);
+/* The next blocks in a row that are fresh, from *ret_past on; false: none. Starts with both 0. */
+bool fresh_next(const struct eval_node *node, size_t *ret_from, size_t *ret_past);
+static inline bool fresh_at(const struct eval_node *node, size_t block)
+{
+    return node->fresh == FRESH_ALL ||
+           (node->fresh == FRESH_SOME && bit_get(node->fresh_blocks, block));
+}
+/* After it ran. */
+void fresh_end(struct eval_node *node);
 /* eval_past.c */
 void run_sampled(struct eval_node *node);
 void run_past(struct eval_node *node);
@@ -334,8 +367,8 @@ void subs_adopt(struct eval *now, struct eval *before);
 void subs_free(struct eval *eval);
 /* eval_code.c */
 void code_decide(struct eval *eval); /* after the slots, before the nodes run */
-/* Steps the window of a WINDOW node that runs on its kernel; it has lanes. */
-void code_window(struct eval_node *node);
+/* Steps tiles of the window of a WINDOW node that runs on its kernel; it has lanes. */
+void code_window(struct eval_node *node, size_t from, size_t past);
 void code_run(struct eval_node *root);
 void code_free(struct eval *eval);
 uint64_t code_hash(const struct eval_node *root, uint32_t *ret_members);

@@ -13,13 +13,18 @@ static const struct eval_node *raw_select(const struct eval_node *source)
                                                            : NULL;
 }
 
-static void source_unknown(const struct eval_node *node, int64_t horizon_ms)
+static void source_unknown(struct eval_node *node, int64_t horizon_ms)
 {
     const struct eval_node *source = node->in[0], *select = raw_select(source);
     if (select) {
-        select_unknown(select, horizon_ms, node->unknown);
-    } else {
-        copy_bits(node->unknown, source->unknown, node->count);
+        select_unknown(node, select, horizon_ms);
+        return;
+    }
+    for (size_t b = 0; b < BIT_WORDS(node->count); b++) {
+        if (node->unknown[b] != source->unknown[b]) {
+            node->unknown[b] = source->unknown[b];
+            fresh_mark(node, b);
+        }
     }
 }
 
@@ -37,13 +42,13 @@ static void sample_all(struct samples *samples, const struct ring *ring, uint32_
 }
 
 /* Mostly one sample came since the last tick, and the store has it at hand. */
-static void sample_series(struct eval_node *node)
+static void sample_slots(struct eval_node *node, size_t from, size_t past)
 {
     const struct store *store = node->eval->store;
     const uint32_t *series = node->in[0]->left, *lanes = node->state.lane;
     struct samples *samples = node->state.samples;
     const int64_t after_ms = node->eval->now_ms - samples->retention_ms;
-    for (size_t i = 0; i < node->count; i++) {
+    for (size_t i = from; i < past; i++) {
         const uint32_t id = series[i], lane = lanes[i];
         const int64_t time_ms = store->time_ms[id], newest_ms = samples->newest_ms[lane];
         if (time_ms == newest_ms && time_ms != MS_NEVER) {
@@ -54,6 +59,13 @@ static void sample_series(struct eval_node *node)
         } else {
             sample_all(samples, &store->series[id].ring, lane, after_ms);
         }
+    }
+}
+
+static void sample_series(struct eval_node *node)
+{
+    for (size_t from = 0, past = 0; fresh_next(node, &from, &past);) {
+        sample_slots(node, from * 64, past * 64 < node->count ? past * 64 : node->count);
     }
 }
 
@@ -89,6 +101,11 @@ void run_sampled(struct eval_node *node)
     copy_bits(node->present, child->present, node->count);
     copy_bits(node->unknown, child->unknown, node->count);
     contend(node, &node->contention[1]);
+    if (node->sub) {
+        node->fresh = FRESH_ALL; /* the other evaluator has ticks of its own */
+    } else {
+        fresh_add(node, child);
+    }
     const bool due = !node->p.raw && !node->sub && sample_due(node);
     if (!node->state.samples) {
         return;
@@ -157,6 +174,10 @@ static void lanes_to_slots(struct eval_node *node)
         return;
     }
     node->values = node->own;
+    if (node->fresh == FRESH_NONE) {
+        return;
+    }
+    node->fresh = FRESH_ALL;
     bits_gather(window->present, lane, node->count, node->present);
     for (size_t i = 0; i < node->count; i++) {
         node->own[i] = window->values[lane[i]];
@@ -172,23 +193,40 @@ static double window_argument(const struct eval_node *node, bool *ret_unknown)
     return argument && argument->built ? argument->values[0] : 0;
 }
 
+/* Where slots are lanes; else all of them, if any. */
+static void tiles_fresh(struct eval_node *node, size_t from, size_t past)
+{
+    for (size_t at = from; at < past && at < BIT_WORDS(node->count); at++) {
+        fresh_mark(node, at);
+    }
+    node->fresh = node->in[0]->lanes_same ? node->fresh : FRESH_ALL;
+}
+
 void run_window(struct eval_node *node)
 {
     int64_t end_ms, start_ms = window_start(node, &end_ms);
     bool unknown;
     const double argument = window_argument(node, &unknown);
+    node->fresh = node->window ? node->fresh : FRESH_ALL;
     source_unknown(node, window_horizon(node));
     struct samples_window *window = node_window(node);
-    if (window && node->run == RUN_KERNEL) {
-        code_window(node);
-    } else if (window) {
-        samples_window_step(node->in[0]->state.samples, window, start_ms, end_ms, argument);
-    }
     if (window) {
+        struct samples_step step =
+            samples_step_begin(node->in[0]->state.samples, window, start_ms, end_ms, argument);
+        while (samples_step_next(&step)) {
+            if (node->run == RUN_KERNEL) {
+                code_window(node, step.from, step.past);
+            } else {
+                samples_step_run(&step);
+            }
+            tiles_fresh(node, step.from, step.past);
+        }
         lanes_to_slots(node);
     }
     if (unknown) {
         bits_fill(node->unknown, node->count, true);
+        node->fresh = FRESH_ALL;
+        node->ran = 0; /* all of it again at the next tick */
     }
     contend(node, &node->contention[1]);
 }

@@ -54,22 +54,43 @@ void contend(struct eval_node *node, const struct contention *contention)
 
 /* ---- selectors ---- */
 
-/* A slot is unknown when its source does not answer although it gave the series not long ago. */
-void select_unknown(const struct eval_node *select, int64_t horizon_ms, uint64_t *ret)
+static uint64_t unknown_word(const struct eval_node *select, size_t block, int64_t horizon_ms)
 {
     const struct eval *eval = select->eval;
     const struct store *store = eval->store;
-    bits_fill(ret, select->count, false);
-    if (eval->all_observed && store->doubtful_count == 0) {
-        return;
-    }
-    for (size_t i = 0; i < select->count; i++) {
+    const size_t past = (block + 1) * 64 < select->count ? (block + 1) * 64 : select->count;
+    uint64_t word = 0;
+    for (size_t i = block * 64; i < past; i++) {
         uint32_t id = select->left[i], from = store->series[id].source;
         const struct store_source *source = &store->sources[from];
         int64_t seen_ms = source->has_answered ? instant_to_ms(source->answered) : eval->now_ms;
-        if (store->series[id].doubtful ||
-            (!eval->observed[from] && store->time_ms[id] > seen_ms - horizon_ms)) {
-            bit_set(ret, i);
+        const bool unknown = store->series[id].doubtful ||
+                             (!eval->observed[from] && store->time_ms[id] > seen_ms - horizon_ms);
+        word |= (uint64_t)unknown << i % 64;
+    }
+    return word;
+}
+
+void select_unknown(struct eval_node *node, const struct eval_node *select, int64_t horizon_ms)
+{
+    enum { DOUBT, QUIET }; /* of node->heard; silences are other numbers */
+    const struct eval *eval = node->eval;
+    const bool doubt = eval->store->doubtful_count > 0;
+    const uint64_t heard = doubt ? DOUBT : eval->silence == 0 ? QUIET : eval->silence;
+    const bool same = heard != DOUBT && node->heard == heard;
+    node->heard = heard;
+    if (heard == QUIET && (!same || node->fresh == FRESH_ALL)) {
+        bits_fill(node->unknown, node->count, false);
+        node->fresh = FRESH_ALL;
+    }
+    for (size_t b = 0; heard != QUIET && b < BIT_WORDS(node->count); b++) {
+        if (same && !fresh_at(node, b) && !fresh_at(select, b)) {
+            continue;
+        }
+        const uint64_t word = unknown_word(select, b, horizon_ms);
+        if (word != node->unknown[b]) {
+            node->unknown[b] = word;
+            fresh_mark(node, b);
         }
     }
 }
@@ -81,17 +102,20 @@ static bool runs_behind(const struct eval *eval)
 }
 
 /* Slots whose newest sample, or whose end, is later than now: what they had at now is in their
- * rings. */
-static void select_future(struct eval_node *node, const int64_t *newest)
+ * rings, and is looked for again at the next tick. */
+static void select_future(struct eval_node *node, const int64_t *newest, size_t from, size_t past)
 {
     const struct store *store = node->eval->store;
     const int64_t now_ms = node->eval->now_ms;
-    for (size_t i = 0; i < node->count; i++) {
+    for (size_t i = from; i < past; i++) {
         const struct series *series = &store->series[node->left[i]];
         double value;
         int64_t time_ms;
-        if ((newest[i] <= now_ms && newest[i] != MS_NEVER) || series->last_ms <= now_ms ||
-            !ring_instant(&series->ring, now_ms, store->lookback_ms, &value, &time_ms)) {
+        if ((newest[i] <= now_ms && newest[i] != MS_NEVER) || series->last_ms <= now_ms) {
+            continue;
+        }
+        node->until_ms[i / 64] = now_ms + 1;
+        if (!ring_instant(&series->ring, now_ms, store->lookback_ms, &value, &time_ms)) {
             continue;
         }
         if (node->values != node->own) {
@@ -103,34 +127,82 @@ static void select_future(struct eval_node *node, const int64_t *newest)
     }
 }
 
+/* Blocks of series that each block of slots reads; ids mostly go upwards. */
+static void select_reads(struct eval_node *node)
+{
+    const size_t blocks = BIT_WORDS(node->count);
+    size_t count = 0;
+    node->reads_of = node->generation;
+    node->reads = heap_resize(node->reads, (node->count + 1) * sizeof *node->reads);
+    node->reads_from = heap_resize(node->reads_from, (blocks + 1) * sizeof *node->reads_from);
+    for (size_t i = 0; i < node->count; i++) {
+        const uint32_t block = node->left[i] / 64;
+        if (i % 64 == 0) {
+            node->reads_from[i / 64] = (uint32_t)count;
+        }
+        if (i % 64 == 0 || node->reads[count - 1] != block) {
+            node->reads[count++] = block;
+        }
+    }
+    node->reads_from[blocks] = (uint32_t)count;
+}
+
+/* Some series of the block has changed since the node last looked. */
+static bool select_touched(const struct eval_node *node, size_t block)
+{
+    const uint64_t *touched = node->eval->store->touched;
+    if (node->contiguous) {
+        const size_t past = (block + 1) * 64 < node->count ? (block + 1) * 64 : node->count;
+        return touched[(node->left[0] + block * 64) / 64] >= node->looked ||
+               touched[(node->left[0] + past - 1) / 64] >= node->looked;
+    }
+    bool some = false;
+    for (uint32_t i = node->reads_from[block]; i < node->reads_from[block + 1] && !some; i++) {
+        some = touched[node->reads[i]] >= node->looked;
+    }
+    return some;
+}
+
+static void select_fresh(struct eval_node *node)
+{
+    if (!node->contiguous && node->reads_of != node->generation) {
+        select_reads(node);
+        node->fresh = FRESH_ALL;
+    }
+    for (size_t b = 0; node->fresh != FRESH_ALL && b < BIT_WORDS(node->count); b++) {
+        if (node->eval->now_ms >= node->until_ms[b] || select_touched(node, b)) {
+            fresh_mark(node, b);
+        }
+    }
+    node->looked = store_look(node->eval->store);
+}
+
 static void run_select(struct eval_node *node)
 {
     const struct eval *eval = node->eval;
     const struct store *store = eval->store;
     node->blind = node->count == 0 && !eval->warm;
-    select_unknown(node, store->lookback_ms, node->unknown);
     if (node->count == 0) {
         return;
     }
-    const int64_t *newest = store->time_ms + node->left[0];
-    node->values = store->value + node->left[0];
-    if (!node->contiguous) {
-        int64_t *gathered = node->newest_ms;
-        for (size_t i = 0; i < node->count; i++) {
+    select_fresh(node);
+    select_unknown(node, node, store->lookback_ms);
+    /* One that is not evaluated at each tick has values of its own. */
+    const bool own = !node->contiguous || eval->root != eval;
+    const int64_t *newest = node->contiguous ? store->time_ms + node->left[0] : node->newest_ms;
+    node->values = own ? node->own : store->value + node->left[0];
+    for (size_t from = 0, past = 0; fresh_next(node, &from, &past);) {
+        const size_t first = from * 64, last = past * 64 < node->count ? past * 64 : node->count;
+        for (size_t i = first; own && i < last; i++) {
             node->own[i] = store->value[node->left[i]];
-            gathered[i] = store->time_ms[node->left[i]];
+            node->newest_ms[i] = store->time_ms[node->left[i]];
         }
-        node->values = node->own;
-        newest = gathered;
-    }
-    const bool future = kernel_present(newest, node->count, eval->now_ms - store->lookback_ms,
-                                       eval->now_ms, node->present);
-    if (future || runs_behind(eval)) {
-        select_future(node, newest);
-    }
-    if (eval->root != eval && node->values != node->own) { /* it is not evaluated at each tick */
-        memcpy(node->own, node->values, node->count * sizeof *node->own);
-        node->values = node->own;
+        const bool future =
+            kernel_present(newest + first, last - first, eval->now_ms - store->lookback_ms,
+                           eval->now_ms, node->present + from, node->until_ms + from);
+        if (future || runs_behind(eval)) {
+            select_future(node, newest, first, last);
+        }
     }
 }
 
@@ -526,17 +598,83 @@ static void pass_blindness(struct eval_node *node)
 void node_run_reference(struct eval_node *node)
 {
     node->blind = node->faulted = false;
+    node->fresh = FRESH_ALL;
     run_kind(node);
     pass_blindness(node);
+    node->fresh = FRESH_ALL;
+    node->ran = 0;
+}
+
+/* Its values and bits are what it makes of its inputs', whenever it is. */
+static bool follows(const struct eval_node *node)
+{
+    switch (node->kind) {
+    case NODE_NUMBER:
+    case NODE_BINARY:
+    case NODE_SET:
+    case NODE_AGGREGATE:
+    case NODE_PICK:
+    case NODE_RENAME:
+    case NODE_END:
+    case NODE_ABSENT:
+    case NODE_MATH:
+    case NODE_SCALAR:
+    case NODE_VECTOR:
+    case NODE_SORT:
+    case NODE_LABELS:
+    case NODE_HISTOGRAM:
+    case NODE_ZSCORE:
+    case NODE_ZSCORE_COMPARE: return true;
+    case NODE_TIMESTAMP: return node->p.raw && node->in[0]->kind == NODE_SELECT;
+    case NODE_TIME:
+    case NODE_SELECT:
+    case NODE_SAMPLED:
+    case NODE_PAST:
+    case NODE_WINDOW:
+    case NODE_FORECAST:
+    case NODE_REACHES:
+    case NODE_COUNT_VALUES:
+    case NODE_AT:
+    case NODE_EWMA:
+    case NODE_MOMENTS:
+    case NODE_STEP: break;
+    }
+    return false;
+}
+
+/* These say themselves which of their blocks are fresh. */
+static bool goes_by_blocks(const struct eval_node *node)
+{
+    return node->kind == NODE_SELECT || node->kind == NODE_SAMPLED || node->kind == NODE_WINDOW;
+}
+
+/* A kernel's nodes are fresh as it says at its turn, unless what they read is blind. */
+static void run_inside(struct eval_node *node)
+{
+    pass_blindness(node);
+    if (node->blind || node->faulted) {
+        node->settled = false;
+        node->fresh = FRESH_ALL;
+    }
 }
 
 void node_run(struct eval_node *node)
 {
     node->blind = node->faulted = false;
-    switch (node->run) {
-    case RUN_REFERENCE: run_kind(node); break;
-    case RUN_KERNEL: node->kind == NODE_WINDOW ? run_window(node) : code_run(node); break;
-    case RUN_INSIDE: break;
+    if (node->run == RUN_INSIDE) {
+        run_inside(node);
+        return;
+    }
+    if (node->run == RUN_KERNEL && node->kind != NODE_WINDOW) {
+        code_run(node);
+    } else {
+        fresh_begin(node);
+        const bool rests = follows(node) && node->fresh == FRESH_NONE && !fresh_inputs(node);
+        if (!rests) {
+            node->fresh = goes_by_blocks(node) ? node->fresh : FRESH_ALL;
+            run_kind(node);
+        }
     }
     pass_blindness(node);
+    fresh_end(node);
 }

@@ -60,9 +60,11 @@ static void node_reserve(struct eval_node *node, size_t wanted)
     GROW(node->own);
     GROW_BITS(node->present);
     GROW_BITS(node->unknown);
+    node->fresh_blocks = heap_resize(node->fresh_blocks, BIT_WORDS(BIT_WORDS(capacity)) * 8);
     if (node->kind == NODE_SELECT) {
         GROW(node->left);
         GROW(node->newest_ms);
+        node->until_ms = heap_resize(node->until_ms, BIT_WORDS(capacity) * 8);
     }
     if (wants_index(node)) {
         GROW(node->left);
@@ -151,6 +153,10 @@ void node_release(struct eval_node *node)
     free(node->own);
     free(node->present);
     free(node->unknown);
+    free(node->fresh_blocks);
+    free(node->until_ms);
+    free(node->reads);
+    free(node->reads_from);
     free(node->left);
     free(node->right);
     for (int i = 0; i < 2; i++) {

@@ -119,6 +119,7 @@ void node_take(struct eval_node *node, struct eval_node *from)
     SWAP(own);
     SWAP(present);
     SWAP(unknown);
+    SWAP(fresh_blocks);
     SWAP(left);
     SWAP(right);
     SWAP(chance);
@@ -132,6 +133,7 @@ void node_take(struct eval_node *node, struct eval_node *from)
     SWAP(has_sampled);
 #undef SWAP
     node->built = from->built = false;
+    node->ran = from->ran = 0;
 }
 
 /* What a node is, and whose. */

@@ -32,6 +32,7 @@ static void window_free(struct samples_window *window, size_t tiles)
     free(window->states);
     free(window->values);
     free(window->present);
+    free(window->until_ms);
     free(window);
 }
 
@@ -48,6 +49,7 @@ void samples_free(struct samples *samples)
     }
     free(samples->slabs);
     free(samples->tiles);
+    free(samples->touched);
     free(samples->newest_ms);
     free(samples->held);
     free(samples->free_lanes);
@@ -237,6 +239,7 @@ static void window_room(struct samples_window *window, size_t capacity)
         heap_resize(window->states, capacity * kernel_window_infos[window->kind].state_bytes);
     window->values = heap_resize(window->values, capacity * TILE_LANES * sizeof(double));
     window->present = heap_resize(window->present, capacity * sizeof(uint64_t));
+    window->until_ms = heap_resize(window->until_ms, capacity * sizeof(int64_t));
 }
 
 /* A tile's fresh state: every lane has yet to be read, from the oldest sample on that is still
@@ -259,6 +262,7 @@ static void window_start(const struct samples *samples, struct samples_window *w
     }
     memset(window->values + at * TILE_LANES, 0, TILE_LANES * sizeof(double));
     window->present[at] = 0;
+    window->until_ms[at] = INT64_MIN;
 }
 
 static void tiles_reserve(struct samples *samples, size_t wanted)
@@ -269,6 +273,7 @@ static void tiles_reserve(struct samples *samples, size_t wanted)
     samples->tile_capacity = wanted;
     const size_t lanes = wanted * TILE_LANES;
     samples->tiles = heap_resize(samples->tiles, wanted * sizeof *samples->tiles);
+    samples->touched = heap_resize(samples->touched, wanted * sizeof *samples->touched);
     samples->newest_ms = heap_resize(samples->newest_ms, lanes * sizeof *samples->newest_ms);
     samples->held = heap_resize(samples->held, lanes * sizeof *samples->held);
     for (size_t i = 0; i < samples->window_count; i++) {
@@ -278,6 +283,7 @@ static void tiles_reserve(struct samples *samples, size_t wanted)
 
 static void tile_start(struct samples *samples, size_t at)
 {
+    samples->touched[at] = samples->stamp;
     samples->tiles[at].phase = (uint32_t)at;
     samples->tiles[at].origin_ms = MS_NEVER;
     samples->tiles[at].dead = UINT64_MAX;
@@ -316,6 +322,7 @@ static void slab_new(struct samples *samples)
 
 static void lane_clear(struct samples *samples, uint32_t lane, int32_t row)
 {
+    samples->touched[lane / TILE_LANES] = samples->stamp;
     samples->tiles[lane / TILE_LANES].put[lane % TILE_LANES] = row;
     samples->newest_ms[lane] = MS_NEVER;
     samples->held[lane] = 0;
@@ -405,6 +412,7 @@ bool samples_append(struct samples *samples, uint32_t lane, int64_t time_ms, dou
     tile->put[at] = tile->put[at] + 1 == tile->rows ? 0 : tile->put[at] + 1;
     samples->held[lane]++;
     samples->newest_ms[lane] = time_ms;
+    samples->touched[lane / TILE_LANES] = samples->stamp;
     return true;
 }
 
@@ -480,12 +488,74 @@ void samples_windows_sweep(struct samples *samples)
     samples->window_count = kept;
 }
 
-void samples_window_step(const struct samples *samples, struct samples_window *window,
-                         int64_t start_ms, int64_t end_ms, double argument)
+struct samples_step samples_step_begin(struct samples *samples, struct samples_window *window,
+                                       int64_t start_ms, int64_t end_ms, double argument)
 {
-    kernel_window_step_f *step = kernel_window_infos[window->kind].step;
-    for (size_t at = 0; at * TILE_LANES < samples->lane_count; at++) {
-        window->present[at] = step(&samples->tiles[at], state_of(window, at), start_ms, end_ms,
-                                   argument, window->values + at * TILE_LANES);
+    const struct kernel_window_info *info = &kernel_window_infos[window->kind];
+    const bool other = info->argument && memcmp(&argument, &window->argument, sizeof argument) != 0;
+    window->argument = argument;
+    return (struct samples_step){.samples = samples,
+                                 .window = window,
+                                 .start_ms = start_ms,
+                                 .end_ms = end_ms,
+                                 .all = info->runs || other};
+}
+
+/* Whether the samples in the tile, or when they come and go, are others than at the last step. */
+static bool tile_moves(const struct samples_step *step, size_t at)
+{
+    return step->samples->touched[at] >= step->window->seen ||
+           step->end_ms >= step->window->until_ms[at];
+}
+
+static void tiles_stepped(const struct samples_step *step)
+{
+    const struct samples_window *window = step->window;
+    for (size_t at = step->from; at < step->past; at++) {
+        if (tile_moves(step, at)) {
+            window->until_ms[at] =
+                kernel_window_until(window->kind, state_of(window, at), &step->samples->tiles[at],
+                                    step->end_ms - step->start_ms);
+        }
+    }
+}
+
+bool samples_step_next(struct samples_step *step)
+{
+    const struct samples *samples = step->samples;
+    const size_t count = (samples->lane_count + TILE_LANES - 1) / TILE_LANES;
+    tiles_stepped(step);
+    step->from = step->past;
+    while (step->from < count && !step->all && !tile_moves(step, step->from)) {
+        step->from++;
+    }
+    for (step->past = step->from; step->past < count && (step->all || tile_moves(step, step->past));
+         step->past++) {
+        if (samples->touched[step->past] >= step->window->seen) {
+            kernel_window_touch(step->window->kind, state_of(step->window, step->past));
+        }
+    }
+    if (step->from == count) {
+        step->window->seen = ++step->samples->stamp;
+    }
+    return step->from < count;
+}
+
+void samples_step_run(const struct samples_step *step)
+{
+    struct samples_window *window = step->window;
+    kernel_window_step_f *run = kernel_window_infos[window->kind].step;
+    for (size_t at = step->from; at < step->past; at++) {
+        window->present[at] = run(&step->samples->tiles[at], state_of(window, at), step->start_ms,
+                                  step->end_ms, window->argument, window->values + at * TILE_LANES);
+    }
+}
+
+void samples_window_step(struct samples *samples, struct samples_window *window, int64_t start_ms,
+                         int64_t end_ms, double argument)
+{
+    struct samples_step step = samples_step_begin(samples, window, start_ms, end_ms, argument);
+    while (samples_step_next(&step)) {
+        samples_step_run(&step);
     }
 }

@@ -8,7 +8,7 @@
  *
  *     uint32_t lane = samples_lane_new(samples);
  *     samples_append(samples, lane, time_ms, value);
- *     samples_window_step(window, start_ms, end_ms, argument);
+ *     samples_window_step(samples, window, start_ms, end_ms, argument);
  *     ... window->values[lane] where bit_get(window->present, lane) ...
  *     samples_ticked(samples, now_ms);
  */
@@ -32,6 +32,10 @@ struct samples_window {
     uint8_t *states;   /* [tiles], each kernel_window_infos[kind].state_bytes */
     double *values;    /* [lanes] */
     uint64_t *present; /* [tiles] */
+    int64_t
+        *until_ms;   /* [tiles] the end from which on it is stepped, whether or not samples come */
+    double argument; /* of the last step */
+    uint64_t seen;   /* tiles touched before are read */
     bool claimed;
 };
 
@@ -47,6 +51,8 @@ struct samples {
     size_t tile_count, tile_capacity; /* with lanes, or ready for them */
     struct samples_slab *slabs;
     size_t slab_count, slab_capacity;
+    uint64_t *touched; /* [tiles] the stamp when a lane of it last got a sample or was given away */
+    uint64_t stamp;    /* windows take the next one at each step */
     int64_t *newest_ms; /* [lanes] MS_NEVER without samples */
     int32_t *held;      /* [lanes] samples in the ring, less than its rows */
     size_t lane_count;  /* lanes ever given */
@@ -87,8 +93,27 @@ struct samples_window *samples_window(struct samples *samples, uint64_t hash,
                                       enum kernel_window_kind kind);
 /* Frees the windows that samples_window() did not return since the last call. */
 void samples_windows_sweep(struct samples *samples);
-/* start_ms and end_ms must not go backwards. */
-void samples_window_step(const struct samples *samples, struct samples_window *window,
-                         int64_t start_ms, int64_t end_ms, double argument);
+/* Tiles in which something comes or leaves by end_ms, or whose values change with it; the others
+ * stay as they are. start_ms and end_ms must not go backwards.
+ *
+ *     struct samples_step step = samples_step_begin(samples, window, start_ms, end_ms, argument);
+ *     while (samples_step_next(&step)) { ... tiles step.from to step.past - 1, by whichever kernel
+ * }
+ */
+struct samples_step {
+    struct samples *samples;
+    struct samples_window *window;
+    int64_t start_ms, end_ms;
+    size_t from, past;
+    bool all; /* of its tiles are due */
+};
+struct samples_step samples_step_begin(struct samples *samples, struct samples_window *window,
+                                       int64_t start_ms, int64_t end_ms, double argument);
+bool samples_step_next(struct samples_step *step);
+/* The tiles of the step at hand, by the function itself. */
+void samples_step_run(const struct samples_step *step);
+/* All of it. */
+void samples_window_step(struct samples *samples, struct samples_window *window, int64_t start_ms,
+                         int64_t end_ms, double argument);
 
 #endif

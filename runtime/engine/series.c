@@ -572,7 +572,7 @@ static bool is_forgotten(const struct store *store, const struct series *series,
 /* Large stores are gone over a part at a time. */
 void store_expire(struct store *store, struct instant now)
 {
-    enum { PART_MIN = 65536, PARTS = 16 };
+    enum { PART_MIN = 4096, PARTS = 64 };
     size_t part = store->series_count / PARTS;
     part = part > PART_MIN ? part : PART_MIN;
     part = part < store->series_count ? part : store->series_count;

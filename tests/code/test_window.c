@@ -36,6 +36,8 @@ struct side { /* one evaluator's state over the common tiles */
 struct world {
     struct kernel_tile tiles[TILES];
     struct side native, code;
+    int64_t until_ms[TILES];
+    size_t rested;
 };
 
 static void tile_open(struct kernel_tile *tile)
@@ -80,19 +82,40 @@ static double sample(void)
     }
 }
 
-/* Most lanes get a sample together; some miss it. */
-static void feed(struct world *world, int32_t now_ms)
+static void put(struct kernel_tile *tile, size_t lane, int32_t time_ms, double value)
 {
-    for (size_t slot = 0; slot < SLOTS; slot++) {
+    const size_t at = (size_t)tile->put[lane] * TILE_LANES + lane;
+    tile->values[at] = value;
+    tile->times_ms[at] = time_ms;
+    tile->put[lane] = (tile->put[lane] + 1) % ROWS;
+}
+
+/* The last tile has counters that are scraped at every third tick. */
+static bool feed_counters(struct kernel_tile *tile, int32_t now_ms)
+{
+    const int32_t tick = now_ms / STEP_MS;
+    for (size_t lane = 0; tick % 3 == 0 && lane < TILE_LANES; lane++) {
+        put(tile, lane, now_ms, 1e6 + (double)(tick % 50 * (int32_t)lane));
+    }
+    return tick % 3 == 0;
+}
+
+/* Most lanes get a sample together; some miss it, and each tile misses some ticks. */
+static void feed(struct world *world, int32_t now_ms, bool *fed)
+{
+    fed[TILES - 1] = feed_counters(&world->tiles[TILES - 1], now_ms);
+    for (size_t slot = 0; slot < SLOTS - TILE_LANES; slot++) {
         struct kernel_tile *tile = &world->tiles[slot / TILE_LANES];
         size_t lane = slot % TILE_LANES;
-        if (roll() % 8 == 0 && slot / TILE_LANES != 1) { /* the second tile is in step */
+        if (lane == 0) {
+            fed[slot / TILE_LANES] = roll() % 3 > 0;
+        }
+        if (!fed[slot / TILE_LANES] ||
+            (roll() % 8 == 0 && slot / TILE_LANES != 1)) { /* the second tile is in step */
             continue;
         }
-        size_t at = (size_t)tile->put[lane] * TILE_LANES + lane;
-        tile->values[at] = sample();
-        tile->times_ms[at] = now_ms - (int32_t)(roll() % 2 ? 0 : roll() % 500);
-        tile->put[lane] = (tile->put[lane] + 1) % ROWS;
+        const double value = sample();
+        put(tile, lane, now_ms - (int32_t)(roll() % 2 ? 0 : roll() % 500), value);
     }
 }
 
@@ -176,13 +199,16 @@ static void compare(const struct world *world, const char *where)
     }
 }
 
+/* The evaluator's own side steps all of each tile at every tick; the code only what is due. */
 static size_t tick(struct world *world, const struct kernel_window_info *info, abi_kernel_f *kernel,
-                   int64_t now_ms)
+                   int64_t now_ms, const bool *fed)
 {
+    const enum kernel_window_kind kind = (enum kernel_window_kind)(info - kernel_window_infos);
     struct abi_columns columns = {{NULL}};
     const int64_t end = now_ms - OFFSET_S * 1000;
     size_t present = 0;
     for (size_t t = 0; t < TILES; t++) {
+        kernel_window_touch(kind, world->native.state + t * info->state_bytes);
         world->native.present[t] = info->step(
             &world->tiles[t], world->native.state + t * info->state_bytes, end - RANGE_S * 1000,
             end, info->argument ? AHEAD_S : 0, world->native.values + t * TILE_LANES);
@@ -196,8 +222,19 @@ static size_t tick(struct world *world, const struct kernel_window_info *info, a
     columns.column[ABI_WINDOW_VALUES] = world->code.values;
     columns.column[ABI_WINDOW_PRESENT] = world->code.present;
     columns.column[ABI_WINDOW_SPAN] = &span;
-    uint64_t any = kernel(&columns, 0, SLOTS, now_ms);
-    assert_true((any != 0) == (present != 0));
+    for (int64_t t = 0; t < TILES; t++) {
+        void *state = world->code.state + (size_t)t * info->state_bytes;
+        if (fed[t]) {
+            kernel_window_touch(kind, state);
+        }
+        if (fed[t] || info->runs || end >= world->until_ms[t]) {
+            const uint64_t any = kernel(&columns, t * TILE_LANES, (t + 1) * TILE_LANES, now_ms);
+            assert_true((any != 0) == (world->code.present[t] != 0));
+            world->until_ms[t] = kernel_window_until(kind, state, &world->tiles[t], RANGE_S * 1000);
+        } else {
+            world->rested++;
+        }
+    }
     return present;
 }
 
@@ -218,11 +255,14 @@ static void window_agrees(enum kernel_window_kind kind, enum code_cpu cpu)
     for (int i = 1; i <= TICKS; i++) {
         char where[80];
         snprintf(where, sizeof where, "%s on %s, tick %d,", info->text, levels[cpu], i);
-        feed(world, i * STEP_MS);
-        present += tick(world, info, slab_find(slab, plan->groups[0].hash), (int64_t)i * STEP_MS);
+        bool fed[TILES];
+        feed(world, i * STEP_MS, fed);
+        present +=
+            tick(world, info, slab_find(slab, plan->groups[0].hash), (int64_t)i * STEP_MS, fed);
         compare(world, where);
     }
     assert_true(present > (size_t)TICKS * SLOTS / 2); /* else nothing was compared */
+    assert_true(info->runs || world->rested > 0);
     side_close(&world->native, info);
     side_close(&world->code, info);
     for (size_t t = 0; t < TILES; t++) {
