@@ -668,9 +668,9 @@ void node_run(struct eval_node *node)
     if (node->run == RUN_KERNEL && node->kind != NODE_WINDOW) {
         code_run(node);
     } else {
+        const bool moved = node->ran != node->generation; /* so may be the columns it lends */
         fresh_begin(node);
-        const bool rests = follows(node) && node->fresh == FRESH_NONE && !fresh_inputs(node);
-        if (!rests) {
+        if (moved || !follows(node) || node->fresh != FRESH_NONE || fresh_inputs(node)) {
             node->fresh = goes_by_blocks(node) ? node->fresh : FRESH_ALL;
             run_kind(node);
         }

@@ -11,9 +11,9 @@ import urllib.request
 
 import fleet
 
-SCRAPE_S, SETTLE_S, MEASURE_S, TICKS = 5, 60, 60, 20
-SAMPLES_MAX = (SETTLE_S + MEASURE_S) // SCRAPE_S  # of a window; full ones, of a scrape each 15 s, have 20, 40 and 120
-LINES = 640000  # of all bodies that are made ahead
+SCRAPE_S, SETTLE_S, MEASURE_S, TICKS = 15, 330, 90, 30
+SAMPLES_MAX = (SETTLE_S + MEASURE_S) // SCRAPE_S  # of a window; full ones have 20, 40 and 120
+BODIES = SAMPLES_MAX + 10
 KINDS = (
     "load_total{{rule!='{i}'}} > 1e15",
     "rate(load_total{{rule!='{i}'}}[5m]) > 1e15",
@@ -36,9 +36,10 @@ def body(series, n):
 
 
 def make_body(series):
-    """Of any time: scrapers that come together read the same; after the last the counters begin anew."""
-    bodies = [body(series, n) for n in range(LINES // series)]
-    return lambda _: bodies[int(time.time() / SCRAPE_S) % len(bodies)]
+    """Of any time: scrapers that come together read the same."""
+    bodies = [body(series, n) for n in range(BODIES)]
+    begun = time.time()
+    return lambda _: bodies[min(int((time.time() - begun) / SCRAPE_S), BODIES - 1)]
 
 
 class Prometheus:

@@ -31,7 +31,7 @@ SERIES, IDLE_SERIES, IDLE_POLICIES = 10000, 100, 5
 FIGURES = ("check", "eval", "heald", "usual", "idle", "start", "latency", "ingest")
 PROMETHEUS_SETTLE_S, PROMETHEUS_MEASURE_S = 6, 20
 PROMETHEUS_SCRAPE_NS = 2200  # of CPU a scraped sample, Prometheus 2.42
-RULE_SIZES = ((10000, 10, 5), (10000, 100, 15), (100000, 10, 15))  # series, rules, seconds between Prometheus' evaluations
+RULE_SIZES = ((10000, 10, 15), (10000, 100, 15), (100000, 10, 15))  # series, rules, seconds between Prometheus' evaluations
 BY_NAME = FIGURES + ("code", "rules", "million")  # minutes each: asked for by name
 
 
@@ -144,8 +144,8 @@ class Bench:
         if not shutil.which("prometheus"):
             raise Failure("there is no prometheus")
         print("threshold, rate[5m], avg_over_time[10m], predict_linear[30m] in turn; CPU for a rule, a series and an evaluation.")
-        print(f"Windows are young, at most {rules.SAMPLES_MAX} samples of {rules.SCRAPE_S} s where full ones have 20, 40 and 120 of 15 s: Prometheus' cost "
-              "grows with them, heald's does not, so ratios are at least these.")
+        print(f"Scraped every {rules.SCRAPE_S} s; heald ticks every 1 s. Windows have at most {rules.SAMPLES_MAX} samples where full ones have 20, 40 and 120: "
+              "Prometheus' cost grows with them, heald's does not, so ratios are at least these.")
         for series, count, every_s in RULE_SIZES:
             self.rules_of(rules.Run(self, Daemon, cpu_of, series, count, every_s), every_s)
 
