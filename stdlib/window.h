@@ -140,7 +140,8 @@ enum kernel_window_kind {
 };
 
 /* Brings 64 lanes to the window (start_ms, end_ms] and computes them. Returns a bit a lane that has
- * a result (enough samples); ret[l] is written for all lanes, its value matters where the bit is.
+ * a result (enough samples); ret[l] may be written for any lane, its value matters where the bit
+ * is.
  *
  *   rate, increase   Prometheus 3 extrapolatedRate; 2 samples or more; a fall is a restart from 0
  *   delta            the same for gauges: a fall is a fall

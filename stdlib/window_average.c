@@ -131,6 +131,9 @@ LANE_INLINE uint64_t average_step(const struct kernel_tile *tile, struct window_
 {
     uint64_t present = 0, doubtful = 0;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
+        if (walk_is_dead(tile, lane)) {
+            continue;
+        }
         const struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
         struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
         struct averaging a = average_load(state, lane);

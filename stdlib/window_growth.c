@@ -258,7 +258,8 @@ LANE_INLINE uint64_t growth_step(const struct kernel_tile *tile, struct window_g
             continue;
         }
         rest_begin(&state->rest, group);
-        for (int lane = first; lane < first + TILE_GROUP; lane += LANES) {
+        for (int lane = first; lane < first + TILE_GROUP && !walk_is_dead(tile, lane);
+             lane += LANES) {
             growth_lanes(tile, state, lane, start_ms, end_ms, per_second, counter, ret);
         }
     }

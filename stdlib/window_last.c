@@ -48,6 +48,9 @@ LANE_INLINE uint64_t pair_step(const struct kernel_tile *tile, struct window_pai
 {
     uint64_t present = 0;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
+        if (walk_is_dead(tile, lane)) {
+            continue;
+        }
         struct window_pair_group *g = &state->groups[lane / TILE_GROUP];
         const int in = lane % TILE_GROUP;
         struct walk w = walk_load(tile, &g->cursor, lane, start_ms, end_ms);
@@ -103,6 +106,9 @@ LANE_INLINE uint64_t count_step(const struct kernel_tile *tile, struct window_co
 {
     uint64_t present = 0;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
+        if (walk_is_dead(tile, lane)) {
+            continue;
+        }
         struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
         struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
         walk_step(&w, nothing_enters, nothing_leaves, NULL);
@@ -170,6 +176,9 @@ LANE_INLINE uint64_t turns_step(const struct kernel_tile *tile, struct window_tu
 {
     uint64_t present = 0;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
+        if (walk_is_dead(tile, lane)) {
+            continue;
+        }
         struct window_turns_group *g = &state->groups[lane / TILE_GROUP];
         const int in = lane % TILE_GROUP;
         struct walk w = walk_load(tile, &g->cursor, lane, start_ms, end_ms);

@@ -235,6 +235,9 @@ LANE_INLINE uint64_t line_step(const struct kernel_tile *tile, struct window_lin
         if (!rests) {
             rest_begin(&s->rest, group);
         }
+        if (walk_is_dead(tile, first)) {
+            continue;
+        }
         for (int lane = first; lane < first + TILE_GROUP && !rests; lane += LANES) {
             line_lanes(tile, s, lane, start_ms, end_ms);
         }

@@ -138,6 +138,9 @@ LANE_INLINE uint64_t spread_step(const struct kernel_tile *tile, struct window_s
 {
     uint64_t present = 0, again = state->odd;
     for (int lane = 0; lane < TILE_LANES; lane += LANES) {
+        if (walk_is_dead(tile, lane)) {
+            continue;
+        }
         const struct window_cursor *cursor = &state->groups[lane / TILE_GROUP].cursor;
         struct walk w = walk_load(tile, cursor, lane, start_ms, end_ms);
         struct spreading s = spread_load(state, lane);

@@ -73,6 +73,12 @@ LANE_INLINE whole walk_times(const struct walk *w, whole row, mask m)
     return time;
 }
 
+/* The lane's group has no series: nothing comes to it. */
+LANE_INLINE bool walk_is_dead(const struct kernel_tile *tile, int lane)
+{
+    return (tile->dead >> lane / TILE_GROUP * TILE_GROUP & 0xff) == 0xff;
+}
+
 /* ---- the walk ---- */
 
 LANE_INLINE int32_t walk_clamp(int64_t ms)
