@@ -124,6 +124,39 @@ int64_t kernel_window_until(enum kernel_window_kind kind, const void *state,
     return until;
 }
 
+/* How many milliseconds the line stays below the bound, less than by which rounding could bring it
+ * there; 0 or less: it may be there. */
+static double calm_for(double value, double slope, double bound, double scale)
+{
+    const double room = bound - value, most = 1e15;
+    if (!(room > 1e-9 * scale)) {
+        return 0;
+    }
+    const double left = slope > 0 ? 0.999 * room / slope : most;
+    return left < most ? left : most;
+}
+
+int64_t kernel_window_calm(enum kernel_window_kind kind, const void *state,
+                           const struct kernel_tile *tile, int64_t end_ms, double argument,
+                           double bound, bool above)
+{
+    CHECK(kind == WINDOW_PREDICT_LINEAR);
+    const struct window_line *line = state;
+    const double ahead = (double)(end_ms - tile->origin_ms) + argument * 1e3;
+    double calm = 1e15;
+    for (uint64_t lanes = line->rest.present; lanes; lanes &= lanes - 1) {
+        const size_t lane = (size_t)__builtin_ctzll(lanes), in = lane % TILE_GROUP;
+        const struct window_line_fit *fit = &line->fits[lane / TILE_GROUP];
+        const double sign = above ? -1 : 1, slope = sign * fit->slope[in];
+        const double value = sign * fit->at[in] + slope * (ahead - fit->centre_ms[in]);
+        const double scale = __builtin_fabs(fit->at[in]) + __builtin_fabs(bound) +
+                             __builtin_fabs(slope * (ahead - fit->centre_ms[in]));
+        const double left = calm_for(value, slope, sign * bound, scale);
+        calm = left < calm ? left : calm;
+    }
+    return calm >= 1 ? end_ms + (int64_t)calm : INT64_MIN;
+}
+
 static void sum_zero(struct window_sum *sum, size_t in)
 {
     sum->hi[in] = sum->lo[in] = sum->peak[in] = 0;

@@ -191,6 +191,12 @@ void kernel_window_touch(enum kernel_window_kind kind, void *state);
  * Until then values are those of the step too, unless they run. */
 int64_t kernel_window_until(enum kernel_window_kind kind, const void *state,
                             const struct kernel_tile *tile, int64_t range_ms);
+/* Of a window that runs: the end of the window until which all lanes that are present stay on the
+ * side of `bound` where they are not wanted, below it or (above) above it, as long as nothing comes
+ * or leaves; INT64_MIN where one is not there by far. end_ms: that of the last step. */
+int64_t kernel_window_calm(enum kernel_window_kind kind, const void *state,
+                           const struct kernel_tile *tile, int64_t end_ms, double argument,
+                           double bound, bool above);
 /* The tile got more rows, in a new order: what was row r of a lane is now row
  * (r - old_put[lane] + old_rows) % old_rows, and its next one is old_rows. new_rows: for states
  * that have rows; those before are returned, for the caller to free; NULL for others. */

@@ -83,6 +83,9 @@ void eval_tick(struct eval *eval, struct instant now)
     eval->now_ms = instant_to_ms(now);
     eval->begun = true;
     observe(eval);
+    if (eval->watched != eval->node_count) {
+        watches_find(eval);
+    }
     subs_begin(eval);
     for (size_t i = 0; i < eval->node_count; i++) {
         node_slots(eval->nodes[i]);

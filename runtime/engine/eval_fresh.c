@@ -4,6 +4,9 @@
  * A node starts from what its slots say: all of it is fresh when they were made anew, when another
  * evaluator than before runs it, or when what it had did not follow slot by slot from what it read.
  * It then adds what is fresh below it. */
+#include <math.h>
+#include <stdlib.h>
+
 #include "runtime/engine/eval_node.h"
 
 static size_t blocks_of(const struct eval_node *node)
@@ -94,4 +97,49 @@ void fresh_end(struct eval_node *node)
     if (!node->settled) {
         node->fresh = FRESH_ALL;
     }
+}
+
+/* What the comparison, of a window on one side and a number on the other, finds beyond. */
+static struct samples_watch watch_of(const struct eval_node *reader)
+{
+    struct samples_watch watch = {0};
+    if (reader->kind != NODE_BINARY || reader->p.return_bool) {
+        return watch;
+    }
+    const bool turned = reader->in[0]->kind == NODE_NUMBER;
+    const struct eval_node *number = reader->in[!turned];
+    const enum operator op = reader->p.op;
+    const bool more = op == OPERATOR_GT || op == OPERATOR_GE;
+    watch.set = number->kind == NODE_NUMBER && isfinite(number->p.number) &&
+                (more || op == OPERATOR_LT || op == OPERATOR_LE);
+    watch.above = more == turned;
+    watch.bound = number->p.number;
+    return watch;
+}
+
+void watches_find(struct eval *eval)
+{
+    const size_t count = eval->node_count;
+    struct eval_node **reader = heap_alloc((count + 1) * sizeof(struct eval_node *));
+    size_t *readers = heap_alloc((count + 1) * sizeof *readers);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < eval->nodes[i]->in_count; k++) {
+            const struct eval_node *in = eval->nodes[i]->in[k];
+            if (in->eval == eval) {
+                readers[in->index]++;
+                reader[in->index] = eval->nodes[i];
+            }
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct eval_node *node = eval->nodes[i];
+        const bool alone = readers[i] == 1 && !node->outside && eval->root == eval;
+        node->watch = (struct samples_watch){0};
+        if (alone && node->kind == NODE_WINDOW && kernel_window_infos[node->p.window].runs) {
+            node->watch = watch_of(reader[i]);
+        }
+    }
+    free(reader);
+    free(readers);
+    eval->watched = count;
 }

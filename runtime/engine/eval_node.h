@@ -180,6 +180,7 @@ struct eval_node {
     double *scratch[2];
     uint64_t *scratch_bits[2];
     struct samples_window *window; /* WINDOW: the samples' own; NULL before their first lane */
+    struct samples_watch watch;    /* WINDOW that runs: what its only reader looks for */
     bool lanes_same;               /* SAMPLED: slot i is lane i */
     struct kernel_sum *sums;       /* AGGREGATE */
     double *counts;
@@ -241,6 +242,7 @@ struct eval {
     int64_t gap_ms;   /* between its ticks: the step of a grid; 0: it ticks as samples come */
     int64_t reach_ms; /* of what reads this evaluator: kept besides by the store */
     size_t early;     /* nodes before this one run before the slots of the others */
+    size_t watched;   /* nodes that watches_find() has seen */
     bool has_bounds;  /* of @ start() and @ end(); else both are the tick */
     int64_t start_ms, end_ms;
     struct eval_code *code;
@@ -300,6 +302,8 @@ void select_unknown(struct eval_node *node, const struct eval_node *select, int6
 void node_run(struct eval_node *node);
 void node_run_reference(struct eval_node *node); /* whoever should run it */
 /* eval_fresh.c */
+/* Tells windows that run what their only readers look for; before the first tick. */
+void watches_find(struct eval *eval);
 /* Before a node runs: what of it has to be made anew whatever it reads. */
 void fresh_begin(struct eval_node *node);
 /* Nothing it reads is fresh. */

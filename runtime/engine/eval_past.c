@@ -211,6 +211,7 @@ void run_window(struct eval_node *node)
     source_unknown(node, window_horizon(node));
     struct samples_window *window = node_window(node);
     if (window) {
+        samples_watch(node->in[0]->state.samples, window, node->watch);
         struct samples_step step =
             samples_step_begin(node->in[0]->state.samples, window, start_ms, end_ms, argument);
         while (samples_step_next(&step)) {

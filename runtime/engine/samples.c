@@ -33,6 +33,7 @@ static void window_free(struct samples_window *window, size_t tiles)
     free(window->values);
     free(window->present);
     free(window->until_ms);
+    free(window->calm_ms);
     free(window);
 }
 
@@ -240,6 +241,7 @@ static void window_room(struct samples_window *window, size_t capacity)
     window->values = heap_resize(window->values, capacity * TILE_LANES * sizeof(double));
     window->present = heap_resize(window->present, capacity * sizeof(uint64_t));
     window->until_ms = heap_resize(window->until_ms, capacity * sizeof(int64_t));
+    window->calm_ms = heap_resize(window->calm_ms, capacity * sizeof(int64_t));
 }
 
 /* A tile's fresh state: every lane has yet to be read, from the oldest sample on that is still
@@ -262,7 +264,7 @@ static void window_start(const struct samples *samples, struct samples_window *w
     }
     memset(window->values + at * TILE_LANES, 0, TILE_LANES * sizeof(double));
     window->present[at] = 0;
-    window->until_ms[at] = INT64_MIN;
+    window->until_ms[at] = window->calm_ms[at] = INT64_MIN;
 }
 
 static void tiles_reserve(struct samples *samples, size_t wanted)
@@ -498,7 +500,19 @@ struct samples_step samples_step_begin(struct samples *samples, struct samples_w
                                  .window = window,
                                  .start_ms = start_ms,
                                  .end_ms = end_ms,
-                                 .all = info->runs || other};
+                                 .all = other || (info->runs && !window->watch.set)};
+}
+
+void samples_watch(struct samples *samples, struct samples_window *window,
+                   struct samples_watch watch)
+{
+    const struct samples_watch *old = &window->watch;
+    const bool same = old->set == watch.set && old->above == watch.above &&
+                      memcmp(&old->bound, &watch.bound, sizeof watch.bound) == 0;
+    window->watch = watch;
+    for (size_t at = 0; !same && at < samples->tile_count; at++) {
+        window->calm_ms[at] = INT64_MIN;
+    }
 }
 
 /* Whether the samples in the tile, or when they come and go, are others than at the last step. */
@@ -508,10 +522,21 @@ static bool tile_moves(const struct samples_step *step, size_t at)
            step->end_ms >= step->window->until_ms[at];
 }
 
+static bool tile_due(const struct samples_step *step, size_t at)
+{
+    return step->all || tile_moves(step, at) ||
+           (step->window->watch.set && step->end_ms >= step->window->calm_ms[at]);
+}
+
 static void tiles_stepped(const struct samples_step *step)
 {
     const struct samples_window *window = step->window;
     for (size_t at = step->from; at < step->past; at++) {
+        if (window->watch.set) {
+            window->calm_ms[at] = kernel_window_calm(
+                window->kind, state_of(window, at), &step->samples->tiles[at], step->end_ms,
+                window->argument, window->watch.bound, window->watch.above);
+        }
         if (tile_moves(step, at)) {
             window->until_ms[at] =
                 kernel_window_until(window->kind, state_of(window, at), &step->samples->tiles[at],
@@ -526,11 +551,10 @@ bool samples_step_next(struct samples_step *step)
     const size_t count = (samples->lane_count + TILE_LANES - 1) / TILE_LANES;
     tiles_stepped(step);
     step->from = step->past;
-    while (step->from < count && !step->all && !tile_moves(step, step->from)) {
+    while (step->from < count && !tile_due(step, step->from)) {
         step->from++;
     }
-    for (step->past = step->from; step->past < count && (step->all || tile_moves(step, step->past));
-         step->past++) {
+    for (step->past = step->from; step->past < count && tile_due(step, step->past); step->past++) {
         if (samples->touched[step->past] >= step->window->seen) {
             kernel_window_touch(step->window->kind, state_of(step->window, step->past));
         }

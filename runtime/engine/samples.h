@@ -35,7 +35,14 @@ struct samples_window {
     int64_t
         *until_ms;   /* [tiles] the end from which on it is stepped, whether or not samples come */
     double argument; /* of the last step */
-    uint64_t seen;   /* tiles touched before are read */
+    /* Of one that runs: who reads it only wants to know where it is beyond the bound. Tiles whose
+     * lanes are all on its other side rest, with the values they had. */
+    struct samples_watch {
+        bool set, above; /* above: wanted is what is below the bound */
+        double bound;
+    } watch;
+    int64_t *calm_ms; /* [tiles] with a watch */
+    uint64_t seen;    /* tiles touched before are read */
     bool claimed;
 };
 
@@ -110,6 +117,9 @@ struct samples_step {
 struct samples_step samples_step_begin(struct samples *samples, struct samples_window *window,
                                        int64_t start_ms, int64_t end_ms, double argument);
 bool samples_step_next(struct samples_step *step);
+/* From the next step on. */
+void samples_watch(struct samples *samples, struct samples_window *window,
+                   struct samples_watch watch);
 /* The tiles of the step at hand, by the function itself. */
 void samples_step_run(const struct samples_step *step);
 /* All of it. */
