@@ -9,8 +9,6 @@
 #include "runtime/heald/log.h"
 #include "runtime/heald/process_engine.h"
 
-enum { METRICS_BYTES = 256 * 1024 };
-
 struct page_text {
     char *bytes;
     size_t used;
@@ -218,7 +216,7 @@ static void gauges(struct engine_process *process, struct page_text *page)
 
 void engine_face_publish(struct engine_process *process)
 {
-    struct page_text page = {.bytes = heap_alloc(METRICS_BYTES)};
+    struct page_text page = {.bytes = process->page_text};
     struct page_head head = {.ready = store_warm(process->store) && process->peer,
                              .heartbeat = {process->now.ns - process->skew.ns}};
     const char *health = !process->peer                ? "the actor is gone\n"
@@ -231,5 +229,4 @@ void engine_face_publish(struct engine_process *process)
         STATUS_OK) {
         log_say(LOG_WARN, "the page of metrics is too long");
     }
-    free(page.bytes);
 }

@@ -607,6 +607,7 @@ int process_engine_main(const struct process_start *start)
     process->start = start;
     engine_compile_init(&process->compile);
     process->inputs = heap_alloc(ENGINE_INPUTS_MAX * sizeof *process->inputs);
+    process->page_text = heap_alloc(METRICS_BYTES);
     int signals = process_signals(true);
     clock_ticks_start(&process->ticks, start->config->tick, clock_now(&start->clock));
     int timer = timer_of(start->config->tick);
@@ -635,6 +636,7 @@ int process_engine_main(const struct process_start *start)
     generation_free(process->generation);
     store_free(process->store);
     page_free(process->page);
+    free(process->page_text);
     effects_release(&process->effects);
     free(process->inputs);
     free(process);

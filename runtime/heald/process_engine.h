@@ -26,6 +26,8 @@ struct commit_times {
     struct duration sum, worst;
 };
 
+enum { METRICS_BYTES = 256 * 1024 }; /* of the page of metrics */
+
 /* A sum that may shrink when policies go, and what went. */
 struct steady_count {
     uint64_t last, gone;
@@ -39,6 +41,7 @@ struct engine_process {
     struct journal *journal;
     struct engine_feed feed;
     struct page *page;
+    char *page_text; /* [METRICS_BYTES] where it is written before it is published */
     struct control *control;
     struct effects effects;
     struct waiting_input *inputs;

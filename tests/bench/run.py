@@ -295,8 +295,8 @@ def words(parts):
 class Daemon:
     """A real heald over the fleet's exporter, in a folder of its own."""
 
-    def __init__(self, bench, policies, tick, interval, make, state=None, series=SERIES):
-        self.series = series
+    def __init__(self, bench, policies, tick, interval, make, state=None, series=SERIES, host=True):
+        self.series, self.host = series, host
         self.bench, self.folder, self.state = bench, bench.folder, state or bench.folder / "state"
         self.exporter = fleet.Exporter(make)
         self.listen = fleet.free_port()
@@ -316,6 +316,7 @@ class Daemon:
             f"listen: 127.0.0.1:{self.listen}\ntick: {tick}\n"
             f'scrape:\n  - job: fleet\n    targets: ["http://127.0.0.1:{self.exporter.port}/metrics"]\n'
             f"    interval: {interval}\n    timeout: {interval if interval != '15s' else '5s'}\n    series_max: {max(50000, 2 * self.series)}\n"
+            f"host: {{enabled: {str(self.host).lower()}}}\n"
             "channels:\n  oncall: {log: {}}\n  prometheus: {log: {}}\n"
         )
         self.log = open(self.folder / "heald.log", "w+", encoding="utf-8")
