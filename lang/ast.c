@@ -78,3 +78,17 @@ bool expr_constant(const struct expr *expr, double *ret_value)
     *ret_value = sign * expr->number.value;
     return true;
 }
+
+double cause_prior(const struct policy *policy, const struct cause *cause)
+{
+    double left = 1;
+    size_t open = 0;
+    if (cause->has_prior) {
+        return cause->prior.value;
+    }
+    for (const struct cause *c = policy->causes; c; c = c->next) {
+        left -= c->has_prior ? c->prior.value : 0;
+        open += !c->has_prior;
+    }
+    return left / (double)open;
+}

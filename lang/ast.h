@@ -394,19 +394,44 @@ struct rung {
     struct rung *next;
 };
 
+/* What speaks for a cause, or against it, when it is true. */
+enum { CAUSES_MAX = 16, EVIDENCE_MAX = 16 }; /* of one policy; of one cause */
+#define EVIDENCE_TIMES 3.0                   /* where none is written */
+struct evidence {
+    struct condition is; /* without `for` */
+    bool against;
+    bool has_times;
+    struct quantity times; /* how many times likelier, or less likely, it makes the cause */
+    struct span span;
+    struct evidence *next;
+};
+
+/* cause NAME [prior P%] when CONDITION evidence ... | cause NAME [prior P%] otherwise */
+struct cause {
+    struct name name;
+    bool has_prior;
+    struct quantity prior;
+    struct condition when; /* expr NULL: otherwise */
+    struct evidence *evidence;
+    struct heal *ladder; /* set by the checks: what heals it */
+    struct span span;
+    struct cause *next;
+};
+
 struct heal {
-    struct name_list *causes; /* parsed; refused in this version */
+    struct name_list *causes; /* NULL: what no other block names */
     struct rung *rungs;
     struct span span;
     struct heal *next;
 };
 
-/* escalate to CHANNEL [when unresolved for D]; other reasons are refused in this version */
+/* escalate to CHANNEL [when unresolved for D or confidence < P%]; other reasons are refused in this
+ * version */
 struct escalate {
     bool present;
     struct name channel;
-    bool has_unresolved;
-    struct quantity unresolved_for;
+    bool has_unresolved, has_confidence;
+    struct quantity unresolved_for, confidence; /* confidence: below it nothing is done */
     struct span span;
     struct channel *resolved; /* set by the checks */
 };
@@ -429,6 +454,7 @@ struct policy {
     struct span keep_firing_span;
     struct condition when, clear;
     struct missing on_missing, on_stale;
+    struct cause *causes;
     struct heal *heals;
     struct limit *bounds; /* bound ... */
     struct limit *keeps;  /* keep ... */
@@ -562,6 +588,9 @@ struct program {
     uint64_t hash; /* set by the checks */
 };
 
+/* How likely the cause is before anything speaks for it: a share of 1. Causes without a prior have
+ * what the others leave, in equal parts. */
+double cause_prior(const struct policy *policy, const struct cause *cause);
 const struct expr *expr_strip(const struct expr *expr); /* without parentheses */
 /* A number known now, such as 5, -1, (90%); false when it is not one. */
 bool expr_constant(const struct expr *expr, double *ret_value);

@@ -22,6 +22,7 @@ bool check_program(struct program *program, struct diag_list *diags,
     check_bounds(&check);
     check_tests(&check);
     check_set(&check);
+    check_causes(&check);
     check_later(&check);
     if (diags->errors == errors) {
         check_hash(&check);
@@ -129,12 +130,35 @@ void policy_exprs(const struct policy *policy, expr_visit_f *visit, void *contex
     }
     visit_some(policy->when.expr, visit, context);
     visit_some(policy->clear.expr, visit, context);
+    for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
+        visit_some(cause->when.expr, visit, context);
+        for (const struct evidence *e = cause->evidence; e; e = e->next) {
+            visit_some(e->is.expr, visit, context);
+        }
+    }
     for (struct heal *heal = policy->heals; heal; heal = heal->next) {
         for (struct rung *rung = heal->rungs; rung; rung = rung->next) {
             if (rung->kind == RUNG_ACT && rung->call.arguments) {
                 visit_arguments(rung->call.arguments->next, visit, context);
             }
             visit_some(rung->verify.expr, visit, context);
+        }
+    }
+}
+
+void policy_conditions(const struct policy *policy, condition_visit_f *visit, void *context)
+{
+    visit(context, &policy->when, "when");
+    visit(context, &policy->clear, "clear when");
+    for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
+        visit(context, &cause->when, "cause");
+        for (const struct evidence *e = cause->evidence; e; e = e->next) {
+            visit(context, &e->is, e->against ? "against" : "evidence");
+        }
+    }
+    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+            visit(context, &rung->verify, "verify");
         }
     }
 }

@@ -20,6 +20,9 @@ static void check_each_series(struct check *check, const struct policy *policy)
     if (policy->heals) {
         not_for_series(check, policy, policy->heals->span, "'heal'");
     }
+    if (policy->causes) {
+        not_for_series(check, policy, policy->causes->span, "'cause'");
+    }
     if (policy->bounds) {
         not_for_series(check, policy, policy->bounds->span, "'bound'");
     }

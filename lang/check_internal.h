@@ -41,6 +41,7 @@ void check_contracts(struct check *check);
 void check_tests(struct check *check);
 void check_set(struct check *check);
 void check_later(struct check *check);
+void check_causes(struct check *check);
 void check_alerts(struct check *check);
 void check_hash(struct check *check);
 
@@ -64,6 +65,11 @@ struct diag *scope_soften(const struct scope *scope, struct diag *diag, bool wea
 
 /* Calls visit for each condition, signal and argument expression of a policy, in source order. */
 void policy_exprs(const struct policy *policy, expr_visit_f *visit, void *context);
+
+/* Calls visit for each condition of a policy with the word it stands behind; expr is NULL where a
+ * clause is not there. */
+typedef void condition_visit_f(void *context, const struct condition *condition, const char *what);
+void policy_conditions(const struct policy *policy, condition_visit_f *visit, void *context);
 
 bool expr_bare(const struct expr *expr); /* numbers without a unit only */
 /* The text of a bare word (a selector without braces or modifiers), or NULL. */

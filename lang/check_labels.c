@@ -468,9 +468,9 @@ void label_expr(const struct scope *scope, struct expr *expr)
 
 /* ---- conditions and pools ---- */
 
-static void condition_labels(const struct scope *scope, const struct condition *condition,
-                             const char *what)
+static void condition_labels(void *context, const struct condition *condition, const char *what)
 {
+    const struct scope *scope = context;
     const struct policy *policy = scope->policy;
     const struct expr *expr = condition->expr;
     if (!scope->acts || !expr || expr->type.kind != VALUE_VECTOR || !expr->type.labels_exact ||
@@ -500,13 +500,7 @@ static void label_policy(struct check *check, struct policy *policy)
 {
     struct scope scope = scope_of_policy(check, policy);
     policy_exprs(policy, visit_labels, &scope);
-    condition_labels(&scope, &policy->when, "when");
-    condition_labels(&scope, &policy->clear, "clear when");
-    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
-        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
-            condition_labels(&scope, &rung->verify, "verify");
-        }
-    }
+    policy_conditions(policy, condition_labels, &scope);
 }
 
 static void label_pool(struct check *check, struct pool *pool)

@@ -24,12 +24,4 @@ void check_later(struct check *check)
                   "leave 'probe' out; an act in doubt goes to a person");
         }
     }
-    for (const struct policy *policy = check->program->policies; policy; policy = policy->next) {
-        for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
-            if (heal->causes) {
-                later(check, heal->causes->name.span, "a cause",
-                      "write one 'heal { ... }' without causes");
-            }
-        }
-    }
 }

@@ -66,6 +66,7 @@ static void check_duplicates(struct check *check)
     }
     for (const struct policy *policy = p->policies; policy; policy = policy->next) {
         CHECK_TWICE(check, signal, policy->signals, "signal");
+        CHECK_TWICE(check, cause, policy->causes, "cause");
     }
     for (const struct pool *pool = p->pools; pool; pool = pool->next) {
         CHECK_TWICE(check, name_list, pool->keys, "label");

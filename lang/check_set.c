@@ -209,19 +209,6 @@ static void loop_lag(struct check *check, const struct policy *policy)
     }
 }
 
-static void rung_never(struct check *check, const struct policy *policy)
-{
-    const struct heal *first = policy->heals;
-    for (const struct heal *h = first ? first->next : NULL; h; h = h->next) {
-        if (!h->causes && !first->causes) {
-            struct diag *d = diag_add(check->diags, DIAG_RUNG_NEVER, h->span,
-                                      "this heal block never runs: the first one always does");
-            diag_label(d, first->span, "runs instead");
-            diag_help(d, "join the blocks with 'then'");
-        }
-    }
-}
-
 static bool typed(const struct expr *expr)
 {
     return expr && expr->type.kind != VALUE_UNTYPED;
@@ -239,10 +226,14 @@ void check_set(struct check *check)
         if (typed(clear)) {
             never_true(&scope, condition_ranges(check->arena, clear, &all), "clear when");
         }
+        for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
+            if (typed(cause->when.expr)) {
+                never_true(&scope, condition_ranges(check->arena, cause->when.expr, &all), "cause");
+            }
+        }
         if (typed(when) && typed(clear)) {
             clear_overlaps(check, policy);
         }
         loop_lag(check, policy);
-        rung_never(check, policy);
     }
 }

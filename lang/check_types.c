@@ -569,9 +569,9 @@ static bool always_present(const struct expr *expr)
     return expr->kind == EXPR_BINARY && expr->binary.matching.return_bool;
 }
 
-static void check_condition(const struct scope *scope, const struct condition *condition,
-                            const char *what)
+static void check_condition(void *context, const struct condition *condition, const char *what)
 {
+    const struct scope *scope = context;
     struct expr *expr = condition->expr;
     if (!expr || expr->type.kind == VALUE_UNTYPED) {
         return;
@@ -612,13 +612,7 @@ static void type_policy(struct check *check, struct policy *policy)
             s->expr->type.kind = VALUE_UNTYPED;
         }
     }
-    check_condition(&scope, &policy->when, "when");
-    check_condition(&scope, &policy->clear, "clear when");
-    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
-        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
-            check_condition(&scope, &rung->verify, "verify");
-        }
-    }
+    policy_conditions(policy, check_condition, &scope);
 }
 
 static void type_pool(struct check *check, struct pool *pool)

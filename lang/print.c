@@ -430,6 +430,31 @@ static void print_heal(struct printer *p, const void *what)
     print_clauses(p, &clauses, heal->span.end);
 }
 
+static void print_evidence(struct printer *p, const void *what)
+{
+    const struct evidence *evidence = what;
+    out_add(&p->text, "%*s%s ", PRINT_INDENT, "", evidence->against ? "against" : "evidence");
+    print_long_expr(p, evidence->is.expr);
+    if (evidence->has_times) {
+        out_add(&p->text, " times %s", evidence->times.text);
+    }
+}
+
+static void print_cause(struct printer *p, const void *what)
+{
+    const struct cause *cause = what;
+    out_add(&p->text, "cause %s ", cause->name.text);
+    if (cause->has_prior) {
+        out_add(&p->text, "prior %s ", cause->prior.text);
+    }
+    if (!cause->when.expr) {
+        out_add(&p->text, "otherwise");
+        return;
+    }
+    out_add(&p->text, "when ");
+    print_long_expr(p, cause->when.expr);
+}
+
 static void print_bounds(struct printer *p, const void *what)
 {
     out_add(&p->text, "bound ");
@@ -454,6 +479,10 @@ static void print_escalate(struct printer *p, const void *what)
     out_add(&p->text, "escalate to %s", escalate->channel.text);
     if (escalate->has_unresolved) {
         out_add(&p->text, " when unresolved for %s", escalate->unresolved_for.text);
+    }
+    if (escalate->has_confidence) {
+        out_add(&p->text, " %s confidence < %s", escalate->has_unresolved ? "or" : "when",
+                escalate->confidence.text);
     }
 }
 
@@ -500,6 +529,12 @@ static void policy_clauses(struct clauses *clauses, const struct policy *policy)
     }
     if (policy->on_stale.kind != MISSING_NONE) {
         clauses_add(clauses, policy->on_stale.span, print_missing, &policy->on_stale);
+    }
+    for (const struct cause *c = policy->causes; c; c = c->next) {
+        clauses_add(clauses, c->span, print_cause, c);
+        for (const struct evidence *e = c->evidence; e; e = e->next) {
+            clauses_add(clauses, e->span, print_evidence, e);
+        }
     }
     for (const struct heal *h = policy->heals; h; h = h->next) {
         clauses_add(clauses, h->span, print_heal, h);

@@ -138,6 +138,15 @@ void build_cooldown(struct parser *parser, struct span span, struct quantity coo
 void build_escalate(struct parser *parser, struct span span, struct name channel);
 void build_unresolved(struct parser *parser, struct span span, struct quantity duration);
 void build_refuse_reason(struct parser *parser, struct span span, struct name name);
+void build_reason_below(struct parser *parser, struct span span, struct name name,
+                        struct quantity limit);
+void build_cause(struct parser *parser, struct name name, const struct quantity *prior);
+void build_cause_when(struct parser *parser, struct span span, struct expr *expr);
+void build_causes_end(struct parser *parser); /* of the policy */
+void build_otherwise(struct parser *parser, struct span span);
+/* times.text NULL: none. Belongs to the cause before it. */
+void build_evidence(struct parser *parser, struct span span, struct expr *expr,
+                    struct quantity times, bool against);
 void build_try(struct parser *parser, struct span span, bool then);
 void build_approve(struct parser *parser, struct name channel, struct quantity within);
 void build_rung(struct parser *parser, struct span span, const struct act_call *call,

@@ -49,6 +49,7 @@ void build_end(struct parser *parser, struct span span)
         RING_OPEN(struct signal, parser->last_signal, item->policy->signals);
         RING_OPEN(struct pair, parser->last_label, item->policy->labels);
         RING_OPEN(struct pair, parser->last_annotation, item->policy->annotations);
+        build_causes_end(parser);
         RING_OPEN(struct heal, parser->last_heal, item->policy->heals);
         RING_OPEN(struct limit, parser->last_bound, item->policy->bounds);
         RING_OPEN(struct limit, parser->last_keep, item->policy->keeps);

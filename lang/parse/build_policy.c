@@ -1,4 +1,6 @@
 /* Builds policies. */
+#include <string.h>
+
 #include "lang/parse/build.h"
 #include "lang/parse/token.h"
 
@@ -10,6 +12,8 @@ void build_policy_head(struct parser *parser, struct name name)
     parser->policy = policy;
     parser->last_signal = NULL;
     parser->last_heal = NULL;
+    parser->last_cause = NULL;
+    parser->last_evidence = NULL;
     parser->last_bound = parser->last_keep = NULL;
     parser->last_label = parser->last_annotation = NULL;
 }
@@ -153,6 +157,67 @@ void build_on_stale(struct parser *parser, struct span span, struct quantity tha
     }
 }
 
+/* ---- causes ---- */
+
+static void evidence_end(struct parser *parser)
+{
+    if (parser->last_cause) {
+        RING_OPEN(struct evidence, parser->last_evidence, parser->last_cause->evidence);
+    }
+    parser->last_evidence = NULL;
+}
+
+void build_cause(struct parser *parser, struct name name, const struct quantity *prior)
+{
+    struct cause *cause = ARENA_NEW(parser->arena, struct cause);
+    evidence_end(parser);
+    cause->name = name;
+    cause->has_prior = prior != NULL;
+    if (prior) {
+        cause->prior = *prior;
+    }
+    RING_ADD(parser->last_cause, cause);
+    parser->last_cause = cause;
+}
+
+void build_cause_when(struct parser *parser, struct span span, struct expr *expr)
+{
+    parser->last_cause->when = (struct condition){.expr = expr, .span = expr->span};
+    parser->last_cause->span = span;
+}
+
+void build_otherwise(struct parser *parser, struct span span)
+{
+    parser->last_cause->span = span;
+}
+
+void build_evidence(struct parser *parser, struct span span, struct expr *expr,
+                    struct quantity times, bool against)
+{
+    if (!parser->last_cause) {
+        struct diag *diag = diag_add(parser->diags, DIAG_SYNTAX, span,
+                                     "'%s' stands behind the cause that it is about",
+                                     against ? "against" : "evidence");
+        diag_help(diag, "write cause NAME when CONDITION before it");
+        return;
+    }
+    struct evidence *evidence = ARENA_NEW(parser->arena, struct evidence);
+    *evidence = (struct evidence){.is = {.expr = expr, .span = expr->span},
+                                  .against = against,
+                                  .has_times = times.text != NULL,
+                                  .times = times,
+                                  .span = span};
+    RING_ADD(parser->last_evidence, evidence);
+    parser->last_evidence = evidence;
+}
+
+void build_causes_end(struct parser *parser)
+{
+    evidence_end(parser);
+    RING_OPEN(struct cause, parser->last_cause, parser->policy->causes);
+    parser->last_cause = NULL;
+}
+
 void build_heal(struct parser *parser, struct name_list *last_cause)
 {
     struct heal *heal = ARENA_NEW(parser->arena, struct heal);
@@ -217,7 +282,18 @@ void build_refuse_reason(struct parser *parser, struct span span, struct name na
 {
     struct diag *diag = diag_add(parser->diags, DIAG_NOT_YET, span,
                                  "'%s' as a reason to escalate is not in this version", name.text);
-    diag_help(diag, "the reason of this version is unresolved for 10m");
+    diag_help(diag, "the reasons of this version are unresolved for 10m and confidence < 70%%");
+}
+
+void build_reason_below(struct parser *parser, struct span span, struct name name,
+                        struct quantity limit)
+{
+    if (strcmp(name.text, "confidence") != 0) {
+        build_refuse_reason(parser, span, name);
+    } else if (build_clause(parser, "confidence", span)) {
+        parser->policy->escalate.has_confidence = true;
+        parser->policy->escalate.confidence = limit;
+    }
 }
 
 /* ---- rungs ---- */

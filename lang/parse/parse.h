@@ -51,6 +51,8 @@ struct parser {
     struct signal *last_signal;
     struct pair *last_label, *last_annotation;
     struct heal *last_heal;
+    struct cause *last_cause;
+    struct evidence *last_evidence; /* of the last cause */
     struct rung *last_rung;
     struct given *last_given;
     struct expect *last_expect;

@@ -69,6 +69,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_IMPACT "impact" K_SIGNAL "signal" K_WHEN "when" K_CLEAR "clear"
 %token <name> K_MISSING "missing" K_STALE "stale" K_HOLD "hold" K_NOTIFY "notify" K_AS "as"
 %token <name> K_PROMETHEUS "prometheus" K_HEAL "heal" K_TRY "try" K_APPROVE "approve"
+%token <name> K_CAUSE "cause" K_PRIOR "prior" K_OTHERWISE "otherwise" K_EVIDENCE "evidence" K_AGAINST "against"
 %token <name> K_VERIFY "verify" K_HOLDS "holds" K_THEN "then" K_ELSE "else" K_PAGE "page"
 %token <name> K_BOUND "bound" K_COOLDOWN "cooldown" K_DOUBLING "doubling" K_TO "to"
 %token <name> K_ESCALATE "escalate" K_UNRESOLVED "unresolved" K_REACHES "reaches" K_WITH "with"
@@ -83,7 +84,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 
 %type <name> usable label any word typed reserved
 %type <names> labels label_list names
-%type <quantity> number duration time span reckoned reckoning unit signed_quantity quantity offset every
+%type <quantity> number duration time times span reckoned reckoning unit signed_quantity quantity offset every
 %type <amount> amount simple_amount
 %type <expr> expr postfix primary selector call aggregate value domain_ready argument_string subject
 %type <matcher> matchers matcher_list matcher
@@ -283,6 +284,10 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | K_CLEAR K_WHEN condition                { build_clear(P, @$, $3); }
     | K_ON K_MISSING reaction                 { build_on_missing(P, @$, $3); }
     | K_ON K_STALE '>' duration reaction      { build_on_stale(P, @$, $4, $5); }
+    | cause_head K_WHEN expr %prec LOWEST     { build_cause_when(P, @$, $3); }
+    | cause_head K_OTHERWISE                  { build_otherwise(P, @$); }
+    | K_EVIDENCE expr times                   { build_evidence(P, @$, $2, $3, false); }
+    | K_AGAINST expr times                    { build_evidence(P, @$, $2, $3, true); }
     | heal_head open rungs close              { build_heal_end(P, @$); }
     | K_BOUND bounds                          { build_clause(P, "bound", @$); }
     | keep                                    { build_policy_keep(P, $1); }
@@ -295,6 +300,12 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | K_ESCALATE K_TO any K_WHEN reasons      { build_escalate(P, @$, $3); }
     | refused
     | error
+    ;
+cause_head: K_CAUSE any                       { build_cause(P, $2, NULL); }
+    | K_CAUSE any K_PRIOR number              { build_cause(P, $2, &$4); }
+    ;
+times: %empty                                 { $$ = (struct quantity){0}; }
+    | K_TIMES number                          { $$ = $2; }
     ;
 condition: expr                               { $$ = build_condition(@$, $1, NULL); }
     | expr K_FOR duration                     { $$ = build_condition(@$, $1, &$3); }
@@ -312,7 +323,7 @@ reasons: reason
 reason: K_UNRESOLVED K_FOR duration           { build_unresolved(P, @$, $3); }
     | POLICY_IDENT                            { build_refuse_reason(P, @$, $1); }
     | POLICY_IDENT POLICY_IDENT               { build_refuse_reason(P, @$, $1); }
-    | POLICY_IDENT '<' number                 { build_refuse_reason(P, @$, $1); }
+    | POLICY_IDENT '<' number                 { build_reason_below(P, @$, $1, $3); }
     ;
 
 heal_head: K_HEAL                             { build_heal(P, NULL); }
@@ -565,6 +576,7 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_PAGE | K_DOUBLING | K_TO | K_UNRESOLVED | K_REACHES | K_WITH | K_BEFORE | K_IS
     | K_RAMPS | K_OVER | K_UNSEEN | K_APPROVAL | K_DENIED | K_TIMES | K_REFUSED | K_START
     | K_END | K_ANCHORED | K_SMOOTHED | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
+    | K_CAUSE | K_PRIOR | K_OTHERWISE | K_EVIDENCE | K_AGAINST
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

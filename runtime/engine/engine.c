@@ -92,9 +92,15 @@ static enum mode mode_of(const struct engine_host *host, const char *policy)
 
 static enum status add_rungs(struct engine *engine, struct policy_run *run, struct error *error)
 {
+    size_t count = 0;
     for (const struct heal *heal = run->policy->heals; heal; heal = heal->next) {
+        for (size_t i = 0; i < run->cause_count; i++) {
+            if (run->causes[i].cause->ladder == heal) {
+                run->causes[i].ladder = (uint32_t)run->rung_count;
+            }
+        }
         for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
-            if (run->rung_count == RUNGS_MAX) {
+            if (count++ == RUNGS_MAX) {
                 return error_set(error, STATUS_LIMIT, "policy '%s' has more than %d steps",
                                  run->policy->name.text, RUNGS_MAX);
             }
@@ -109,6 +115,8 @@ static enum status add_rungs(struct engine *engine, struct policy_run *run, stru
             }
             run->rung_count++;
         }
+        CHECK(run->rung_count < RUNGS_ROOM);
+        run->rungs[run->rung_count++] = NULL;
     }
     return STATUS_OK;
 }
@@ -165,6 +173,7 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
         return policy->when.expr ? alerts_add(engine, run, error) : STATUS_OK;
     }
     TRY(add_conditions(engine, run, error));
+    TRY(causes_add(engine, run, error));
     return add_rungs(engine, run, error);
 }
 

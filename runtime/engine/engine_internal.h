@@ -1,4 +1,4 @@
-/* The engine's own state, shared by engine.c, incident.c, guard.c and restore.c only. */
+/* The engine's own state, shared by engine.c, incident.c, cause.c, guard.c and restore.c only. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
@@ -7,7 +7,13 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/ledger.h"
 
-enum { RUNGS_MAX = 16, POLICY_SIGNALS_MAX = 64, ENGINE_NOTICES_MAX = 1024 };
+enum {
+    RUNGS_MAX = 16,
+    RUNGS_ROOM = RUNGS_MAX + CAUSES_MAX + 1, /* each ladder's end with it */
+    POLICY_SIGNALS_MAX = 64,
+    ENGINE_NOTICES_MAX = 1024
+};
+#define CAUSE_WORD "cause " /* how a record begins that says which one it is */
 
 enum incident_state {
 #define INCIDENT(name, text, idle) STATE_##name,
@@ -27,6 +33,15 @@ struct pool_run {
     struct population population;
 };
 
+struct cause_run {
+    const struct cause *cause;
+    struct eval_watch *when; /* NULL: otherwise */
+    struct eval_watch *evidence[EVIDENCE_MAX];
+    size_t evidence_count;
+    double prior;
+    uint32_t ladder; /* its first rung */
+};
+
 struct policy_run {
     const struct policy *policy;
     enum mode mode;
@@ -34,9 +49,10 @@ struct policy_run {
     struct alert_rule *alerts;       /* for each series; else NULL */
     struct eval_watch *when, *clear; /* NULL where not written, and for each series */
     struct eval_watch *signals[POLICY_SIGNALS_MAX];
-    struct eval_watch *verify[RUNGS_MAX];
-    const struct rung *rungs[RUNGS_MAX];
-    size_t rung_count, signal_count;
+    struct eval_watch *verify[RUNGS_ROOM];
+    const struct rung *rungs[RUNGS_ROOM]; /* ladder behind ladder, NULL at the end of each */
+    struct cause_run causes[CAUSES_MAX];
+    size_t rung_count, signal_count, cause_count;
     struct duration every, hold, clear_hold;
     bool backlog;        /* for each series: incidents wait to be opened or closed */
     size_t bound;        /* for each series: open incidents that have their alert */
@@ -67,6 +83,7 @@ struct incident {
     struct instant ended; /* of the last action */
     uint64_t action_id;
     uint32_t rung;
+    uint32_t cause;   /* from 1; 0: not decided, or the policy has none */
     uint32_t notices; /* sent so far */
     bool alerting;    /* for each series: bound to its alert */
     bool approved, probed, unresolved_told, bound_told, last_unknown;
@@ -162,12 +179,31 @@ void incident_close(struct engine *engine, struct incident *incident, struct eff
                     const char *reason);
 /* Of a policy that only notifies: a person is told, and it is held. */
 void incident_hand_over(struct engine *engine, struct incident *incident, struct effects *effects);
+/* It stands before the first rung of a ladder. */
+static inline bool incident_begins(const struct incident *incident)
+{
+    return incident->rung == 0 || !incident->run->rungs[incident->rung - 1];
+}
+/* A person is told why, and nothing more is done until it clears. */
+void incident_hold(struct engine *engine, struct incident *incident, struct effects *effects,
+                   const char *reason);
 void incident_escalate(struct engine *engine, struct incident *incident, struct effects *effects,
                        const char *fmt, ...) PRINTF_LIKE(4, 5);
 void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
                      struct effects *effects);
 void incident_answer(struct engine *engine, struct incident *incident, bool approve,
                      const struct input *input, struct effects *effects);
+
+/* cause.c */
+NODISCARD enum status causes_add(struct engine *engine, struct policy_run *run,
+                                 struct error *error);
+/* Before the first rung, of a policy with causes: chooses the cause and its ladder, and records
+ * why. False when nothing may be done: then a person was told. */
+bool cause_decide(struct engine *engine, struct incident *incident, struct effects *effects);
+/* The incident is on the ladder of the cause at this place of its policy's list. */
+void cause_set(struct incident *incident, size_t cause);
+/* From a CONCLUDED record; others say nothing of it. */
+void cause_restore(struct incident *incident, const struct record *record);
 
 /* engine_alert.c */
 NODISCARD enum status alerts_add(struct engine *engine, struct policy_run *run,

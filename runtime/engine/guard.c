@@ -392,7 +392,7 @@ static enum refusal target_refusal(struct engine *engine, const struct incident 
             snprintf(ret, size, "the target is in the effect window of an earlier action");
             return REFUSAL_WAIT;
         }
-        if (own && incident->rung == 0 && memory->cooldown_until.ns > engine->now.ns) {
+        if (own && incident_begins(incident) && memory->cooldown_until.ns > engine->now.ns) {
             snprintf(ret, size, "cooldown of the target after %u unverified action%s",
                      memory->failures, memory->failures == 1 ? "" : "s");
             return REFUSAL_WAIT;

@@ -67,7 +67,7 @@ struct incident *incident_new(struct engine *engine, struct policy_run *run, siz
                      run->policy->escalate.channel.text);
         }
         for (size_t i = 0; i < run->rung_count; i++) {
-            if (run->rungs[i]->kind == RUNG_PAGE && !incident->channel[0]) {
+            if (run->rungs[i] && run->rungs[i]->kind == RUNG_PAGE && !incident->channel[0]) {
                 snprintf(incident->channel, sizeof incident->channel, "%s",
                          run->rungs[i]->channel.text);
             }
@@ -128,8 +128,8 @@ void incident_escalate(struct engine *engine, struct incident *incident, struct 
     engine_notify(engine, &copy, incident->channel, incident->id << 8 | (incident->notices & 0xFF));
 }
 
-static void incident_hold(struct engine *engine, struct incident *incident, struct effects *effects,
-                          const char *reason)
+void incident_hold(struct engine *engine, struct incident *incident, struct effects *effects,
+                   const char *reason)
 {
     incident_escalate(engine, incident, effects, "%s", reason);
     incident_enter(engine, incident, STATE_HELD);
@@ -344,6 +344,10 @@ static void step_open(struct engine *engine, struct incident *incident, struct e
                    when == TRUTH_FALSE ? "approved, but the trigger no longer holds"
                                        : "approved, but the trigger cannot be seen");
         }
+        return;
+    }
+    if (incident->run->cause_count > 0 && incident->cause == 0 &&
+        !cause_decide(engine, incident, effects)) {
         return;
     }
     const struct rung *rung =
@@ -582,7 +586,7 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
                              again */
         if (when_truth(incident) == TRUTH_TRUE &&
             engine->now.ns - incident->since.ns >= incident->run->hold.ns) {
-            incident->rung = 0;
+            incident->rung = incident->cause = 0;
             incident->reason = 0;
             incident_enter(engine, incident, STATE_OPEN);
         }

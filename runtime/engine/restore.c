@@ -153,6 +153,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         break;
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
+    case RECORD_CONCLUDED: cause_restore(incident, record); break;
     case RECORD_PLANNED:
         if (strncmp(record->text, "shadow:", 7) == 0) {
             incident_enter(engine, incident, STATE_SHADOWED);
@@ -161,7 +162,6 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_STARTED:
     case RECORD_LOADED:
     case RECORD_OPENED:
-    case RECORD_CONCLUDED:
     case RECORD_JOINED:
     case RECORD_REFUSED:
     case RECORD_APPROVED:

@@ -51,6 +51,15 @@ static bool policy_names_metric(const struct policy *policy, const char *name)
             }
         }
     }
+    for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
+        bool named = expr_names_metric(cause->when.expr, name);
+        for (const struct evidence *e = cause->evidence; e; e = e->next) {
+            named |= expr_names_metric(e->is.expr, name);
+        }
+        if (named) {
+            return true;
+        }
+    }
     const struct pool *pool = policy->resolved;
     return expr_names_metric(policy->when.expr, name) ||
            expr_names_metric(policy->clear.expr, name) ||
