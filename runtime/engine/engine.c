@@ -158,6 +158,7 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
     }
     run->policy = policy;
     run->mode = mode_of(engine->host, policy->name.text);
+    run->triage = triage_of(policy);
     run->every = policy->has_every ? duration_seconds(policy->every.value) : engine->host->tick;
     run->hold = policy->when.has_for  ? duration_seconds(policy->when.hold.value)
                 : policy_acts(policy) ? (struct duration){2 * run->every.ns}
@@ -272,6 +273,7 @@ void engine_free(struct engine *engine)
         free(engine->pools[i]);
     }
     free(engine->incidents);
+    free(engine->order);
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
@@ -604,13 +606,11 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
             step_policy(engine, run, effects);
         }
     }
-    for (size_t i = 0; i < engine->incident_count;) {
-        struct incident *incident = engine->incidents[i];
-        size_t before = engine->incident_count;
-        if (!incident->run || incident->run->ran) {
-            incident_step(engine, incident, effects);
+    struct incident **order = triage_order(engine);
+    for (size_t i = 0, open = engine->incident_count; i < open; i++) {
+        if (!order[i]->run || order[i]->run->ran) {
+            incident_step(engine, order[i], effects); /* it may close, and be gone */
         }
-        i += engine->incident_count == before; /* a closed one made room */
     }
     notices_send(engine, effects);
     engine->stepped = true;

@@ -42,8 +42,16 @@ struct cause_run {
     uint32_t ladder; /* its first rung */
 };
 
+/* What decides which incident is worked first; see triage.c. */
+struct triage {
+    int impact;           /* more is worse */
+    int risk;             /* less is worse */
+    struct duration lead; /* how far the trigger looks ahead */
+};
+
 struct policy_run {
     const struct policy *policy;
+    struct triage triage;
     enum mode mode;
     struct pool_run *pool;
     struct alert_rule *alerts;       /* for each series; else NULL */
@@ -121,8 +129,10 @@ struct engine {
     size_t pool_count;
     struct policy_run **policies;
     size_t policy_count;
-    struct incident **incidents;
+    struct incident **incidents; /* oldest first */
     size_t incident_count, incident_capacity;
+    struct incident **order; /* scratch of triage_order() */
+    size_t order_capacity;
     struct memory *memories;
     size_t memory_count, memory_capacity;
     struct notice *notices[ENGINE_NOTICES_MAX]; /* on their way, oldest first; then free ones */
@@ -204,6 +214,11 @@ bool cause_decide(struct engine *engine, struct incident *incident, struct effec
 void cause_set(struct incident *incident, size_t cause);
 /* From a CONCLUDED record; others say nothing of it. */
 void cause_restore(struct incident *incident, const struct record *record);
+
+/* triage.c */
+struct triage triage_of(const struct policy *policy);
+/* All incidents, the one to be worked first first; the engine's own, until the next call. */
+struct incident **triage_order(struct engine *engine);
 
 /* engine_alert.c */
 NODISCARD enum status alerts_add(struct engine *engine, struct policy_run *run,
