@@ -104,12 +104,20 @@ struct incident {
     char text[TEXT_BYTES];
 };
 
-/* What heal did to a target: cooldown with back-off, and the window in which its effects show. */
+/* What heal did to a target: cooldown with back-off, the window in which its effects show, and how
+ * often each action ended without a verified improvement, in a row. */
+enum { USELESS_MAX = 2, USELESS_DAYS = 1 }; /* then a person is asked, for so long */
 struct memory {
     uint64_t policy, target, type;
     struct instant cooldown_until, effect_until;
     unsigned failures;
+    struct remedy {
+        uint64_t action; /* 0: none */
+        unsigned useless;
+        struct instant last;
+    } remedies[RUNGS_MAX];
 };
+enum judgment { JUDGED_VERIFIED, JUDGED_USELESS, JUDGED_FAILED }; /* failed: it did not happen */
 
 /* A page on its way: kept until it is delivered. */
 struct notice {
@@ -250,9 +258,11 @@ void plan_spend(struct engine *engine, const struct incident *incident, const st
 struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
                          const char *type, bool make);
 /* What the end of an action says of the next one: the cooldown from `time` on, doubled for each
- * failure. */
-void memory_judge(struct memory *memory, const struct policy *policy, struct instant time,
-                  bool verified);
+ * failure, and whether the action is of use to the target. */
+void memory_judge(struct memory *memory, const struct policy *policy, const char *action,
+                  struct instant time, enum judgment judgment);
+/* The action ended USELESS_MAX times in a row without a verified improvement of the target. */
+bool memory_useless(const struct memory *memory, const char *action, struct instant now);
 struct duration ledger_window_of(const struct program *program);
 
 #endif

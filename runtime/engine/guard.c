@@ -122,10 +122,39 @@ struct memory *memory_of(struct engine *engine, const char *policy, const char *
     return memory;
 }
 
-void memory_judge(struct memory *memory, const struct policy *policy, struct instant time,
-                  bool verified)
+static struct remedy *remedy_of(struct memory *memory, uint64_t action)
 {
-    memory->failures = verified ? 0 : memory->failures + 1;
+    for (size_t i = 0; i < RUNGS_MAX; i++) {
+        if (memory->remedies[i].action == action || memory->remedies[i].action == 0) {
+            return &memory->remedies[i];
+        }
+    }
+    return NULL; /* a policy has no more actions */
+}
+
+bool memory_useless(const struct memory *memory, const char *action, struct instant now)
+{
+    const uint64_t wanted = ledger_name(action);
+    for (size_t i = 0; i < RUNGS_MAX; i++) {
+        const struct remedy *remedy = &memory->remedies[i];
+        if (remedy->action == wanted) {
+            return remedy->useless >= USELESS_MAX &&
+                   now.ns - remedy->last.ns < USELESS_DAYS * 86400 * NS_PER_S;
+        }
+    }
+    return false;
+}
+
+void memory_judge(struct memory *memory, const struct policy *policy, const char *action,
+                  struct instant time, enum judgment judgment)
+{
+    struct remedy *remedy = remedy_of(memory, ledger_name(action));
+    if (remedy && judgment != JUDGED_FAILED) {
+        remedy->action = ledger_name(action);
+        remedy->useless = judgment == JUDGED_VERIFIED ? 0 : remedy->useless + 1;
+        remedy->last = time;
+    }
+    memory->failures = judgment == JUDGED_VERIFIED ? 0 : memory->failures + 1;
     if (!policy->has_cooldown) {
         return;
     }

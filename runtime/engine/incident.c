@@ -312,12 +312,16 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         return;
     }
     bool attended = (plan.action->irreversible || plan.action->replaces.text) && !plan.unattended;
-    bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended;
+    const struct memory *memory =
+        memory_of(engine, incident->policy, plan.target, plan.type, false);
+    const bool useless = memory && memory_useless(memory, plan.action->name.text, engine->now);
+    bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended || useless;
     if (needs_word && !incident->approved) {
         ask(engine, incident, rung, &plan,
-            rung->approve ? "the policy asks for an approval"
-            : attended    ? "irreversible, and not granted as unattended"
-                          : "mode ask",
+            useless         ? "it did not help this target twice in a row"
+            : rung->approve ? "the policy asks for an approval"
+            : attended      ? "irreversible, and not granted as unattended"
+                            : "mode ask",
             effects);
         return;
     }
@@ -392,11 +396,11 @@ static void step_acting(struct engine *engine, struct incident *incident, struct
     incident_hold(engine, incident, effects, "what became of the action is not known");
 }
 
-static void back_off(struct engine *engine, struct incident *incident, bool verified)
+static void back_off(struct engine *engine, struct incident *incident, enum judgment judgment)
 {
     struct memory *memory =
         memory_of(engine, incident->policy, incident->target, incident->type, true);
-    memory_judge(memory, incident->run->policy, engine->now, verified);
+    memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
 }
 
 static void next_rung(struct engine *engine, struct incident *incident)
@@ -465,10 +469,10 @@ static void step_verifying(struct engine *engine, struct incident *incident,
         engine_record(engine, effects, RECORD_VERIFIED, incident, "%.400s",
                       print_expr(&arena, rung->verify.expr));
         arena_release(&arena);
-        back_off(engine, incident, true);
+        back_off(engine, incident, JUDGED_VERIFIED);
         incident_enter(engine, incident, STATE_RECOVERED);
     } else if (engine->now.ns >= incident->deadline.ns) {
-        back_off(engine, incident, false);
+        back_off(engine, incident, JUDGED_USELESS);
         engine_record(engine, effects, RECORD_UNVERIFIED, incident, "%s",
                       incident->last_unknown ? "it could not be seen whether the action helped"
                                              : "the action did not help in time");
@@ -639,7 +643,7 @@ void incident_result(struct engine *engine, struct incident *incident, const str
         if (undoing) {
             incident_hold(engine, incident, effects, "the undo failed");
         } else if (input->outcome == OUTCOME_FAILED) {
-            back_off(engine, incident, false);
+            back_off(engine, incident, JUDGED_FAILED);
             next_rung(engine, incident);
         } else { /* it was ended half way: only an observation tells */
             incident_enter(engine, incident, STATE_VERIFYING);

@@ -63,7 +63,10 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         }
         return;
     }
-    memory_judge(memory, policy, record->time, record->kind == RECORD_VERIFIED);
+    memory_judge(memory, policy, record->action, record->time,
+                 record->kind == RECORD_VERIFIED     ? JUDGED_VERIFIED
+                 : record->kind == RECORD_UNVERIFIED ? JUDGED_USELESS
+                                                     : JUDGED_FAILED);
 }
 
 /* A page that was decided but of which no delivery is on record goes out again: at least once. */

@@ -321,7 +321,7 @@ static void the_words_of_a_child_decide_nothing_after_a_crash(void **state)
     world_release(&play.world);
 }
 
-static void cooldown_doubles_while_nothing_helps_and_starts_anew_once_it_does(void **state)
+static void cooldown_doubles_while_acts_fail_and_starts_anew_once_one_helps(void **state)
 {
     (void)state;
     struct play play;
@@ -330,7 +330,8 @@ static void cooldown_doubles_while_nothing_helps_and_starts_anew_once_it_does(vo
     for (int round = 0; round < 6; round++) {
         size_t before = play.dispatched;
         double begin = play.last_dispatch;
-        play.helps = round == 4; /* the fifth act helps */
+        play.helps = round == 4; /* the fifth act helps, the others do not happen */
+        play.outcome = play.helps ? OUTCOME_SUCCEEDED : OUTCOME_FAILED;
         play.x[0] = 0.95;
         for (int i = 0; i < 90 && play.dispatched == before; i++) {
             play_step(&play, NULL);
@@ -341,13 +342,49 @@ static void cooldown_doubles_while_nothing_helps_and_starts_anew_once_it_does(vo
         play.x[0] = 0.1;
         play_on(&play, 4); /* closed */
     }
-    /* From one act to the next: the time until the verdict (about 6 s), then the cooldown. */
+    /* From one act to the next: the cooldown, from its failure on. */
     assert_true(gaps[1] >= 10 && gaps[1] < 20);
     assert_true(gaps[2] >= 20 && gaps[2] < 32);
     assert_true(gaps[3] >= 40 && gaps[3] < 52);
     assert_true(gaps[4] >= 40 && gaps[4] < 52); /* doubling to 40s */
     assert_true(gaps[5] >= 10 && gaps[5] < 20); /* reset on verified success */
     world_release(&play.world);
+}
+
+/* Done, and of no use, until it was so twice in a row: then a person is asked, also after a
+ * restart, and once it helped it may go on by itself. */
+static void what_did_not_help_twice_is_not_done_a_third_time(void **state)
+{
+    (void)state;
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct play play;
+        play_init(&play, ONE_RUNG, 1);
+        for (int round = 0; round < 4; round++) {
+            play.x[0] = 0.95;
+            play_on(&play, 60);
+            assert_int_equal(play.dispatched, round < 2 ? round + 1 : 2);
+            play.x[0] = 0.1;
+            play_on(&play, 4); /* closed, without a verified improvement */
+            if (restarts) {
+                world_restart(&play.world);
+            }
+        }
+        assert_int_equal(count_of(&play, RECORD_ASKED), 2);
+        play.x[0] = 0.95;
+        play_on(&play, 4);
+        const uint64_t asked = last_of(&play, RECORD_ASKED)->incident;
+        play.helps = true;
+        play_step(&play, &(struct input){.kind = INPUT_APPROVE, .id = asked, .who = "ann"});
+        play_on(&play, 8);
+        assert_int_equal(play.dispatched, 3);
+        assert_int_equal(count_of(&play, RECORD_VERIFIED), 1);
+        play_on(&play, 15);
+        play.x[0] = 0.95;
+        play_on(&play, 4);
+        assert_int_equal(play.dispatched, 4); /* nobody was asked */
+        assert_int_equal(count_of(&play, RECORD_ASKED), 3);
+        world_release(&play.world);
+    }
 }
 
 static void mode_ask_asks_before_every_act_and_a_late_word_is_a_no(void **state)
@@ -497,7 +534,8 @@ int main(void)
         cmocka_unit_test(an_unknown_outcome_goes_to_a_person_and_is_not_tried_again),
         cmocka_unit_test(a_failed_act_goes_on_to_the_next_step_and_a_timed_out_one_is_observed),
         cmocka_unit_test(the_words_of_a_child_decide_nothing_after_a_crash),
-        cmocka_unit_test(cooldown_doubles_while_nothing_helps_and_starts_anew_once_it_does),
+        cmocka_unit_test(cooldown_doubles_while_acts_fail_and_starts_anew_once_one_helps),
+        cmocka_unit_test(what_did_not_help_twice_is_not_done_a_third_time),
         cmocka_unit_test(mode_ask_asks_before_every_act_and_a_late_word_is_a_no),
         cmocka_unit_test(keep_counts_the_target_as_gone_and_those_under_way_too),
         cmocka_unit_test(unresolved_for_tells_a_person_once),
