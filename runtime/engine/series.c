@@ -5,7 +5,7 @@
 
 #include "runtime/engine/column.h"
 
-enum { LOOKBACK_S = 300, FUTURE_S = 600, METRICS_MAX = 1000000 };
+enum { LOOKBACK_S = 300, FUTURE_S = 600, SAMPLE_BYTES = 12 };
 
 /* ---- the store ---- */
 
@@ -334,7 +334,7 @@ static void series_push(struct store *store, uint32_t id, int64_t time_ms, doubl
     retention = retention > store->retention_ms ? retention : store->retention_ms;
     uint32_t capacity = series->ring.capacity;
     store->stats.samples += (size_t)ring_append(&series->ring, time_ms, value, retention);
-    store->stats.bytes += (size_t)(series->ring.capacity - capacity) * 12;
+    store->stats.sample_bytes += (size_t)(series->ring.capacity - capacity) * SAMPLE_BYTES;
     series->last_ms = time_ms;
     if (store->time_ms[id] != MS_NEVER) { /* a stale marker is no sample */
         store->before_ms[id] = store->time_ms[id];
@@ -529,7 +529,7 @@ static void series_died(struct store *store, uint32_t id)
     metric_note(store, metric, id, false);
     table_remove(&store->series_table, series_hash(series->name, series->labels), id);
     store->stats.samples -= series->ring.count;
-    store->stats.bytes -= (size_t)series->ring.capacity * 12;
+    store->stats.sample_bytes -= (size_t)series->ring.capacity * SAMPLE_BYTES;
     ring_release(&series->ring);
     label_set_drop(store, series->labels);
     series->labels = NULL;
@@ -664,8 +664,10 @@ struct store_stats store_stats(const struct store *store)
     stats.sources = store->source_count;
     stats.label_sets = store->set_count - store->free_set_count;
     stats.strings = store->string_count - store->free_string_count;
-    stats.bytes += store->series_capacity * sizeof *store->series +
-                   store->series_count *
-                       (sizeof *store->value + sizeof *store->time_ms + sizeof *store->before_ms);
+    stats.column_bytes = store->series_count * (sizeof *store->value + sizeof *store->time_ms +
+                                                sizeof *store->before_ms) +
+                         BIT_WORDS(store->series_count) * sizeof *store->touched;
+    stats.bytes +=
+        store->series_capacity * sizeof *store->series + stats.sample_bytes + stats.column_bytes;
     return stats;
 }

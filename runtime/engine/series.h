@@ -134,7 +134,9 @@ void store_expire(struct store *store, struct instant now);
 struct store_stats {
     size_t series, samples, sources, label_sets, strings;
     uint64_t appended, duplicate, out_of_order, future, refused, born, died;
-    size_t bytes;
+    size_t bytes;        /* of all below, and labels */
+    size_t sample_bytes; /* of these: room for samples behind their series */
+    size_t column_bytes; /* of these: in memory that is reserved for all series at once */
 };
 struct store_stats store_stats(const struct store *store);
 
