@@ -206,7 +206,7 @@ static bool mark_now(struct recorder *recorder)
 /* Unless another step has written it at this very time: then it goes on. */
 static void end_series(const struct recorder *recorder, uint32_t series, struct instant now)
 {
-    if (recorder->store->series[series].last_ms < instant_to_ms(now)) {
+    if (ring_newest_ms(&recorder->store->series[series].ring) < instant_to_ms(now)) {
         store_stale(recorder->store, series, now);
     }
 }

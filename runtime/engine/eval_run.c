@@ -90,7 +90,8 @@ static void select_future(struct eval_node *node, const int64_t *newest)
         const struct series *series = &store->series[node->left[i]];
         double value;
         int64_t time_ms;
-        if ((newest[i] <= now_ms && newest[i] != MS_NEVER) || series->last_ms <= now_ms ||
+        if ((newest[i] <= now_ms && newest[i] != MS_NEVER) ||
+            ring_newest_ms(&series->ring) <= now_ms ||
             !ring_instant(&series->ring, now_ms, store->lookback_ms, &value, &time_ms)) {
             continue;
         }

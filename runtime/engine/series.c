@@ -5,16 +5,33 @@
 
 #include "runtime/engine/column.h"
 
-enum { LOOKBACK_S = 300, FUTURE_S = 600, SAMPLE_BYTES = 12 };
+enum { LOOKBACK_S = 300, FUTURE_S = 600, SERIES_FIRST = 64 };
 
 /* ---- the store ---- */
+
+/* A quarter more each time: there may be a million. Each is a line. */
+static void series_reserve(struct store *store)
+{
+    if (store->series_count < store->series_capacity) {
+        return;
+    }
+    const size_t was = (size_t)((char *)store->series - (char *)store->series_memory);
+    store->series_capacity += store->series_capacity / 4 + SERIES_FIRST;
+    store->series_memory = heap_resize(store->series_memory,
+                                       store->series_capacity * sizeof *store->series + SLAB_LINE);
+    const size_t shift = -(uintptr_t)store->series_memory % SLAB_LINE;
+    store->series = (struct series *)(void *)((char *)store->series_memory + shift);
+    if (shift != was) {
+        memmove(store->series, (char *)store->series_memory + was,
+                store->series_count * sizeof *store->series);
+    }
+}
 
 /* The first place is nobody's: what leads to it is never present. */
 static void series_nobody(struct store *store)
 {
-    store->series_capacity = 64;
-    store->series = heap_resize(NULL, store->series_capacity * sizeof *store->series);
-    store->series[SERIES_NOBODY] = (struct series){.last_ms = MS_NEVER};
+    series_reserve(store);
+    store->series[SERIES_NOBODY] = (struct series){0};
     store->time_ms[SERIES_NOBODY] = store->before_ms[SERIES_NOBODY] = MS_NEVER;
     store->series_count = SERIES_NOBODY + 1;
 }
@@ -45,6 +62,7 @@ struct store *store_new(const struct store_limits *limits)
     store->before_ms = heap_alloc(places * sizeof *store->before_ms);
     store->touched = heap_alloc(BIT_WORDS(places) * sizeof *store->touched);
     store->stamp = 1;
+    store->rings = (struct slab)RING_POOL;
     series_nobody(store);
     return store;
 }
@@ -67,7 +85,8 @@ void store_free(struct store *store)
         free(store->sources[i].series);
     }
     intern_free(store);
-    free(store->series);
+    slab_release(&store->rings);
+    free(store->series_memory);
     free(store->value);
     free(store->time_ms);
     free(store->before_ms);
@@ -233,10 +252,7 @@ static uint32_t series_place(struct store *store, struct store_metric *metric)
     if (store->free_count > 0) {
         return store->free_series[--store->free_count];
     }
-    if (store->series_count == store->series_capacity) {
-        store->series_capacity = store->series_capacity ? store->series_capacity * 2 : 64;
-        store->series = heap_resize(store->series, store->series_capacity * sizeof *store->series);
-    }
+    series_reserve(store);
     return (uint32_t)store->series_count++;
 }
 
@@ -261,13 +277,11 @@ static void series_born(struct store *store, uint32_t id, uint32_t source, uint3
     struct store_source *owner = &store->sources[source];
     struct store_metric *metric = &store->metrics[metric_id];
     label_set_hold(labels);
-    store->series[id] = (struct series){.name = metric->name,
-                                        .labels = labels,
+    store->series[id] = (struct series){.labels = labels,
                                         .metric = metric_id,
-                                        .source = source,
+                                        .source = (uint16_t)source,
                                         .metric_at = (uint32_t)metric->count,
-                                        .source_at = (uint32_t)owner->count,
-                                        .last_ms = MS_NEVER};
+                                        .source_at = (uint32_t)owner->count};
     store->value[id] = 0;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
     store->touched[id / 64] = store->stamp;
@@ -292,12 +306,11 @@ enum status store_series(struct store *store, uint32_t source, const char *name,
     }
     const struct label_set *set = store_intern(store, labels, count);
     const uint32_t metric = store_metric(store, name);
-    const char *interned = store->metrics[metric].name;
-    uint64_t hash = series_hash(interned, set);
+    uint64_t hash = series_hash(store->metrics[metric].name, set);
     size_t cursor = SIZE_MAX;
     uint32_t id;
     while ((id = table_next(&store->series_table, hash, &cursor)) != SLOT_NONE) {
-        if (store->series[id].labels == set && store->series[id].name == interned) {
+        if (store->series[id].labels == set && store->series[id].metric == metric) {
             if (store->series[id].source != source) {
                 store->stats.refused++;
                 return error_set(error, STATUS_DENIED,
@@ -322,20 +335,26 @@ bool store_series_live(const struct store *store, uint32_t id)
 const char *store_series_name(const struct store *store, uint32_t id)
 {
     CHECK(store_series_live(store, id));
-    return store->series[id].name;
+    return series_name(store, &store->series[id]);
 }
 
 /* ---- samples ---- */
 
+/* How long the store keeps samples of the series. */
+static int64_t retention_of(const struct store *store, const struct series *series)
+{
+    const int64_t own = store->metrics[series->metric].retention_ms;
+    return own > store->retention_ms ? own : store->retention_ms;
+}
+
 static void series_push(struct store *store, uint32_t id, int64_t time_ms, double value)
 {
     struct series *series = &store->series[id];
-    int64_t retention = store->metrics[series->metric].retention_ms;
-    retention = retention > store->retention_ms ? retention : store->retention_ms;
-    uint32_t capacity = series->ring.capacity;
-    store->stats.samples += (size_t)ring_append(&series->ring, time_ms, value, retention);
-    store->stats.sample_bytes += (size_t)(series->ring.capacity - capacity) * SAMPLE_BYTES;
-    series->last_ms = time_ms;
+    struct ring *ring = &series->ring;
+    const uint32_t capacity = ring->capacity;
+    const int64_t retention = ring->count == capacity ? retention_of(store, series) : 0;
+    store->stats.samples += (size_t)ring_append(&store->rings, ring, time_ms, value, retention);
+    store->stats.sample_bytes += (size_t)(ring->capacity - capacity) * RING_SAMPLE_BYTES;
     if (store->time_ms[id] != MS_NEVER) { /* a stale marker is no sample */
         store->before_ms[id] = store->time_ms[id];
     }
@@ -357,12 +376,12 @@ static void count_series(struct store *store, uint32_t id, bool back)
 
 static enum append append(struct store *store, uint32_t id, int64_t time_ms, double value)
 {
-    const struct series *series = &store->series[id];
-    if (time_ms == series->last_ms) {
+    const int64_t newest_ms = ring_newest_ms(&store->series[id].ring);
+    if (time_ms == newest_ms) {
         store->stats.duplicate++;
         return APPEND_DUPLICATE;
     }
-    if (time_ms < series->last_ms) {
+    if (time_ms < newest_ms) {
         store->stats.out_of_order++;
         return APPEND_OUT_OF_ORDER;
     }
@@ -394,19 +413,17 @@ static void fetch(const struct store *store, const struct store_point *points, s
 {
     enum { FETCH_SERIES = 24, FETCH_RING = 12 };
     if (at + FETCH_SERIES < count) {
-        const struct series *series = &store->series[points[at + FETCH_SERIES].series];
-        __builtin_prefetch(series, 1);
-        __builtin_prefetch((const char *)(series + 1) - 1, 1);
-    }
-    if (at + FETCH_RING < count) {
-        const uint32_t id = points[at + FETCH_RING].series;
-        const struct ring *ring = &store->series[id].ring;
-        const uint32_t cell =
-            ring->count < ring->capacity ? ring_at(ring, ring->count) : ring->head;
+        const uint32_t id = points[at + FETCH_SERIES].series;
+        __builtin_prefetch(&store->series[id], 1);
         __builtin_prefetch(&store->value[id], 1);
         __builtin_prefetch(&store->time_ms[id], 1);
         __builtin_prefetch(&store->before_ms[id], 1);
+    }
+    if (at + FETCH_RING < count) {
+        const struct ring *ring = &store->series[points[at + FETCH_RING].series].ring;
         if (ring->capacity > 0) {
+            const uint32_t cell =
+                ring->count < ring->capacity ? ring_at(ring, ring->count) : ring->head;
             __builtin_prefetch(&ring->offset_ms[cell], 1);
             __builtin_prefetch(&ring_values(ring)[cell], 1);
         }
@@ -439,7 +456,8 @@ void store_stale(struct store *store, uint32_t id, struct instant time)
         return; /* it has nothing to end */
     }
     count_series(store, id, false);
-    series_push(store, id, time_ms > series->last_ms ? time_ms : series->last_ms, marker);
+    const int64_t newest_ms = ring_newest_ms(&series->ring);
+    series_push(store, id, time_ms > newest_ms ? time_ms : newest_ms, marker);
     count_series(store, id, true);
 }
 
@@ -527,9 +545,9 @@ static void series_died(struct store *store, uint32_t id)
         store->series[owner->series[series->source_at]].source_at = series->source_at;
     }
     metric_note(store, metric, id, false);
-    table_remove(&store->series_table, series_hash(series->name, series->labels), id);
+    table_remove(&store->series_table, series_hash(metric->name, series->labels), id);
     store->stats.samples -= series->ring.count;
-    store->stats.sample_bytes -= (size_t)series->ring.capacity * SAMPLE_BYTES;
+    store->stats.sample_bytes -= (size_t)series->ring.capacity * RING_SAMPLE_BYTES;
     ring_release(&series->ring);
     label_set_drop(store, series->labels);
     series->labels = NULL;
@@ -560,13 +578,14 @@ static bool is_forgotten(const struct store *store, const struct series *series,
     keep = keep > store->remember_ms ? keep : store->remember_ms;
     keep = keep > store->retention_ms ? keep : store->retention_ms;
     keep = keep > store->lookback_ms ? keep : store->lookback_ms;
-    if (series->last_ms >= now_ms - keep) {
+    const int64_t newest_ms = ring_newest_ms(&series->ring);
+    if (newest_ms >= now_ms - keep) {
         return false;
     }
     if (!observed[series->source]) {
         keep = keep > STORE_SILENT_KEEP_MS ? keep : STORE_SILENT_KEEP_MS;
     }
-    return series->last_ms < now_ms - keep;
+    return newest_ms < now_ms - keep;
 }
 
 /* Large stores are gone over a part at a time. */
@@ -603,7 +622,7 @@ void store_expire(struct store *store, struct instant now)
 static bool visit_newest(const struct store *store, const struct series *series, int64_t now_ms,
                          store_visit_f *visit, void *context)
 {
-    struct store_sample sample = {.name = series->name, .labels = series->labels};
+    struct store_sample sample = {.name = series_name(store, series), .labels = series->labels};
     int64_t time_ms;
     if (!ring_instant(&series->ring, now_ms, store->lookback_ms, &sample.value, &time_ms)) {
         return true;
@@ -612,14 +631,14 @@ static bool visit_newest(const struct store *store, const struct series *series,
     return visit(context, &sample);
 }
 
-static bool visit_past(const struct series *series, int64_t now_ms, store_visit_f *visit,
-                       void *context)
+static bool visit_past(const struct store *store, const struct series *series, int64_t now_ms,
+                       store_visit_f *visit, void *context)
 {
     const uint32_t count = ring_until(&series->ring, now_ms);
     bool more = true;
     for (uint32_t i = 0; i < count && more; i++) {
         const double value = ring_values(&series->ring)[ring_at(&series->ring, i)];
-        const struct store_sample sample = {.name = series->name,
+        const struct store_sample sample = {.name = series_name(store, series),
                                             .labels = series->labels,
                                             .time = {ring_time(&series->ring, i) * NS_PER_MS},
                                             .value = value,
@@ -634,7 +653,7 @@ static bool visit_series(const struct store *store, uint32_t id, int64_t now_ms,
 {
     const struct series *series = &store->series[id];
     return !series->labels ? true
-           : past          ? visit_past(series, now_ms, visit, context)
+           : past          ? visit_past(store, series, now_ms, visit, context)
                            : visit_newest(store, series, now_ms, visit, context);
 }
 
