@@ -3,6 +3,7 @@
 #ifndef HEAL_RUNTIME_ENGINE_COLUMN_H
 #define HEAL_RUNTIME_ENGINE_COLUMN_H
 
+#include "runtime/engine/id_table.h"
 #include "runtime/engine/ring.h"
 #include "runtime/engine/series.h"
 
@@ -84,6 +85,11 @@ struct store_source {
     size_t count, capacity;
 };
 
+/* A name and a value that some label set has together. */
+struct label_pair {
+    struct label label; /* interned; without a name: a free place */
+    uint32_t holders;   /* label sets */
+};
 struct string;
 struct store {
     struct store_limits limits;
@@ -100,10 +106,10 @@ struct store {
     struct slab rings;
     uint32_t *free_series;
     size_t free_count, free_capacity;
-    struct table series_table;
+    struct id_table series_table;
     struct store_metric *metrics;
     size_t metric_count, metric_capacity;
-    struct table metric_table;
+    struct id_table metric_table;
     struct store_source *sources;
     size_t source_count, source_capacity, source_expected;
     size_t own_sources;    /* among them: what heal itself writes */
@@ -111,18 +117,21 @@ struct store {
     uint32_t expire_at;    /* where store_expire() goes on */
     uint64_t gone_count;
     /* intern.c */
-    struct label_set **sets; /* NULL: a free place */
+    struct slab set_slabs[STORE_LABELS_MAX / 2 + 1]; /* by half their labels */
+    struct label_set **sets;                         /* a hash table; NULL is empty */
     size_t set_count, set_capacity;
-    uint32_t *free_sets;
-    size_t free_set_count, free_set_capacity;
     struct label_set **floating; /* sets that nobody held */
     size_t floating_count, floating_capacity;
-    struct table set_table;
+    struct label_pair *pairs;
+    size_t pair_count, pair_capacity;
+    uint32_t *free_pairs;
+    size_t free_pair_count, free_pair_capacity;
+    struct id_table pair_table;
     struct string **strings;
     size_t string_count, string_capacity;
     uint32_t *free_strings;
     size_t free_string_count, free_string_capacity;
-    struct table string_table;
+    struct id_table string_table;
     struct store_stats stats;
 };
 

@@ -321,12 +321,13 @@ static bool result_labels(const struct eval_record *record, const struct label_s
 {
     size_t count = 0;
     for (size_t i = 0; i < from->count; i++) {
+        const struct label label = label_set_at(from, i);
         bool given = false;
         for (size_t j = 0; j < record->label_count && !given; j++) {
-            given = strcmp(record->labels[j].name, from->labels[i].name) == 0;
+            given = strcmp(record->labels[j].name, label.name) == 0;
         }
         if (!given) {
-            ret[count++] = from->labels[i];
+            ret[count++] = label;
         }
     }
     for (size_t j = 0; j < record->label_count; j++) {

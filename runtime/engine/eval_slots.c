@@ -298,7 +298,7 @@ static const struct label_set *pair_labels(const struct eval_node *node,
     struct label labels[STORE_LABELS_MAX];
     const struct label_set *rest = store_project(store, many, p->include, p->include_count, false);
     size_t count = rest->count;
-    memcpy(labels, rest->labels, count * sizeof *labels);
+    label_set_copy(rest, labels);
     for (size_t i = 0; i < p->include_count && count < STORE_LABELS_MAX; i++) {
         labels[count++] = (struct label){p->include[i], label_set_get(one, p->include[i])};
     }

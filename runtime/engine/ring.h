@@ -1,6 +1,6 @@
-/* The samples of one series, oldest first: times in whole milliseconds (rounded down), as Prometheus
- * keeps them, four bytes a sample relative to a base, and values. A stale marker is a sample whose
- * value is_stale().
+/* The samples of one series, oldest first: times in whole milliseconds (rounded down), as
+ * Prometheus keeps them, four bytes a sample relative to a base, and values. A stale marker is a
+ * sample whose value is_stale().
  *
  * The first RING_SMALL samples of a series are a cache line of a pool that all rings share; longer
  * rings have a block of their own.

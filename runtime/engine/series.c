@@ -94,8 +94,8 @@ void store_free(struct store *store)
     free(store->free_series);
     free(store->metrics);
     free(store->sources);
-    table_release(&store->series_table);
-    table_release(&store->metric_table);
+    id_table_release(&store->series_table);
+    id_table_release(&store->metric_table);
     free(store);
 }
 
@@ -126,7 +126,7 @@ uint32_t store_metric(struct store *store, const char *name)
     uint64_t hash = XXH3_64bits(&interned, sizeof interned);
     size_t cursor = SIZE_MAX;
     uint32_t at;
-    while ((at = table_next(&store->metric_table, hash, &cursor)) != SLOT_NONE) {
+    while ((at = id_table_next(&store->metric_table, hash, &cursor)) != SLOT_NONE) {
         if (store->metrics[at].name == interned) {
             return at;
         }
@@ -134,7 +134,7 @@ uint32_t store_metric(struct store *store, const char *name)
     CHECK(store->metric_count < UINT32_MAX);
     ARRAY_RESERVE(store->metrics, store->metric_count, store->metric_capacity);
     store->metrics[store->metric_count] = (struct store_metric){.name = interned};
-    table_add(&store->metric_table, hash, (uint32_t)store->metric_count);
+    id_table_add(&store->metric_table, hash, (uint32_t)store->metric_count);
     return (uint32_t)store->metric_count++;
 }
 
@@ -145,7 +145,7 @@ static const struct store_metric *store_metric_known(const struct store *store, 
     const uint64_t hash = XXH3_64bits(&interned, sizeof interned);
     size_t cursor = SIZE_MAX;
     uint32_t at;
-    while (interned && (at = table_next(&store->metric_table, hash, &cursor)) != SLOT_NONE) {
+    while (interned && (at = id_table_next(&store->metric_table, hash, &cursor)) != SLOT_NONE) {
         if (store->metrics[at].name == interned) {
             return &store->metrics[at];
         }
@@ -285,7 +285,7 @@ static void series_born(struct store *store, uint32_t id, uint32_t source, uint3
     store->value[id] = 0;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
     store->touched[id / 64] = store->stamp;
-    table_add(&store->series_table, series_hash(metric->name, labels), id);
+    id_table_add(&store->series_table, series_hash(metric->name, labels), id);
     ARRAY_RESERVE(metric->series, metric->count, metric->capacity);
     metric->series[metric->count++] = id;
     metric_note(store, metric, id, true);
@@ -309,7 +309,7 @@ enum status store_series(struct store *store, uint32_t source, const char *name,
     uint64_t hash = series_hash(store->metrics[metric].name, set);
     size_t cursor = SIZE_MAX;
     uint32_t id;
-    while ((id = table_next(&store->series_table, hash, &cursor)) != SLOT_NONE) {
+    while ((id = id_table_next(&store->series_table, hash, &cursor)) != SLOT_NONE) {
         if (store->series[id].labels == set && store->series[id].metric == metric) {
             if (store->series[id].source != source) {
                 store->stats.refused++;
@@ -545,7 +545,7 @@ static void series_died(struct store *store, uint32_t id)
         store->series[owner->series[series->source_at]].source_at = series->source_at;
     }
     metric_note(store, metric, id, false);
-    table_remove(&store->series_table, series_hash(metric->name, series->labels), id);
+    id_table_remove(&store->series_table, series_hash(metric->name, series->labels), id);
     store->stats.samples -= series->ring.count;
     store->stats.sample_bytes -= (size_t)series->ring.capacity * RING_SAMPLE_BYTES;
     ring_release(&series->ring);
@@ -681,7 +681,7 @@ struct store_stats store_stats(const struct store *store)
     struct store_stats stats = store->stats;
     stats.series = stats.born - stats.died;
     stats.sources = store->source_count;
-    stats.label_sets = store->set_count - store->free_set_count;
+    stats.label_sets = store->set_count;
     stats.strings = store->string_count - store->free_string_count;
     stats.column_bytes = store->series_count * (sizeof *store->value + sizeof *store->time_ms +
                                                 sizeof *store->before_ms) +
