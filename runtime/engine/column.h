@@ -10,6 +10,14 @@
 #define SLOT_NONE      UINT32_MAX
 #define BIT_WORDS(n)   (((n) + 63) / 64)
 #define LABEL_NAME_KEY "__name__"
+/* As ARRAY_RESERVE, but a quarter more each time: for what there may be a million of. */
+#define MANY_RESERVE(items, count, capacity)                               \
+    do {                                                                   \
+        if ((count) >= (capacity)) {                                       \
+            (capacity) += (capacity) / 4 + 8;                              \
+            (items) = heap_resize((items), (capacity) * sizeof(*(items))); \
+        }                                                                  \
+    } while (0)
 enum { SERIES_NOBODY = 0 }; /* an id that no series ever has, without samples */
 
 static inline bool bit_get(const uint64_t *words, size_t i)
@@ -58,9 +66,10 @@ struct series {
 _Static_assert(sizeof(struct series) == SLAB_LINE, "a series is one line");
 /* A series of a metric was born or died. */
 struct store_event {
-    uint32_t id;
-    bool born;
+    uint32_t id : 31;
+    uint32_t born : 1;
 };
+_Static_assert(STORE_SERIES_MAX < INT32_MAX, "an id has 31 bits");
 struct store_metric {
     const char *name;
     int64_t retention_ms; /* of samples */
@@ -70,7 +79,7 @@ struct store_metric {
     size_t count, capacity;
     uint32_t *free; /* places of series that are gone, kept for the metric's next ones */
     size_t free_count, free_capacity;
-    struct store_event *log; /* what happened since generation log_start */
+    struct store_event *log; /* what happened since generation log_start, the latest at least */
     uint64_t log_start;
     size_t log_count, log_capacity;
 };

@@ -222,12 +222,32 @@ static size_t set_bytes(size_t count)
     return sizeof(struct label_set) + set_slab(count) * 2 * sizeof(uint32_t);
 }
 
+/* Most sets are held as soon as they are made. There is room for as many as stay. */
+static void floating_forget_held(struct store *store)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < store->floating_count; i++) {
+        struct label_set *set = store->floating[i];
+        set->floating = set->holders == 0;
+        store->floating[kept] = set;
+        kept += set->floating;
+    }
+    store->floating_count = kept;
+    if (kept >= store->floating_capacity / 2) {
+        store->floating_capacity = 2 * store->floating_capacity + 256;
+        store->floating =
+            heap_resize(store->floating, store->floating_capacity * sizeof(struct label_set *));
+    }
+}
+
 /* Nobody holds it: the next sweep looks at it. */
 static void set_floats(struct store *store, struct label_set *set)
 {
     if (!set->floating) {
         set->floating = true;
-        ARRAY_RESERVE(store->floating, store->floating_count, store->floating_capacity);
+        if (store->floating_count == store->floating_capacity) {
+            floating_forget_held(store);
+        }
         store->floating[store->floating_count++] = set;
     }
 }

@@ -221,7 +221,7 @@ static enum status check_series(const struct store *store, const char *name,
 static void metric_release(struct store *store, struct store_metric *metric)
 {
     while (metric->free_count > 0) {
-        ARRAY_RESERVE(store->free_series, store->free_count, store->free_capacity);
+        MANY_RESERVE(store->free_series, store->free_count, store->free_capacity);
         store->free_series[store->free_count++] = metric->free[--metric->free_count];
     }
     metric->log_count = 0;
@@ -256,17 +256,19 @@ static uint32_t series_place(struct store *store, struct store_metric *metric)
     return (uint32_t)store->series_count++;
 }
 
-/* What has changed, for readers that know what was before; a log that is longer than the metric
- * serves nobody. */
+/* What has changed, for readers that know what was before. One that knows nothing of a large part
+ * of the metric reads all of it anew: the older half goes when there is more than that. */
 static void metric_note(struct store *store, struct store_metric *metric, uint32_t id, bool born)
 {
-    enum { LOG_MIN = 1024 };
-    if (metric->log_count > LOG_MIN && metric->log_count > metric->count) {
-        metric->log_count = 0;
-        metric->log_start = metric->generation;
+    enum { LOG_MIN = 1024, LOG_PART = 4 };
+    if (metric->log_count >= LOG_MIN && metric->log_count >= metric->count / LOG_PART) {
+        const size_t gone = metric->log_count / 2;
+        metric->log_count -= gone;
+        metric->log_start += gone;
+        memmove(metric->log, metric->log + gone, metric->log_count * sizeof *metric->log);
     }
-    ARRAY_RESERVE(metric->log, metric->log_count, metric->log_capacity);
-    metric->log[metric->log_count++] = (struct store_event){id, born};
+    MANY_RESERVE(metric->log, metric->log_count, metric->log_capacity);
+    metric->log[metric->log_count++] = (struct store_event){id & INT32_MAX, born};
     metric->generation++;
     store->generation++;
 }
@@ -286,10 +288,10 @@ static void series_born(struct store *store, uint32_t id, uint32_t source, uint3
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
     store->touched[id / 64] = store->stamp;
     id_table_add(&store->series_table, series_hash(metric->name, labels), id);
-    ARRAY_RESERVE(metric->series, metric->count, metric->capacity);
+    MANY_RESERVE(metric->series, metric->count, metric->capacity);
     metric->series[metric->count++] = id;
     metric_note(store, metric, id, true);
-    ARRAY_RESERVE(owner->series, owner->count, owner->capacity);
+    MANY_RESERVE(owner->series, owner->count, owner->capacity);
     owner->series[owner->count++] = id;
     store->stats.born++;
 }
@@ -553,7 +555,7 @@ static void series_died(struct store *store, uint32_t id)
     series->labels = NULL;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
     store->touched[id / 64] = store->stamp;
-    ARRAY_RESERVE(metric->free, metric->free_count, metric->free_capacity);
+    MANY_RESERVE(metric->free, metric->free_count, metric->free_capacity);
     metric->free[metric->free_count++] = id;
     store->gone_count++;
     store->stats.died++;
