@@ -100,6 +100,15 @@ char *heap_strdup(const char *text);
         }                                                                  \
     } while (0)
 
+/* As ARRAY_RESERVE, but a quarter more each time: for what there may be a million of. */
+#define MANY_RESERVE(items, count, capacity)                               \
+    do {                                                                   \
+        if ((count) >= (capacity)) {                                       \
+            (capacity) += (capacity) / 4 + 8;                              \
+            (items) = heap_resize((items), (capacity) * sizeof(*(items))); \
+        }                                                                  \
+    } while (0)
+
 /* FNV-1a, 64 bits: names of programs and records, never of attacker-chosen table keys. */
 #define HASH_INIT 0xcbf29ce484222325ULL
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size);

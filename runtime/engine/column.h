@@ -10,14 +10,6 @@
 #define SLOT_NONE      UINT32_MAX
 #define BIT_WORDS(n)   (((n) + 63) / 64)
 #define LABEL_NAME_KEY "__name__"
-/* As ARRAY_RESERVE, but a quarter more each time: for what there may be a million of. */
-#define MANY_RESERVE(items, count, capacity)                               \
-    do {                                                                   \
-        if ((count) >= (capacity)) {                                       \
-            (capacity) += (capacity) / 4 + 8;                              \
-            (items) = heap_resize((items), (capacity) * sizeof(*(items))); \
-        }                                                                  \
-    } while (0)
 enum { SERIES_NOBODY = 0 }; /* an id that no series ever has, without samples */
 
 static inline bool bit_get(const uint64_t *words, size_t i)

@@ -1,4 +1,5 @@
-/* A hash table from keys to small numbers; the caller keeps the keys and compares them.
+/* A hash table from keys to small numbers; the caller keeps the keys, or their marks, and compares
+ * them.
  *
  *     size_t at = 0;
  *     while ((n = lookup_next(&lookup, hash, &at)) != LOOKUP_NONE && !same(n)) {
@@ -18,10 +19,20 @@ struct lookup_slot {
 };
 struct lookup {
     struct lookup_slot *slots;
-    size_t count, capacity; /* a power of two, or 0 */
+    size_t count, capacity; /* more slots than numbers; nothing else is known of it */
 };
 
 uint64_t lookup_hash(const void *key, size_t size);
+
+/* What is kept of a key in place of its bytes: of two million keys, two have the same mark once in
+ * ten million times, and nobody outside can choose them. */
+struct key_mark {
+    uint64_t hash;
+    uint32_t size; /* 0: no key */
+};
+struct key_mark key_mark(const void *key, size_t size);
+bool key_mark_is(struct key_mark mark, const void *key); /* mark.size bytes are looked at */
+
 void lookup_release(struct lookup *lookup);
 void lookup_clear(struct lookup *lookup); /* keeps the memory */
 void lookup_add(struct lookup *lookup, uint64_t hash, uint32_t number);

@@ -62,6 +62,7 @@ struct contest {
     struct request sends[BODIES][REQUESTS];
     char **keys;
     uint32_t *key_sizes;
+    struct key_mark *marks;
     struct lookup lookup;
     struct way text, write;
     struct intake *intake;
@@ -93,6 +94,7 @@ static void make_bodies(struct contest *c)
     text_init(&key, 4096);
     c->keys = heap_alloc(SERIES * sizeof *c->keys);
     c->key_sizes = heap_alloc(SERIES * sizeof *c->key_sizes);
+    c->marks = heap_alloc(SERIES * sizeof *c->marks);
     for (int b = 0; b < BODIES; b++) {
         text_init(&c->bodies[b], 64 << 20);
         text_print(&c->bodies[b], "# TYPE http_request_duration_seconds_count counter\n");
@@ -105,6 +107,7 @@ static void make_bodies(struct contest *c)
                 c->keys[i] = heap_alloc(key.size);
                 memcpy(c->keys[i], key.bytes, key.size);
                 c->key_sizes[i] = (uint32_t)key.size;
+                c->marks[i] = key_mark(key.bytes, key.size);
                 lookup_add(&c->lookup, lookup_hash(key.bytes, key.size), (uint32_t)i);
             }
         }
@@ -242,7 +245,7 @@ static void parse(struct contest *c, const struct text *body)
     exposition_init(&e, EXPOSITION_TEXT, body->bytes, body->size, NULL);
     do {
         if (count < SERIES) {
-            e.predicted = (struct slice){c->keys[count], c->key_sizes[count]};
+            e.predicted = c->marks[count];
         }
         need(exposition_next(&e, &item, &error), &error);
         if (item.kind == EXPOSITION_SAMPLE) {
