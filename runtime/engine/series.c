@@ -353,10 +353,15 @@ static void series_push(struct store *store, uint32_t id, int64_t time_ms, doubl
 {
     struct series *series = &store->series[id];
     struct ring *ring = &series->ring;
-    const uint32_t capacity = ring->capacity;
-    const int64_t retention = ring->count == capacity ? retention_of(store, series) : 0;
-    store->stats.samples += (size_t)ring_append(&store->rings, ring, time_ms, value, retention);
-    store->stats.sample_bytes += (size_t)(ring->capacity - capacity) * RING_SAMPLE_BYTES;
+    if (ring->count < ring->capacity) {
+        (void)ring_append(&store->rings, ring, time_ms, value, 0);
+        store->stats.samples++;
+    } else {
+        const uint32_t capacity = ring->capacity;
+        store->stats.samples +=
+            (size_t)ring_append(&store->rings, ring, time_ms, value, retention_of(store, series));
+        store->stats.sample_bytes += (size_t)(ring->capacity - capacity) * RING_SAMPLE_BYTES;
+    }
     if (store->time_ms[id] != MS_NEVER) { /* a stale marker is no sample */
         store->before_ms[id] = store->time_ms[id];
     }
@@ -376,20 +381,34 @@ static void count_series(struct store *store, uint32_t id, bool back)
     owner->fresh += back ? fresh : -fresh;
 }
 
+/* The answer at hand has the series, which now has a sample or still has none. */
+static void series_given(struct store *store, struct series *series, bool was_there, bool is_there)
+{
+    struct store_source *owner = &store->sources[series->source];
+    const bool was_fresh = was_there && series->epoch == owner->epoch;
+    if (was_there != is_there || was_fresh != is_there) {
+        owner->there += (size_t)is_there - (size_t)was_there;
+        owner->fresh += (size_t)is_there - (size_t)was_fresh;
+    }
+    series->epoch = owner->epoch;
+}
+
+/* No marker, and not too far ahead. */
 static enum append append(struct store *store, uint32_t id, int64_t time_ms, double value)
 {
-    const int64_t newest_ms = ring_newest_ms(&store->series[id].ring);
-    if (time_ms == newest_ms) {
-        store->stats.duplicate++;
-        return APPEND_DUPLICATE;
+    CHECK(store_series_live(store, id));
+    struct series *series = &store->series[id];
+    const int64_t newest_ms = ring_newest_ms(&series->ring);
+    const bool was_there = store->time_ms[id] != MS_NEVER;
+    if (time_ms > newest_ms) {
+        series_given(store, series, was_there, true);
+        series_push(store, id, time_ms, value);
+        store->stats.appended++;
+        return APPEND_OK;
     }
-    if (time_ms < newest_ms) {
-        store->stats.out_of_order++;
-        return APPEND_OUT_OF_ORDER;
-    }
-    series_push(store, id, time_ms, value);
-    store->stats.appended++;
-    return APPEND_OK;
+    series_given(store, series, was_there, was_there);
+    *(time_ms == newest_ms ? &store->stats.duplicate : &store->stats.out_of_order) += 1;
+    return time_ms == newest_ms ? APPEND_DUPLICATE : APPEND_OUT_OF_ORDER;
 }
 
 enum append store_append(struct store *store, uint32_t id, struct instant now, struct instant time,
@@ -400,48 +419,49 @@ enum append store_append(struct store *store, uint32_t id, struct instant now, s
         store->stats.future++;
         return APPEND_FUTURE;
     }
-    struct series *series = &store->series[id];
-    count_series(store, id, false);
-    series->epoch = store->sources[series->source].epoch;
-    const enum append result = append(store, id, instant_to_ms(time), value);
-    count_series(store, id, true);
-    return result;
+    return append(store, id, instant_to_ms(time), value);
 }
 
 /* Series lie all over the memory: what a later point needs is fetched while earlier ones are
  * appended. */
-static void fetch(const struct store *store, const struct store_point *points, size_t at,
-                  size_t count)
+static void fetch_series(const struct store *store, uint32_t id)
 {
-    enum { FETCH_SERIES = 24, FETCH_RING = 12 };
-    if (at + FETCH_SERIES < count) {
-        const uint32_t id = points[at + FETCH_SERIES].series;
-        __builtin_prefetch(&store->series[id], 1);
-        __builtin_prefetch(&store->value[id], 1);
-        __builtin_prefetch(&store->time_ms[id], 1);
-        __builtin_prefetch(&store->before_ms[id], 1);
-    }
-    if (at + FETCH_RING < count) {
-        const struct ring *ring = &store->series[points[at + FETCH_RING].series].ring;
-        if (ring->capacity > 0) {
-            const uint32_t cell =
-                ring->count < ring->capacity ? ring_at(ring, ring->count) : ring->head;
-            __builtin_prefetch(&ring->offset_ms[cell], 1);
-            __builtin_prefetch(&ring_values(ring)[cell], 1);
-        }
+    __builtin_prefetch(&store->series[id], 1);
+    __builtin_prefetch(&store->value[id], 1);
+    __builtin_prefetch(&store->time_ms[id], 1);
+    __builtin_prefetch(&store->before_ms[id], 1);
+}
+
+static void fetch_cell(const struct store *store, uint32_t id)
+{
+    const struct ring *ring = &store->series[id].ring;
+    const uint32_t cell = ring->count < ring->capacity ? ring_at(ring, ring->count) : ring->head;
+    __builtin_prefetch(&ring->offset_ms[cell], 1);
+    if (ring->capacity > RING_SMALL) { /* else it is the same line */
+        __builtin_prefetch(&ring_values(ring)[cell], 1);
     }
 }
 
 void store_append_all(struct store *store, struct instant now, struct instant time,
                       const struct store_point *points, size_t count)
 {
+    enum { FETCH_SERIES = 24, FETCH_CELL = 12 };
+    const int64_t base_ms = instant_to_ms(time);
+    /* As store_append() has it: time and ms are not after now and future_max. */
+    const int64_t last_ms =
+        instant_to_ms((struct instant){now.ns + store->limits.future_max.ns - time.ns});
     for (size_t i = 0; i < count; i++) {
-        struct instant at = {time.ns + points[i].ms * NS_PER_MS};
-        fetch(store, points, i, count);
-        if (is_stale(points[i].value)) {
-            store_stale(store, points[i].series, at);
+        const struct store_point *point = &points[i];
+        if (i + FETCH_SERIES < count) {
+            fetch_series(store, points[i + FETCH_SERIES].series);
+            fetch_cell(store, points[i + FETCH_CELL].series);
+        }
+        if (is_stale(point->value)) {
+            store_stale(store, point->series, (struct instant){time.ns + point->ms * NS_PER_MS});
+        } else if (point->ms > last_ms) {
+            store->stats.future++;
         } else {
-            (void)store_append(store, points[i].series, now, at, points[i].value);
+            (void)append(store, point->series, base_ms + point->ms, point->value);
         }
     }
 }

@@ -222,11 +222,11 @@ static enum status read_key(struct exposition *e, const char **p, struct exposit
 /* The key of the line is the predicted one, and the key ends where the predicted one does. */
 static bool has_predicted(const struct exposition *e, const char *p)
 {
-    const struct key_mark key = e->predicted;
-    if (key.size == 0 || (size_t)(e->line_end - p) <= key.size || !key_mark_is(key, p)) {
+    const uint32_t size = e->predicted.size;
+    if (size == 0 || (size_t)(e->line_end - p) <= size || !key_mark_is(&e->predicted, p)) {
         return false;
     }
-    const char *behind = p + key.size;
+    const char *behind = p + size;
     return behind[-1] == '}' ||
            ((*behind == ' ' || *behind == '\t') && *skip_blanks(behind) != '{');
 }

@@ -63,10 +63,10 @@ static const char *read_short(const char *p, double *ret_value)
 
 bool exposition_usual(struct exposition *e, struct exposition_item *item)
 {
-    const struct key_mark key = e->predicted;
-    const char *p = e->at + key.size;
-    if (key.size == 0 || (size_t)(e->end - e->at) < key.size + READ_BYTES || *p != ' ' ||
-        e->samples >= e->limits.series || !key_mark_is(key, e->at)) {
+    const uint32_t size = e->predicted.size;
+    const char *p = e->at + size;
+    if (size == 0 || (size_t)(e->end - e->at) < size + READ_BYTES || *p != ' ' ||
+        e->samples >= e->limits.series || !key_mark_is(&e->predicted, e->at)) {
         return false;
     }
     p = read_short(p + 1, &item->value);
@@ -76,7 +76,7 @@ bool exposition_usual(struct exposition *e, struct exposition_item *item)
     __builtin_prefetch(p + AHEAD_BYTES);
     __builtin_prefetch(p + AHEAD_BYTES + 64);
     item->kind = EXPOSITION_SAMPLE;
-    item->key = (struct slice){e->at, key.size};
+    item->key = (struct slice){e->at, size};
     item->line = ++e->line;
     item->column = 1;
     item->label_count = 0;

@@ -456,8 +456,7 @@ static enum status take_sample(struct intake *in, struct exposition *e,
 static uint32_t predict(const struct intake *in, struct exposition *e)
 {
     uint32_t n = expected_entry(in);
-    e->predicted =
-        n == SOURCE_SERIES_NONE ? (struct key_mark){0, 0} : source_series_mark(&in->series, n);
+    source_series_mark(&in->series, n, &e->predicted);
     return n;
 }
 

@@ -3,34 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-/* Inlined: each sample of an answer is hashed once. */
 uint64_t lookup_hash(const void *key, size_t size)
 {
-    static unsigned char secret[XXH_SECRET_DEFAULT_SIZE];
-    static bool drawn;
-    if (!drawn) {
-        drawn = true;
-        if (getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret) {
-            const uint64_t place = (uintptr_t)&secret; /* where the loader put us beats nothing */
-            XXH3_generateSecret_fromSeed(secret, place);
-        }
-    }
-    return XXH3_64bits_withSecret(key, size, secret, sizeof secret);
-}
-
-struct key_mark key_mark(const void *key, size_t size)
-{
-    return (struct key_mark){lookup_hash(key, size), (uint32_t)size};
-}
-
-bool key_mark_is(struct key_mark mark, const void *key)
-{
-    return lookup_hash(key, mark.size) == mark.hash;
+    return key_mark_hash(key, size);
 }
 
 void lookup_release(struct lookup *lookup)

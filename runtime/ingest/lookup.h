@@ -5,11 +5,12 @@
  *     while ((n = lookup_next(&lookup, hash, &at)) != LOOKUP_NONE && !same(n)) {
  *     }
  *
- * Hash with lookup_hash(): its seed is drawn at start, because exporters choose the keys. */
+ * Hash with lookup_hash(): its secret is drawn at start, because exporters choose the keys. */
 #ifndef HEAL_RUNTIME_INGEST_LOOKUP_H
 #define HEAL_RUNTIME_INGEST_LOOKUP_H
 
 #include "lang/base.h"
+#include "runtime/ingest/key_mark.h"
 
 #define LOOKUP_NONE UINT32_MAX
 
@@ -23,15 +24,6 @@ struct lookup {
 };
 
 uint64_t lookup_hash(const void *key, size_t size);
-
-/* What is kept of a key in place of its bytes: of two million keys, two have the same mark once in
- * ten million times, and nobody outside can choose them. */
-struct key_mark {
-    uint64_t hash;
-    uint32_t size; /* 0: no key */
-};
-struct key_mark key_mark(const void *key, size_t size);
-bool key_mark_is(struct key_mark mark, const void *key); /* mark.size bytes are looked at */
 
 void lookup_release(struct lookup *lookup);
 void lookup_clear(struct lookup *lookup); /* keeps the memory */

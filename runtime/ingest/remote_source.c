@@ -237,8 +237,7 @@ static uint32_t expected_entry(const struct remote_source *source)
 static uint32_t predict(struct remote_source *source)
 {
     uint32_t n = expected_entry(source);
-    source->request.predicted =
-        n == SOURCE_SERIES_NONE ? (struct key_mark){0, 0} : source_series_mark(&source->series, n);
+    source_series_mark(&source->series, n, &source->request.predicted);
     return n;
 }
 

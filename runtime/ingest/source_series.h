@@ -65,10 +65,16 @@ NODISCARD enum status source_series_init(struct source_series *series, struct fe
                                          source_encode_f *encode, void *ctx, struct error *error);
 void source_series_release(struct source_series *series);
 
-/* The mark of the entry's key. */
-static inline struct key_mark source_series_mark(const struct source_series *series, uint32_t n)
+/* The mark of the entry's key; of NONE no key. Word by word: what is written in parts and read as a
+ * whole right after waits for memory. */
+static inline void source_series_mark(const struct source_series *series, uint32_t n,
+                                      struct key_mark *ret)
 {
-    return (struct key_mark){series->items[n].key_hash, series->items[n].key_size};
+    enum { AHEAD = 16 };
+    const bool known = n != SOURCE_SERIES_NONE;
+    __builtin_prefetch(&series->items[known ? n + AHEAD : 0]);
+    ret->hash = known ? series->items[n].key_hash : 0;
+    ret->size = known ? series->items[n].key_size : 0;
 }
 
 uint32_t source_series_find(const struct source_series *series, struct slice key);
