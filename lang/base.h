@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define ARRAY_LEN(a)            (sizeof(a) / sizeof((a)[0]))
+#define FLATTEN                 __attribute__((flatten)) /* what it calls in its file becomes part of it */
 #define NODISCARD               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 

@@ -66,8 +66,7 @@ static uint32_t ring_wanted(const struct ring *ring, int64_t time_ms, int64_t re
 static void ring_rebase(struct slab *pool, struct ring *ring, int64_t time_ms)
 {
     while (ring->count && time_ms - ring_time(ring, 0) > UINT32_MAX) {
-        ring->head = ring_at(ring, 1);
-        ring->count--;
+        ring_drop_oldest(ring);
     }
     if (ring->count == 0) {
         ring->base_ms = time_ms;
@@ -88,8 +87,7 @@ static bool ring_grow(struct slab *pool, struct ring *ring, int64_t time_ms, int
         ring_resize(pool, ring, ring_wanted(ring, time_ms, retention_ms));
         return true;
     }
-    ring->head = ring_at(ring, 1);
-    ring->count--;
+    ring_drop_oldest(ring);
     return false;
 }
 
@@ -103,9 +101,7 @@ int ring_append(struct slab *pool, struct ring *ring, int64_t time_ms, double va
     if (ring->count == ring->capacity) {
         gained = ring_grow(pool, ring, time_ms, retention_ms);
     }
-    const uint32_t at = ring_at(ring, ring->count++);
-    ring->newest_offset_ms = ring->offset_ms[at] = (uint32_t)(time_ms - ring->base_ms);
-    ring_values(ring)[at] = value;
+    ring_put(ring, time_ms, value);
     return gained;
 }
 

@@ -53,6 +53,22 @@ static inline int64_t ring_newest_ms(const struct ring *ring)
 {
     return ring->count ? ring->base_ms + ring->newest_offset_ms : MS_NEVER;
 }
+/* Parts of an append, for who has seen that there is a sample, and room or one too many. */
+static inline int64_t ring_oldest_ms(const struct ring *ring)
+{
+    return ring->base_ms + ring->offset_ms[ring->head];
+}
+static inline void ring_drop_oldest(struct ring *ring)
+{
+    ring->head = ring->head + 1 == ring->capacity ? 0 : ring->head + 1;
+    ring->count--;
+}
+static inline void ring_put(struct ring *ring, int64_t time_ms, double value)
+{
+    const uint32_t at = ring_at(ring, ring->count++);
+    ring->newest_offset_ms = ring->offset_ms[at] = (uint32_t)(time_ms - ring->base_ms);
+    ring_values(ring)[at] = value;
+}
 int64_t ring_time(const struct ring *ring, uint32_t i); /* i-th oldest */
 /* Number of samples at or before time_ms. */
 uint32_t ring_until(const struct ring *ring, int64_t time_ms);

@@ -349,18 +349,32 @@ static int64_t retention_of(const struct store *store, const struct series *seri
     return own > store->retention_ms ? own : store->retention_ms;
 }
 
+/* What most appends are: the ring has room, or its oldest sample is as old as it needs to be. */
+static bool push_usual(struct store *store, struct series *series, int64_t time_ms, double value)
+{
+    struct ring *ring = &series->ring;
+    if (ring->count == 0 || time_ms - ring->base_ms > UINT32_MAX) {
+        return false;
+    }
+    if (ring->count < ring->capacity) {
+        store->stats.samples++;
+    } else if (time_ms - ring_oldest_ms(ring) >= retention_of(store, series)) {
+        ring_drop_oldest(ring);
+    } else {
+        return false;
+    }
+    ring_put(ring, time_ms, value);
+    return true;
+}
+
 static void series_push(struct store *store, uint32_t id, int64_t time_ms, double value)
 {
     struct series *series = &store->series[id];
-    struct ring *ring = &series->ring;
-    if (ring->count < ring->capacity) {
-        (void)ring_append(&store->rings, ring, time_ms, value, 0);
-        store->stats.samples++;
-    } else {
-        const uint32_t capacity = ring->capacity;
-        store->stats.samples +=
-            (size_t)ring_append(&store->rings, ring, time_ms, value, retention_of(store, series));
-        store->stats.sample_bytes += (size_t)(ring->capacity - capacity) * RING_SAMPLE_BYTES;
+    if (!push_usual(store, series, time_ms, value)) {
+        const uint32_t capacity = series->ring.capacity;
+        store->stats.samples += (size_t)ring_append(&store->rings, &series->ring, time_ms, value,
+                                                    retention_of(store, series));
+        store->stats.sample_bytes += (size_t)(series->ring.capacity - capacity) * RING_SAMPLE_BYTES;
     }
     if (store->time_ms[id] != MS_NEVER) { /* a stale marker is no sample */
         store->before_ms[id] = store->time_ms[id];
@@ -442,8 +456,8 @@ static void fetch_cell(const struct store *store, uint32_t id)
     }
 }
 
-void store_append_all(struct store *store, struct instant now, struct instant time,
-                      const struct store_point *points, size_t count)
+FLATTEN void store_append_all(struct store *store, struct instant now, struct instant time,
+                              const struct store_point *points, size_t count)
 {
     enum { FETCH_SERIES = 24, FETCH_CELL = 12 };
     const int64_t base_ms = instant_to_ms(time);

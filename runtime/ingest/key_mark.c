@@ -9,7 +9,10 @@
 
 enum { LANE = 32, LANES_MAX = 8, SECRET_BYTES = LANE * LANES_MAX };
 static _Alignas(64) unsigned char secret[SECRET_BYTES];
-static bool drawn, wide;
+static bool drawn;
+#ifdef __x86_64__
+static bool wide; /* once it is drawn, where the machine has AVX2 */
+#endif
 
 static void draw(void)
 {
@@ -75,17 +78,28 @@ AVX2 static uint64_t hash_wide(const char *p, size_t size)
 }
 #endif
 
-uint64_t key_mark_hash(const void *key, size_t size)
+/* Any size, on any machine, and the first key of all. */
+static uint64_t hash_any(const char *p, size_t size)
 {
     if (!drawn) {
         draw();
     }
 #ifdef __x86_64__
     if (wide && size > LANE && size <= LANES_MAX * LANE) {
+        return hash_wide(p, size);
+    }
+#endif
+    return XXH3_64bits_withSecret(p, size, secret, sizeof secret);
+}
+
+uint64_t key_mark_hash(const void *key, size_t size)
+{
+#ifdef __x86_64__
+    if (wide && size > LANE && size <= LANES_MAX * LANE) {
         return hash_wide(key, size);
     }
 #endif
-    return XXH3_64bits_withSecret(key, size, secret, sizeof secret);
+    return hash_any(key, size);
 }
 
 struct key_mark key_mark(const void *key, size_t size)

@@ -27,7 +27,8 @@ static void blocks_do_not_overlap_and_all_memory_is_given_back(void **state)
         for (uint32_t round = 0; round < ROUNDS; round++) {
             /* grows, then shrinks */
             const size_t i = count ? next(&seed) % count : 0;
-            if (count < BLOCKS && (count == 0 || next(&seed) % 100 < (round < ROUNDS / 2 ? 60 : 40))) {
+            if (count < BLOCKS &&
+                (count == 0 || next(&seed) % 100 < (round < ROUNDS / 2 ? 60 : 40))) {
                 taken[count].block = slab_take(&slab, &taken[count].place);
                 taken[count].mark = round;
                 for (uint32_t w = 0; w < size / 4; w++) {
