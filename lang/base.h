@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define ARRAY_LEN(a)            (sizeof(a) / sizeof((a)[0]))
+#define FLATTEN                 __attribute__((flatten)) /* what it calls in its file becomes part of it */
 #define NODISCARD               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
@@ -96,6 +97,15 @@ char *heap_strdup(const char *text);
     do {                                                                   \
         if ((count) >= (capacity)) {                                       \
             (capacity) = (capacity) ? 2 * (capacity) : 8;                  \
+            (items) = heap_resize((items), (capacity) * sizeof(*(items))); \
+        }                                                                  \
+    } while (0)
+
+/* As ARRAY_RESERVE, but a quarter more each time: for what there may be a million of. */
+#define MANY_RESERVE(items, count, capacity)                               \
+    do {                                                                   \
+        if ((count) >= (capacity)) {                                       \
+            (capacity) += (capacity) / 4 + 8;                              \
             (items) = heap_resize((items), (capacity) * sizeof(*(items))); \
         }                                                                  \
     } while (0)

@@ -334,8 +334,8 @@ static json_t *json_metric(const struct row *row)
         json_object_set_new(metric, "__name__", json_string(row->name));
     }
     for (size_t i = 0; i < row->labels->count; i++) {
-        json_object_set_new(metric, row->labels->labels[i].name,
-                            json_string(row->labels->labels[i].value));
+        const struct label label = label_set_at(row->labels, i);
+        json_object_set_new(metric, label.name, json_string(label.value));
     }
     return metric;
 }

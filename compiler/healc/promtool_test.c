@@ -261,13 +261,15 @@ static void got_sample(const struct suite *suite, const struct unit_expr_case *o
     bool first = true, named = name == NULL;
     words_add(&words, "{");
     for (size_t l = 0; l <= labels->count; l++) {
-        if (!named && (l == labels->count || strcmp(labels->labels[l].name, "__name__") > 0)) {
+        if (!named &&
+            (l == labels->count || strcmp(label_set_at(labels, l).name, "__name__") > 0)) {
             words_pair(&words, "__name__", name, first);
             named = true;
             first = false;
         }
         if (l < labels->count) {
-            words_pair(&words, labels->labels[l].name, labels->labels[l].value, first);
+            const struct label label = label_set_at(labels, l);
+            words_pair(&words, label.name, label.value, first);
             first = false;
         }
     }

@@ -120,9 +120,10 @@ static bool holds(const struct matching_one *one, const struct store_sample *sam
 static enum status copy_sample(struct answering *a, const struct store_sample *sample)
 {
     uint32_t series;
+    struct label labels[STORE_LABELS_MAX];
+    const size_t count = label_set_copy(sample->labels, labels);
     TRY(spend(a, ALERT_QUERY_COPY_WORK));
-    TRY(store_series(a->copies, a->source, sample->name, sample->labels->labels,
-                     sample->labels->count, &series, a->error));
+    TRY(store_series(a->copies, a->source, sample->name, labels, count, &series, a->error));
     if (sample->stale) {
         store_stale(a->copies, series, sample->time);
     } else {
@@ -254,8 +255,9 @@ static struct template_sample sample_of(struct arena *arena, const struct eval_c
         labels[count++] = (struct label){"__name__", arena_strdup(arena, name)};
     }
     for (uint32_t i = 0; i < set->count; i++) {
-        labels[count++] = (struct label){arena_strdup(arena, set->labels[i].name),
-                                         arena_strdup(arena, set->labels[i].value)};
+        const struct label label = label_set_at(set, i);
+        labels[count++] =
+            (struct label){arena_strdup(arena, label.name), arena_strdup(arena, label.value)};
     }
     return (struct template_sample){labels, count, column->values[slot]};
 }

@@ -61,9 +61,7 @@ static void text_run(const struct alert_texts *texts, const struct text *text,
     if (about->name) {
         labels[count++] = (struct label){"__name__", about->name};
     }
-    for (size_t i = 0; i < about->labels->count; i++) {
-        labels[count++] = about->labels->labels[i];
-    }
+    count += label_set_copy(about->labels, labels + count);
     struct template_data data = {.labels = labels,
                                  .label_count = count,
                                  .external = texts->outside->labels,
@@ -226,8 +224,9 @@ bool alert_texts_labels(const struct alert_texts *texts, const struct alert_abou
     struct label all[STORE_LABELS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < about->labels->count; i++) {
-        if (!is_label(texts, about->labels->labels[i].name)) {
-            all[count++] = about->labels->labels[i];
+        const struct label label = label_set_at(about->labels, i);
+        if (!is_label(texts, label.name)) {
+            all[count++] = label;
         }
     }
     for (size_t i = 0; i < texts->label_count; i++) {

@@ -214,7 +214,7 @@ static void add_value(struct eval_node *node, const struct counted *item)
     char text[VALUE_BYTES];
     const struct label_set *rest = store_project(store, group, &label, 1, false);
     size_t count = rest->count;
-    memcpy(labels, rest->labels, count * sizeof *labels);
+    label_set_copy(rest, labels);
     value_text(item->value, text, sizeof text);
     if (item->is_value && count < STORE_LABELS_MAX) {
         labels[count++] = (struct label){label, text};

@@ -567,8 +567,9 @@ static bool has_all_keys(const struct eval_entities *e, const struct label_set *
 static bool key_matches(const struct label_set *entity, const struct label_set *key)
 {
     for (size_t i = 0; i < key->count; i++) {
-        const char *value = label_set_get(entity, key->labels[i].name);
-        if (!value || strcmp(value, key->labels[i].value) != 0) {
+        const struct label label = label_set_at(key, i);
+        const char *value = label_set_get(entity, label.name);
+        if (!value || strcmp(value, label.value) != 0) {
             return false;
         }
     }
@@ -723,8 +724,9 @@ static bool series_concerns(const struct eval_entities *entities, size_t slot,
 {
     const struct label_set *own = eval_entities_labels(entities, slot);
     for (uint32_t i = 0; i < own->count; i++) {
-        const char *value = label_set_get(labels, own->labels[i].name);
-        if (value && strcmp(value, own->labels[i].value) != 0) {
+        const struct label label = label_set_at(own, i);
+        const char *value = label_set_get(labels, label.name);
+        if (value && strcmp(value, label.value) != 0) {
             return false;
         }
     }

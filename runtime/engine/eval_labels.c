@@ -74,7 +74,7 @@ void labels_slots(struct eval_node *node)
         const struct label_set *from = child->labels[i];
         struct relabelled r = {
             .count = from->count, .name = child->names[i], .drop = child->drops[i]};
-        memcpy(r.labels, from->labels, r.count * sizeof *r.labels);
+        label_set_copy(from, r.labels);
         if (node->p.join) {
             join(node, i, &r);
         } else {

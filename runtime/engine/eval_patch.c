@@ -104,7 +104,7 @@ static void give(struct eval_node *node, uint32_t slot, uint32_t id)
 {
     const struct series *series = &node->eval->store->series[id];
     unbury(node, slot);
-    node_set(node, slot, series->labels, series->name, false);
+    node_set(node, slot, series->labels, series_name(node->eval->store, series), false);
     if (node->left[slot] != id) {
         leave(node, slot);
         node->left[slot] = id;
@@ -136,7 +136,7 @@ static bool attach(struct eval_node *node, uint32_t id)
         give(node, slot, id);
         return true;
     }
-    if (!node_add(node, series->labels, series->name, false)) {
+    if (!node_add(node, series->labels, series_name(node->eval->store, series), false)) {
         return false;
     }
     const uint32_t last = (uint32_t)node->count - 1;

@@ -206,7 +206,7 @@ static bool mark_now(struct recorder *recorder)
 /* Unless another step has written it at this very time: then it goes on. */
 static void end_series(const struct recorder *recorder, uint32_t series, struct instant now)
 {
-    if (recorder->store->series[series].last_ms < instant_to_ms(now)) {
+    if (ring_newest_ms(&recorder->store->series[series].ring) < instant_to_ms(now)) {
         store_stale(recorder->store, series, now);
     }
 }
@@ -321,12 +321,13 @@ static bool result_labels(const struct eval_record *record, const struct label_s
 {
     size_t count = 0;
     for (size_t i = 0; i < from->count; i++) {
+        const struct label label = label_set_at(from, i);
         bool given = false;
         for (size_t j = 0; j < record->label_count && !given; j++) {
-            given = strcmp(record->labels[j].name, from->labels[i].name) == 0;
+            given = strcmp(record->labels[j].name, label.name) == 0;
         }
         if (!given) {
-            ret[count++] = from->labels[i];
+            ret[count++] = label;
         }
     }
     for (size_t j = 0; j < record->label_count; j++) {

@@ -111,7 +111,8 @@ static void select_future(struct eval_node *node, const int64_t *newest, size_t 
         const struct series *series = &store->series[node->left[i]];
         double value;
         int64_t time_ms;
-        if ((newest[i] <= now_ms && newest[i] != MS_NEVER) || series->last_ms <= now_ms) {
+        if ((newest[i] <= now_ms && newest[i] != MS_NEVER) ||
+            ring_newest_ms(&series->ring) <= now_ms) {
             continue;
         }
         node->until_ms[i / 64] = now_ms + 1;

@@ -191,10 +191,11 @@ void node_release(struct eval_node *node)
 
 /* ---- selectors ---- */
 
-static bool matcher_holds(const struct node_matcher *matcher, const struct series *series)
+static bool matcher_holds(const struct store *store, const struct node_matcher *matcher,
+                          const struct series *series)
 {
     const char *value = strcmp(matcher->label, LABEL_NAME_KEY) == 0
-                            ? series->name
+                            ? series_name(store, series)
                             : label_set_get(series->labels, matcher->label);
     value = value ? value : "";
     switch (matcher->op) {
@@ -208,8 +209,9 @@ static bool matcher_holds(const struct node_matcher *matcher, const struct serie
 
 bool select_matches(const struct eval_node *node, uint32_t id)
 {
+    const struct store *store = node->eval->store;
     for (size_t i = 0; i < node->p.matcher_count; i++) {
-        if (!matcher_holds(&node->p.matchers[i], &node->eval->store->series[id])) {
+        if (!matcher_holds(store, &node->p.matchers[i], &store->series[id])) {
             return false;
         }
     }
@@ -219,7 +221,8 @@ bool select_matches(const struct eval_node *node, uint32_t id)
 static void select_add(struct eval_node *node, uint32_t id)
 {
     const struct series *series = &node->eval->store->series[id];
-    if (select_matches(node, id) && node_add(node, series->labels, series->name, false)) {
+    if (select_matches(node, id) &&
+        node_add(node, series->labels, series_name(node->eval->store, series), false)) {
         node->left[node->count - 1] = id;
         node->contiguous &= id == node->left[0] + node->count - 1;
     }
@@ -301,7 +304,7 @@ static const struct label_set *pair_labels(const struct eval_node *node,
     struct label labels[STORE_LABELS_MAX];
     const struct label_set *rest = store_project(store, many, p->include, p->include_count, false);
     size_t count = rest->count;
-    memcpy(labels, rest->labels, count * sizeof *labels);
+    label_set_copy(rest, labels);
     for (size_t i = 0; i < p->include_count && count < STORE_LABELS_MAX; i++) {
         labels[count++] = (struct label){p->include[i], label_set_get(one, p->include[i])};
     }

@@ -24,7 +24,7 @@ static struct string *string_find(const struct store *store, const char *text, u
 {
     size_t cursor = SIZE_MAX;
     uint32_t at;
-    while ((at = table_next(&store->string_table, hash, &cursor)) != SLOT_NONE) {
+    while ((at = id_table_next(&store->string_table, hash, &cursor)) != SLOT_NONE) {
         if (strcmp(store->strings[at]->text, text) == 0) {
             return store->strings[at];
         }
@@ -50,7 +50,7 @@ static struct string *string_get(struct store *store, const char *text)
     }
     store->strings[string->index] = string;
     store->stats.bytes += sizeof *string + size + 2 * sizeof(void *);
-    table_add(&store->string_table, hash, string->index);
+    id_table_add(&store->string_table, hash, string->index);
     return string;
 }
 
@@ -75,12 +75,133 @@ static void string_drop(struct store *store, const char *text)
         return;
     }
     const size_t size = strlen(text) + 1;
-    table_remove(&store->string_table, XXH3_64bits(text, size - 1), string->index);
+    id_table_remove(&store->string_table, XXH3_64bits(text, size - 1), string->index);
     ARRAY_RESERVE(store->free_strings, store->free_string_count, store->free_string_capacity);
     store->free_strings[store->free_string_count++] = string->index;
     store->strings[string->index] = NULL;
     store->stats.bytes -= sizeof *string + size + 2 * sizeof(void *);
     free(string);
+}
+
+/* ---- pairs ---- */
+
+static uint64_t pair_hash(const char *name, const char *value)
+{
+    const char *key[2] = {name, value};
+    return XXH3_64bits(key, sizeof key);
+}
+
+/* Of interned strings. */
+static uint32_t pair_get(struct store *store, const char *name, const char *value)
+{
+    const uint64_t hash = pair_hash(name, value);
+    size_t cursor = SIZE_MAX;
+    uint32_t at;
+    while ((at = id_table_next(&store->pair_table, hash, &cursor)) != ID_NONE) {
+        if (store->pairs[at].label.name == name && store->pairs[at].label.value == value) {
+            return at;
+        }
+    }
+    if (store->free_pair_count > 0) {
+        at = store->free_pairs[--store->free_pair_count];
+    } else {
+        ARRAY_RESERVE(store->pairs, store->pair_count, store->pair_capacity);
+        at = (uint32_t)store->pair_count++;
+    }
+    store->pairs[at] = (struct label_pair){.label = {name, value}};
+    string_of(name)->holders++;
+    string_of(value)->holders++;
+    store->stats.bytes += sizeof *store->pairs + sizeof(struct id_slot);
+    id_table_add(&store->pair_table, hash, at);
+    return at;
+}
+
+static void pair_drop(struct store *store, uint32_t at)
+{
+    struct label_pair *pair = &store->pairs[at];
+    CHECK(pair->holders > 0);
+    if (--pair->holders > 0) {
+        return;
+    }
+    id_table_remove(&store->pair_table, pair_hash(pair->label.name, pair->label.value), at);
+    string_drop(store, pair->label.name);
+    string_drop(store, pair->label.value);
+    *pair = (struct label_pair){0};
+    ARRAY_RESERVE(store->free_pairs, store->free_pair_count, store->free_pair_capacity);
+    store->free_pairs[store->free_pair_count++] = at;
+    store->stats.bytes -= sizeof *store->pairs + sizeof(struct id_slot);
+}
+
+/* ---- the table of sets ---- */
+
+/* Of the numbers of its pairs. */
+static uint64_t pairs_hash(const uint32_t *pairs, size_t count)
+{
+    return XXH3_64bits(pairs, count * sizeof *pairs);
+}
+
+static size_t set_home(const struct store *store, const uint32_t *pairs, size_t count)
+{
+    return (size_t)((pairs_hash(pairs, count) >> 32) * store->set_capacity >> 32);
+}
+
+static size_t set_next(const struct store *store, size_t at)
+{
+    return at + 1 == store->set_capacity ? 0 : at + 1;
+}
+
+/* Where the set is, or where it would be. */
+static size_t set_place(const struct store *store, const uint32_t *pairs, size_t count)
+{
+    size_t at = set_home(store, pairs, count);
+    for (; store->sets[at]; at = set_next(store, at)) {
+        if (store->sets[at]->count == count &&
+            memcmp(store->sets[at]->pairs, pairs, count * sizeof *pairs) == 0) {
+            break;
+        }
+    }
+    return at;
+}
+
+/* A quarter more each time: there may be a million. */
+static void sets_reserve(struct store *store)
+{
+    enum { SETS_FIRST = 16 };
+    if ((store->set_count + 1) * 6 <= store->set_capacity * 5) {
+        return;
+    }
+    struct label_set **old = store->sets;
+    const size_t capacity = store->set_capacity;
+    store->set_capacity += capacity / 4 + SETS_FIRST;
+    store->sets = heap_alloc(store->set_capacity * sizeof(struct label_set *));
+    for (size_t i = 0; i < capacity; i++) {
+        if (old[i]) {
+            store->sets[set_place(store, old[i]->pairs, old[i]->count)] = old[i];
+        }
+    }
+    free(old);
+}
+
+static size_t set_distance(const struct store *store, size_t from, size_t to)
+{
+    return to >= from ? to - from : to + store->set_capacity - from;
+}
+
+/* Entries behind the gap that hash before it move up (Knuth 6.4, algorithm R). */
+static void set_remove(struct store *store, const struct label_set *set)
+{
+    size_t gap = set_place(store, set->pairs, set->count);
+    CHECK(store->sets[gap] == set);
+    store->sets[gap] = NULL;
+    for (size_t at = set_next(store, gap); store->sets[at]; at = set_next(store, at)) {
+        const size_t home = set_home(store, store->sets[at]->pairs, store->sets[at]->count);
+        if (set_distance(store, home, at) >= set_distance(store, gap, at)) {
+            store->sets[gap] = store->sets[at];
+            store->sets[at] = NULL;
+            gap = at;
+        }
+    }
+    store->set_count--;
 }
 
 /* ---- sets ---- */
@@ -90,15 +211,33 @@ static int compare_labels(const void *a, const void *b)
     return strcmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
-/* Of the interned strings' addresses. */
-static uint64_t labels_hash(const struct label *labels, size_t count)
+/* Sets of one slab have the same size, in eights. */
+static size_t set_slab(size_t count)
 {
-    return XXH3_64bits(labels, count * sizeof *labels);
+    return (count + 1) / 2;
 }
 
 static size_t set_bytes(size_t count)
 {
-    return sizeof(struct label_set) + count * sizeof(struct label) + 3 * sizeof(void *);
+    return sizeof(struct label_set) + set_slab(count) * 2 * sizeof(uint32_t);
+}
+
+/* Most sets are held as soon as they are made. There is room for as many as stay. */
+static void floating_forget_held(struct store *store)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < store->floating_count; i++) {
+        struct label_set *set = store->floating[i];
+        set->floating = set->holders == 0;
+        store->floating[kept] = set;
+        kept += set->floating;
+    }
+    store->floating_count = kept;
+    if (kept >= store->floating_capacity / 2) {
+        store->floating_capacity = 2 * store->floating_capacity + 256;
+        store->floating =
+            heap_resize(store->floating, store->floating_capacity * sizeof(struct label_set *));
+    }
 }
 
 /* Nobody holds it: the next sweep looks at it. */
@@ -106,84 +245,81 @@ static void set_floats(struct store *store, struct label_set *set)
 {
     if (!set->floating) {
         set->floating = true;
-        ARRAY_RESERVE(store->floating, store->floating_count, store->floating_capacity);
+        if (store->floating_count == store->floating_capacity) {
+            floating_forget_held(store);
+        }
         store->floating[store->floating_count++] = set;
     }
 }
 
-static struct label_set *set_new(struct store *store, const struct label *labels, size_t count,
-                                 uint64_t hash)
+static struct label_set *set_new(struct store *store, const uint32_t *pairs, size_t count)
 {
-    struct label_set *set = heap_alloc(sizeof *set + count * sizeof *labels);
-    set->count = (uint32_t)count;
-    set->hash = HASH_INIT; /* of the text, so that it is the same in every process */
+    uint16_t place;
+    struct slab *slab = &store->set_slabs[set_slab(count)];
+    slab->owner = store;
+    slab->size = (uint32_t)set_bytes(count);
+    struct label_set *set = slab_take(slab, &place);
+    *set = (struct label_set){.hash = HASH_INIT, .place = place, .count = (uint8_t)count};
     for (size_t i = 0; i < count; i++) {
-        set->labels[i] = labels[i];
-        string_of(labels[i].name)->holders++;
-        string_of(labels[i].value)->holders++;
-        set->hash = hash_bytes(set->hash, labels[i].name, strlen(labels[i].name) + 1);
-        set->hash = hash_bytes(set->hash, labels[i].value, strlen(labels[i].value) + 1);
+        const struct label label = store->pairs[pairs[i]].label;
+        store->pairs[pairs[i]].holders++;
+        set->pairs[i] = pairs[i];
+        set->hash = hash_bytes(set->hash, label.name, strlen(label.name) + 1);
+        set->hash = hash_bytes(set->hash, label.value, strlen(label.value) + 1);
     }
-    if (store->free_set_count > 0) {
-        set->index = store->free_sets[--store->free_set_count];
-    } else {
-        ARRAY_RESERVE(store->sets, store->set_count, store->set_capacity);
-        set->index = (uint32_t)store->set_count++;
-    }
-    store->sets[set->index] = set;
-    store->stats.bytes += set_bytes(count);
-    table_add(&store->set_table, hash, set->index);
+    store->stats.bytes += slab->size + sizeof(struct label_set *);
     set_floats(store, set);
     return set;
 }
 
-/* The labels are interned strings, sorted. */
-static const struct label_set *intern_sorted(struct store *store, const struct label *labels,
-                                             size_t count)
+/* The pairs of the labels, which are sorted. */
+static const struct label_set *intern_pairs(struct store *store, const uint32_t *pairs,
+                                            size_t count)
 {
-    const uint64_t hash = labels_hash(labels, count);
-    size_t cursor = SIZE_MAX;
-    uint32_t at;
-    while ((at = table_next(&store->set_table, hash, &cursor)) != SLOT_NONE) {
-        const struct label_set *set = store->sets[at];
-        if (set->count == count &&
-            (count == 0 || memcmp(set->labels, labels, count * sizeof *labels) == 0)) {
-            return set;
-        }
+    sets_reserve(store);
+    struct label_set **at = &store->sets[set_place(store, pairs, count)];
+    if (!*at) {
+        *at = set_new(store, pairs, count);
+        store->set_count++;
     }
-    return set_new(store, labels, count, hash);
+    return *at;
 }
 
 const struct label_set *store_intern(struct store *store, const struct label *labels, size_t count)
 {
     struct label sorted[STORE_LABELS_MAX];
+    uint32_t pairs[STORE_LABELS_MAX];
     size_t used = 0;
     CHECK(count <= STORE_LABELS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (labels[i].value && labels[i].value[0] != '\0') {
-            sorted[used++] = (struct label){string_get(store, labels[i].name)->text,
-                                            string_get(store, labels[i].value)->text};
+            sorted[used++] = labels[i];
         }
     }
     qsort(sorted, used, sizeof *sorted, compare_labels);
-    return intern_sorted(store, sorted, used);
+    for (size_t i = 0; i < used; i++) {
+        const char *name = string_get(store, sorted[i].name)->text;
+        pairs[i] = pair_get(store, name, string_get(store, sorted[i].value)->text);
+    }
+    return intern_pairs(store, pairs, used);
 }
 
 const struct label_set *store_project(struct store *store, const struct label_set *set,
                                       const char *const *names, size_t count, bool keep)
 {
-    struct label kept[STORE_LABELS_MAX];
+    uint32_t kept[STORE_LABELS_MAX];
     size_t used = 0;
     for (size_t i = 0; i < set->count; i++) {
+        const char *name = store->pairs[set->pairs[i]].label.name;
         bool named = false;
         for (size_t j = 0; j < count && !named; j++) {
-            named = strcmp(names[j], set->labels[i].name) == 0;
+            named = strcmp(names[j], name) == 0;
         }
         if (named == keep) {
-            kept[used++] = set->labels[i];
+            kept[used++] = set->pairs[i];
         }
     }
-    return used == set->count ? set : intern_sorted(store, kept, used);
+    return used == set->count ? set : intern_pairs(store, kept, used);
 }
 
 void label_set_hold(const struct label_set *set)
@@ -202,16 +338,12 @@ void label_set_drop(struct store *store, const struct label_set *held)
 
 static void set_free(struct store *store, struct label_set *set)
 {
-    table_remove(&store->set_table, labels_hash(set->labels, set->count), set->index);
+    set_remove(store, set);
     for (size_t i = 0; i < set->count; i++) {
-        string_drop(store, set->labels[i].name);
-        string_drop(store, set->labels[i].value);
+        pair_drop(store, set->pairs[i]);
     }
-    ARRAY_RESERVE(store->free_sets, store->free_set_count, store->free_set_capacity);
-    store->free_sets[store->free_set_count++] = set->index;
-    store->sets[set->index] = NULL;
-    store->stats.bytes -= set_bytes(set->count);
-    free(set);
+    store->stats.bytes -= set_bytes(set->count) + sizeof(struct label_set *);
+    slab_give(set, set->place);
 }
 
 void store_sweep(struct store *store)
@@ -223,33 +355,58 @@ void store_sweep(struct store *store)
             set_free(store, set);
         }
     }
-    store->floating_count = 0;
+    free(store->floating);
+    store->floating = NULL;
+    store->floating_count = store->floating_capacity = 0;
 }
 
 void intern_free(struct store *store)
 {
-    for (size_t i = 0; i < store->set_count; i++) {
-        free(store->sets[i]);
+    for (size_t i = 0; i < ARRAY_LEN(store->set_slabs); i++) {
+        slab_release(&store->set_slabs[i]);
     }
     for (size_t i = 0; i < store->string_count; i++) {
         free(store->strings[i]);
     }
     free(store->sets);
-    free(store->free_sets);
     free(store->floating);
+    free(store->pairs);
+    free(store->free_pairs);
     free(store->strings);
     free(store->free_strings);
-    table_release(&store->set_table);
-    table_release(&store->string_table);
+    id_table_release(&store->pair_table);
+    id_table_release(&store->string_table);
 }
 
 /* ---- reading ---- */
 
+static const struct label_pair *pairs_of(const struct label_set *set)
+{
+    const struct store *store = slab_owner(set, set->place);
+    return store->pairs;
+}
+
+struct label label_set_at(const struct label_set *set, size_t i)
+{
+    return pairs_of(set)[set->pairs[i]].label;
+}
+
+size_t label_set_copy(const struct label_set *set, struct label *ret)
+{
+    const struct label_pair *pairs = pairs_of(set);
+    for (size_t i = 0; i < set->count; i++) {
+        ret[i] = pairs[set->pairs[i]].label;
+    }
+    return set->count;
+}
+
 const char *label_set_get(const struct label_set *set, const char *name)
 {
+    const struct label_pair *pairs = pairs_of(set);
     for (size_t i = 0; i < set->count; i++) {
-        if (strcmp(set->labels[i].name, name) == 0) {
-            return set->labels[i].value;
+        const struct label *label = &pairs[set->pairs[i]].label;
+        if (strcmp(label->name, name) == 0) {
+            return label->value;
         }
     }
     return NULL;
@@ -272,12 +429,13 @@ char *label_set_print(const struct label_set *set, char *ret, size_t size)
     ret[0] = '\0';
     print_byte(ret, size, &used, '{');
     for (size_t i = 0; i < set->count; i++) {
-        for (const char *p = set->labels[i].name; *p; p++) {
+        const struct label label = label_set_at(set, i);
+        for (const char *p = label.name; *p; p++) {
             print_byte(ret, size, &used, *p);
         }
         print_byte(ret, size, &used, '=');
         print_byte(ret, size, &used, '"');
-        for (const char *p = set->labels[i].value; *p; p++) {
+        for (const char *p = label.value; *p; p++) {
             if (*p == '"' || *p == '\\' || *p == '\n') {
                 print_byte(ret, size, &used, '\\');
             }

@@ -5,16 +5,33 @@
 
 #include "runtime/engine/column.h"
 
-enum { LOOKBACK_S = 300, FUTURE_S = 600, METRICS_MAX = 1000000 };
+enum { LOOKBACK_S = 300, FUTURE_S = 600, SERIES_FIRST = 64 };
 
 /* ---- the store ---- */
+
+/* A quarter more each time: there may be a million. Each is a line. */
+static void series_reserve(struct store *store)
+{
+    if (store->series_count < store->series_capacity) {
+        return;
+    }
+    const size_t was = (size_t)((char *)store->series - (char *)store->series_memory);
+    store->series_capacity += store->series_capacity / 4 + SERIES_FIRST;
+    store->series_memory = heap_resize(store->series_memory,
+                                       store->series_capacity * sizeof *store->series + SLAB_LINE);
+    const size_t shift = -(uintptr_t)store->series_memory % SLAB_LINE;
+    store->series = (struct series *)(void *)((char *)store->series_memory + shift);
+    if (shift != was) {
+        memmove(store->series, (char *)store->series_memory + was,
+                store->series_count * sizeof *store->series);
+    }
+}
 
 /* The first place is nobody's: what leads to it is never present. */
 static void series_nobody(struct store *store)
 {
-    store->series_capacity = 64;
-    store->series = heap_resize(NULL, store->series_capacity * sizeof *store->series);
-    store->series[SERIES_NOBODY] = (struct series){.last_ms = MS_NEVER};
+    series_reserve(store);
+    store->series[SERIES_NOBODY] = (struct series){0};
     store->time_ms[SERIES_NOBODY] = store->before_ms[SERIES_NOBODY] = MS_NEVER;
     store->series_count = SERIES_NOBODY + 1;
 }
@@ -45,6 +62,7 @@ struct store *store_new(const struct store_limits *limits)
     store->before_ms = heap_alloc(places * sizeof *store->before_ms);
     store->touched = heap_alloc(BIT_WORDS(places) * sizeof *store->touched);
     store->stamp = 1;
+    store->rings = (struct slab)RING_POOL;
     series_nobody(store);
     return store;
 }
@@ -67,7 +85,8 @@ void store_free(struct store *store)
         free(store->sources[i].series);
     }
     intern_free(store);
-    free(store->series);
+    slab_release(&store->rings);
+    free(store->series_memory);
     free(store->value);
     free(store->time_ms);
     free(store->before_ms);
@@ -75,8 +94,8 @@ void store_free(struct store *store)
     free(store->free_series);
     free(store->metrics);
     free(store->sources);
-    table_release(&store->series_table);
-    table_release(&store->metric_table);
+    id_table_release(&store->series_table);
+    id_table_release(&store->metric_table);
     free(store);
 }
 
@@ -107,7 +126,7 @@ uint32_t store_metric(struct store *store, const char *name)
     uint64_t hash = XXH3_64bits(&interned, sizeof interned);
     size_t cursor = SIZE_MAX;
     uint32_t at;
-    while ((at = table_next(&store->metric_table, hash, &cursor)) != SLOT_NONE) {
+    while ((at = id_table_next(&store->metric_table, hash, &cursor)) != SLOT_NONE) {
         if (store->metrics[at].name == interned) {
             return at;
         }
@@ -115,23 +134,8 @@ uint32_t store_metric(struct store *store, const char *name)
     CHECK(store->metric_count < UINT32_MAX);
     ARRAY_RESERVE(store->metrics, store->metric_count, store->metric_capacity);
     store->metrics[store->metric_count] = (struct store_metric){.name = interned};
-    table_add(&store->metric_table, hash, (uint32_t)store->metric_count);
+    id_table_add(&store->metric_table, hash, (uint32_t)store->metric_count);
     return (uint32_t)store->metric_count++;
-}
-
-/* NULL where no series ever had the name, nor a program. */
-static const struct store_metric *store_metric_known(const struct store *store, const char *name)
-{
-    const char *interned = store_string_known(store, name);
-    const uint64_t hash = XXH3_64bits(&interned, sizeof interned);
-    size_t cursor = SIZE_MAX;
-    uint32_t at;
-    while (interned && (at = table_next(&store->metric_table, hash, &cursor)) != SLOT_NONE) {
-        if (store->metrics[at].name == interned) {
-            return &store->metrics[at];
-        }
-    }
-    return NULL;
 }
 
 static void at_least(int64_t *kept, int64_t ms)
@@ -202,7 +206,7 @@ static enum status check_series(const struct store *store, const char *name,
 static void metric_release(struct store *store, struct store_metric *metric)
 {
     while (metric->free_count > 0) {
-        ARRAY_RESERVE(store->free_series, store->free_count, store->free_capacity);
+        MANY_RESERVE(store->free_series, store->free_count, store->free_capacity);
         store->free_series[store->free_count++] = metric->free[--metric->free_count];
     }
     metric->log_count = 0;
@@ -233,24 +237,23 @@ static uint32_t series_place(struct store *store, struct store_metric *metric)
     if (store->free_count > 0) {
         return store->free_series[--store->free_count];
     }
-    if (store->series_count == store->series_capacity) {
-        store->series_capacity = store->series_capacity ? store->series_capacity * 2 : 64;
-        store->series = heap_resize(store->series, store->series_capacity * sizeof *store->series);
-    }
+    series_reserve(store);
     return (uint32_t)store->series_count++;
 }
 
-/* What has changed, for readers that know what was before; a log that is longer than the metric
- * serves nobody. */
+/* What has changed, for readers that know what was before. One that knows nothing of a large part
+ * of the metric reads all of it anew: the older half goes when there is more than that. */
 static void metric_note(struct store *store, struct store_metric *metric, uint32_t id, bool born)
 {
-    enum { LOG_MIN = 1024 };
-    if (metric->log_count > LOG_MIN && metric->log_count > metric->count) {
-        metric->log_count = 0;
-        metric->log_start = metric->generation;
+    enum { LOG_MIN = 1024, LOG_PART = 4 };
+    if (metric->log_count >= LOG_MIN && metric->log_count >= metric->count / LOG_PART) {
+        const size_t gone = metric->log_count / 2;
+        metric->log_count -= gone;
+        metric->log_start += gone;
+        memmove(metric->log, metric->log + gone, metric->log_count * sizeof *metric->log);
     }
-    ARRAY_RESERVE(metric->log, metric->log_count, metric->log_capacity);
-    metric->log[metric->log_count++] = (struct store_event){id, born};
+    MANY_RESERVE(metric->log, metric->log_count, metric->log_capacity);
+    metric->log[metric->log_count++] = (struct store_event){id & INT32_MAX, born};
     metric->generation++;
     store->generation++;
 }
@@ -261,21 +264,19 @@ static void series_born(struct store *store, uint32_t id, uint32_t source, uint3
     struct store_source *owner = &store->sources[source];
     struct store_metric *metric = &store->metrics[metric_id];
     label_set_hold(labels);
-    store->series[id] = (struct series){.name = metric->name,
-                                        .labels = labels,
+    store->series[id] = (struct series){.labels = labels,
                                         .metric = metric_id,
-                                        .source = source,
+                                        .source = (uint16_t)source,
                                         .metric_at = (uint32_t)metric->count,
-                                        .source_at = (uint32_t)owner->count,
-                                        .last_ms = MS_NEVER};
+                                        .source_at = (uint32_t)owner->count};
     store->value[id] = 0;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
     store->touched[id / 64] = store->stamp;
-    table_add(&store->series_table, series_hash(metric->name, labels), id);
-    ARRAY_RESERVE(metric->series, metric->count, metric->capacity);
+    id_table_add(&store->series_table, series_hash(metric->name, labels), id);
+    MANY_RESERVE(metric->series, metric->count, metric->capacity);
     metric->series[metric->count++] = id;
     metric_note(store, metric, id, true);
-    ARRAY_RESERVE(owner->series, owner->count, owner->capacity);
+    MANY_RESERVE(owner->series, owner->count, owner->capacity);
     owner->series[owner->count++] = id;
     store->stats.born++;
 }
@@ -292,12 +293,11 @@ enum status store_series(struct store *store, uint32_t source, const char *name,
     }
     const struct label_set *set = store_intern(store, labels, count);
     const uint32_t metric = store_metric(store, name);
-    const char *interned = store->metrics[metric].name;
-    uint64_t hash = series_hash(interned, set);
+    uint64_t hash = series_hash(store->metrics[metric].name, set);
     size_t cursor = SIZE_MAX;
     uint32_t id;
-    while ((id = table_next(&store->series_table, hash, &cursor)) != SLOT_NONE) {
-        if (store->series[id].labels == set && store->series[id].name == interned) {
+    while ((id = id_table_next(&store->series_table, hash, &cursor)) != SLOT_NONE) {
+        if (store->series[id].labels == set && store->series[id].metric == metric) {
             if (store->series[id].source != source) {
                 store->stats.refused++;
                 return error_set(error, STATUS_DENIED,
@@ -322,20 +322,45 @@ bool store_series_live(const struct store *store, uint32_t id)
 const char *store_series_name(const struct store *store, uint32_t id)
 {
     CHECK(store_series_live(store, id));
-    return store->series[id].name;
+    return series_name(store, &store->series[id]);
 }
 
 /* ---- samples ---- */
 
+/* How long the store keeps samples of the series. */
+static int64_t retention_of(const struct store *store, const struct series *series)
+{
+    const int64_t own = store->metrics[series->metric].retention_ms;
+    return own > store->retention_ms ? own : store->retention_ms;
+}
+
+/* What most appends are: the ring has room, or its oldest sample is as old as it needs to be. */
+static bool push_usual(struct store *store, struct series *series, int64_t time_ms, double value)
+{
+    struct ring *ring = &series->ring;
+    if (ring->count == 0 || time_ms - ring->base_ms > UINT32_MAX) {
+        return false;
+    }
+    if (ring->count < ring->capacity) {
+        store->stats.samples++;
+    } else if (time_ms - ring_oldest_ms(ring) >= retention_of(store, series)) {
+        ring_drop_oldest(ring);
+    } else {
+        return false;
+    }
+    ring_put(ring, time_ms, value);
+    return true;
+}
+
 static void series_push(struct store *store, uint32_t id, int64_t time_ms, double value)
 {
     struct series *series = &store->series[id];
-    int64_t retention = store->metrics[series->metric].retention_ms;
-    retention = retention > store->retention_ms ? retention : store->retention_ms;
-    uint32_t capacity = series->ring.capacity;
-    store->stats.samples += (size_t)ring_append(&series->ring, time_ms, value, retention);
-    store->stats.bytes += (size_t)(series->ring.capacity - capacity) * 12;
-    series->last_ms = time_ms;
+    if (!push_usual(store, series, time_ms, value)) {
+        const uint32_t capacity = series->ring.capacity;
+        store->stats.samples += (size_t)ring_append(&store->rings, &series->ring, time_ms, value,
+                                                    retention_of(store, series));
+        store->stats.sample_bytes += (size_t)(series->ring.capacity - capacity) * RING_SAMPLE_BYTES;
+    }
     if (store->time_ms[id] != MS_NEVER) { /* a stale marker is no sample */
         store->before_ms[id] = store->time_ms[id];
     }
@@ -355,20 +380,34 @@ static void count_series(struct store *store, uint32_t id, bool back)
     owner->fresh += back ? fresh : -fresh;
 }
 
+/* The answer at hand has the series, which now has a sample or still has none. */
+static void series_given(struct store *store, struct series *series, bool was_there, bool is_there)
+{
+    struct store_source *owner = &store->sources[series->source];
+    const bool was_fresh = was_there && series->epoch == owner->epoch;
+    if (was_there != is_there || was_fresh != is_there) {
+        owner->there += (size_t)is_there - (size_t)was_there;
+        owner->fresh += (size_t)is_there - (size_t)was_fresh;
+    }
+    series->epoch = owner->epoch;
+}
+
+/* No marker, and not too far ahead. */
 static enum append append(struct store *store, uint32_t id, int64_t time_ms, double value)
 {
-    const struct series *series = &store->series[id];
-    if (time_ms == series->last_ms) {
-        store->stats.duplicate++;
-        return APPEND_DUPLICATE;
+    CHECK(store_series_live(store, id));
+    struct series *series = &store->series[id];
+    const int64_t newest_ms = ring_newest_ms(&series->ring);
+    const bool was_there = store->time_ms[id] != MS_NEVER;
+    if (time_ms > newest_ms) {
+        series_given(store, series, was_there, true);
+        series_push(store, id, time_ms, value);
+        store->stats.appended++;
+        return APPEND_OK;
     }
-    if (time_ms < series->last_ms) {
-        store->stats.out_of_order++;
-        return APPEND_OUT_OF_ORDER;
-    }
-    series_push(store, id, time_ms, value);
-    store->stats.appended++;
-    return APPEND_OK;
+    series_given(store, series, was_there, was_there);
+    *(time_ms == newest_ms ? &store->stats.duplicate : &store->stats.out_of_order) += 1;
+    return time_ms == newest_ms ? APPEND_DUPLICATE : APPEND_OUT_OF_ORDER;
 }
 
 enum append store_append(struct store *store, uint32_t id, struct instant now, struct instant time,
@@ -379,50 +418,49 @@ enum append store_append(struct store *store, uint32_t id, struct instant now, s
         store->stats.future++;
         return APPEND_FUTURE;
     }
-    struct series *series = &store->series[id];
-    count_series(store, id, false);
-    series->epoch = store->sources[series->source].epoch;
-    const enum append result = append(store, id, instant_to_ms(time), value);
-    count_series(store, id, true);
-    return result;
+    return append(store, id, instant_to_ms(time), value);
 }
 
 /* Series lie all over the memory: what a later point needs is fetched while earlier ones are
  * appended. */
-static void fetch(const struct store *store, const struct store_point *points, size_t at,
-                  size_t count)
+static void fetch_series(const struct store *store, uint32_t id)
 {
-    enum { FETCH_SERIES = 24, FETCH_RING = 12 };
-    if (at + FETCH_SERIES < count) {
-        const struct series *series = &store->series[points[at + FETCH_SERIES].series];
-        __builtin_prefetch(series, 1);
-        __builtin_prefetch((const char *)(series + 1) - 1, 1);
-    }
-    if (at + FETCH_RING < count) {
-        const uint32_t id = points[at + FETCH_RING].series;
-        const struct ring *ring = &store->series[id].ring;
-        const uint32_t cell =
-            ring->count < ring->capacity ? ring_at(ring, ring->count) : ring->head;
-        __builtin_prefetch(&store->value[id], 1);
-        __builtin_prefetch(&store->time_ms[id], 1);
-        __builtin_prefetch(&store->before_ms[id], 1);
-        if (ring->capacity > 0) {
-            __builtin_prefetch(&ring->offset_ms[cell], 1);
-            __builtin_prefetch(&ring_values(ring)[cell], 1);
-        }
+    __builtin_prefetch(&store->series[id], 1);
+    __builtin_prefetch(&store->value[id], 1);
+    __builtin_prefetch(&store->time_ms[id], 1);
+    __builtin_prefetch(&store->before_ms[id], 1);
+}
+
+static void fetch_cell(const struct store *store, uint32_t id)
+{
+    const struct ring *ring = &store->series[id].ring;
+    const uint32_t cell = ring->count < ring->capacity ? ring_at(ring, ring->count) : ring->head;
+    __builtin_prefetch(&ring->offset_ms[cell], 1);
+    if (ring->capacity > RING_SMALL) { /* else it is the same line */
+        __builtin_prefetch(&ring_values(ring)[cell], 1);
     }
 }
 
-void store_append_all(struct store *store, struct instant now, struct instant time,
-                      const struct store_point *points, size_t count)
+FLATTEN void store_append_all(struct store *store, struct instant now, struct instant time,
+                              const struct store_point *points, size_t count)
 {
+    enum { FETCH_SERIES = 24, FETCH_CELL = 12 };
+    const int64_t base_ms = instant_to_ms(time);
+    /* As store_append() has it: time and ms are not after now and future_max. */
+    const int64_t last_ms =
+        instant_to_ms((struct instant){now.ns + store->limits.future_max.ns - time.ns});
     for (size_t i = 0; i < count; i++) {
-        struct instant at = {time.ns + points[i].ms * NS_PER_MS};
-        fetch(store, points, i, count);
-        if (is_stale(points[i].value)) {
-            store_stale(store, points[i].series, at);
+        const struct store_point *point = &points[i];
+        if (i + FETCH_SERIES < count) {
+            fetch_series(store, points[i + FETCH_SERIES].series);
+            fetch_cell(store, points[i + FETCH_CELL].series);
+        }
+        if (is_stale(point->value)) {
+            store_stale(store, point->series, (struct instant){time.ns + point->ms * NS_PER_MS});
+        } else if (point->ms > last_ms) {
+            store->stats.future++;
         } else {
-            (void)store_append(store, points[i].series, now, at, points[i].value);
+            (void)append(store, point->series, base_ms + point->ms, point->value);
         }
     }
 }
@@ -439,7 +477,8 @@ void store_stale(struct store *store, uint32_t id, struct instant time)
         return; /* it has nothing to end */
     }
     count_series(store, id, false);
-    series_push(store, id, time_ms > series->last_ms ? time_ms : series->last_ms, marker);
+    const int64_t newest_ms = ring_newest_ms(&series->ring);
+    series_push(store, id, time_ms > newest_ms ? time_ms : newest_ms, marker);
     count_series(store, id, true);
 }
 
@@ -527,15 +566,15 @@ static void series_died(struct store *store, uint32_t id)
         store->series[owner->series[series->source_at]].source_at = series->source_at;
     }
     metric_note(store, metric, id, false);
-    table_remove(&store->series_table, series_hash(series->name, series->labels), id);
+    id_table_remove(&store->series_table, series_hash(metric->name, series->labels), id);
     store->stats.samples -= series->ring.count;
-    store->stats.bytes -= (size_t)series->ring.capacity * 12;
+    store->stats.sample_bytes -= (size_t)series->ring.capacity * RING_SAMPLE_BYTES;
     ring_release(&series->ring);
     label_set_drop(store, series->labels);
     series->labels = NULL;
     store->time_ms[id] = store->before_ms[id] = MS_NEVER;
     store->touched[id / 64] = store->stamp;
-    ARRAY_RESERVE(metric->free, metric->free_count, metric->free_capacity);
+    MANY_RESERVE(metric->free, metric->free_count, metric->free_capacity);
     metric->free[metric->free_count++] = id;
     store->gone_count++;
     store->stats.died++;
@@ -560,13 +599,14 @@ static bool is_forgotten(const struct store *store, const struct series *series,
     keep = keep > store->remember_ms ? keep : store->remember_ms;
     keep = keep > store->retention_ms ? keep : store->retention_ms;
     keep = keep > store->lookback_ms ? keep : store->lookback_ms;
-    if (series->last_ms >= now_ms - keep) {
+    const int64_t newest_ms = ring_newest_ms(&series->ring);
+    if (newest_ms >= now_ms - keep) {
         return false;
     }
     if (!observed[series->source]) {
         keep = keep > STORE_SILENT_KEEP_MS ? keep : STORE_SILENT_KEEP_MS;
     }
-    return series->last_ms < now_ms - keep;
+    return newest_ms < now_ms - keep;
 }
 
 /* Large stores are gone over a part at a time. */
@@ -600,58 +640,6 @@ void store_expire(struct store *store, struct instant now)
     }
 }
 
-static bool visit_newest(const struct store *store, const struct series *series, int64_t now_ms,
-                         store_visit_f *visit, void *context)
-{
-    struct store_sample sample = {.name = series->name, .labels = series->labels};
-    int64_t time_ms;
-    if (!ring_instant(&series->ring, now_ms, store->lookback_ms, &sample.value, &time_ms)) {
-        return true;
-    }
-    sample.time = (struct instant){time_ms * NS_PER_MS};
-    return visit(context, &sample);
-}
-
-static bool visit_past(const struct series *series, int64_t now_ms, store_visit_f *visit,
-                       void *context)
-{
-    const uint32_t count = ring_until(&series->ring, now_ms);
-    bool more = true;
-    for (uint32_t i = 0; i < count && more; i++) {
-        const double value = ring_values(&series->ring)[ring_at(&series->ring, i)];
-        const struct store_sample sample = {.name = series->name,
-                                            .labels = series->labels,
-                                            .time = {ring_time(&series->ring, i) * NS_PER_MS},
-                                            .value = value,
-                                            .stale = is_stale(value)};
-        more = visit(context, &sample);
-    }
-    return more;
-}
-
-static bool visit_series(const struct store *store, uint32_t id, int64_t now_ms, bool past,
-                         store_visit_f *visit, void *context)
-{
-    const struct series *series = &store->series[id];
-    return !series->labels ? true
-           : past          ? visit_past(series, now_ms, visit, context)
-                           : visit_newest(store, series, now_ms, visit, context);
-}
-
-void store_visit(const struct store *store, const char *name, struct instant now, bool past,
-                 store_visit_f *visit, void *context)
-{
-    const int64_t now_ms = instant_to_ms(now);
-    const struct store_metric *metric = name ? store_metric_known(store, name) : NULL;
-    bool more = true;
-    for (size_t i = 0; metric && i < metric->count && more; i++) {
-        more = visit_series(store, metric->series[i], now_ms, past, visit, context);
-    }
-    for (uint32_t id = 0; !name && id < store->series_count && more; id++) {
-        more = visit_series(store, id, now_ms, past, visit, context);
-    }
-}
-
 struct store_limits store_limits_of(const struct store *store)
 {
     return store->limits;
@@ -662,10 +650,12 @@ struct store_stats store_stats(const struct store *store)
     struct store_stats stats = store->stats;
     stats.series = stats.born - stats.died;
     stats.sources = store->source_count;
-    stats.label_sets = store->set_count - store->free_set_count;
+    stats.label_sets = store->set_count;
     stats.strings = store->string_count - store->free_string_count;
-    stats.bytes += store->series_capacity * sizeof *store->series +
-                   store->series_count *
-                       (sizeof *store->value + sizeof *store->time_ms + sizeof *store->before_ms);
+    stats.column_bytes = store->series_count * (sizeof *store->value + sizeof *store->time_ms +
+                                                sizeof *store->before_ms) +
+                         BIT_WORDS(store->series_count) * sizeof *store->touched;
+    stats.bytes +=
+        store->series_capacity * sizeof *store->series + stats.sample_bytes + stats.column_bytes;
     return stats;
 }

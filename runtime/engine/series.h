@@ -28,14 +28,19 @@ struct label {
 };
 
 /* An interned set: equal sets are the same pointer. Sorted by name. The metric name is not in it.
- * One that no series and no evaluator has is freed by store_expire(). */
+ * One that no series and no evaluator has is freed by store_expire(). Labels are read with the
+ * functions below: the set has their numbers in the store. */
 struct label_set {
-    uint32_t count;
-    uint32_t index, holders; /* the store's own */
-    bool floating;           /* the store's own */
-    uint64_t hash;
-    struct label labels[];
+    uint64_t hash; /* of the text, so that it is the same in every process */
+    uint32_t holders;
+    uint16_t place; /* this and what follows is the store's own */
+    bool floating;
+    uint8_t count; /* of labels */
+    uint32_t pairs[];
 };
+_Static_assert(STORE_LABELS_MAX <= UINT8_MAX, "labels are counted in a byte");
+struct label label_set_at(const struct label_set *set, size_t i);         /* text of the store's */
+size_t label_set_copy(const struct label_set *set, struct label *ret);    /* set->count of them */
 const char *label_set_get(const struct label_set *set, const char *name); /* NULL when absent */
 /* {a="x",b="y"} with values escaped, into ret[size]; returns ret. */
 char *label_set_print(const struct label_set *set, char *ret, size_t size);
@@ -134,7 +139,9 @@ void store_expire(struct store *store, struct instant now);
 struct store_stats {
     size_t series, samples, sources, label_sets, strings;
     uint64_t appended, duplicate, out_of_order, future, refused, born, died;
-    size_t bytes;
+    size_t bytes;        /* of all below, and labels */
+    size_t sample_bytes; /* of these: room for samples behind their series */
+    size_t column_bytes; /* of these: in memory that is reserved for all series at once */
 };
 struct store_stats store_stats(const struct store *store);
 

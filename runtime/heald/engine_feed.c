@@ -55,10 +55,8 @@ static void take_series(struct engine_feed *feed, const struct feed_record *reco
     struct error error;
     const struct intake_source *source = &feed->sources[record->source];
     if (record->series >= feed->series_capacity) {
-        size_t capacity = feed->series_capacity ? feed->series_capacity : 1024;
-        while (capacity <= record->series) {
-            capacity *= 2;
-        }
+        size_t capacity = feed->series_capacity + feed->series_capacity / 4 + 1024;
+        capacity = capacity > record->series ? capacity : record->series + 1u;
         feed->series = heap_resize(feed->series, capacity * sizeof *feed->series);
         memset(feed->series + feed->series_capacity, 0xFF,
                (capacity - feed->series_capacity) * sizeof *feed->series);

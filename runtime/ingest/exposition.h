@@ -10,14 +10,15 @@
  *     exposition_init(&exposition, EXPOSITION_TEXT, body, size, &limits);
  *     while (exposition_next(&exposition, &item, error) == STATUS_OK && item.kind) { ... }
  *
- * Set `predicted` to the key bytes (name and labels as written) the next sample should have: when
- * it has them, the labels are not parsed again and the item says so. A scrape gives the same series
- * in the same order nearly always; that is what makes the second one cheap. */
+ * Set `predicted` to the mark of the key (name and labels as written) the next sample should have:
+ * when it has that, the labels are not parsed again and the item says so. A scrape gives the same
+ * series in the same order nearly always; that is what makes the second one cheap. */
 #ifndef HEAL_RUNTIME_INGEST_EXPOSITION_H
 #define HEAL_RUNTIME_INGEST_EXPOSITION_H
 
 #include "lang/base.h"
 #include "runtime/engine/series.h"
+#include "runtime/ingest/lookup.h"
 
 enum { EXPOSITION_LABELS_MAX = STORE_LABELS_MAX - 2 }; /* job and instance are added */
 #define EXPOSITION_MS_MAX (INT64_MAX / NS_PER_MS / 2)  /* later times are as late as this */
@@ -88,7 +89,7 @@ struct exposition {
     uint32_t line;
     size_t samples;
     struct exposition_limits limits;
-    struct slice predicted;
+    struct key_mark predicted;
     enum status refused; /* STATUS_LIMIT or STATUS_PROTOCOL once an error was given */
 };
 
@@ -110,8 +111,8 @@ enum status exposition_refuse(struct exposition *exposition, uint32_t line, uint
  */
 size_t exposition_unescape(struct slice value, char *buffer);
 
-/* Name and labels of a key that exposition_next() gave once; a line feed stands behind it. Their
- * text is the key's. */
+/* Name and labels of a key that exposition_next() gave, where it stands in its body. Their text is
+ * the key's. */
 void exposition_read_key(struct slice key, struct exposition_item *ret);
 
 /* Reads all of text as a number of the format; false when it is none or out of range. */

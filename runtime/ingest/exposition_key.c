@@ -222,13 +222,12 @@ static enum status read_key(struct exposition *e, const char **p, struct exposit
 /* The key of the line is the predicted one, and the key ends where the predicted one does. */
 static bool has_predicted(const struct exposition *e, const char *p)
 {
-    struct slice key = e->predicted;
-    if (key.size == 0 || (size_t)(e->line_end - p) <= key.size ||
-        memcmp(p, key.text, key.size) != 0) {
+    const uint32_t size = e->predicted.size;
+    if (size == 0 || (size_t)(e->line_end - p) <= size || !key_mark_is(&e->predicted, p)) {
         return false;
     }
-    const char *behind = p + key.size;
-    return key.text[key.size - 1] == '}' ||
+    const char *behind = p + size;
+    return behind[-1] == '}' ||
            ((*behind == ' ' || *behind == '\t') && *skip_blanks(behind) != '{');
 }
 
@@ -257,8 +256,7 @@ void exposition_read_key(struct slice key, struct exposition_item *ret)
     struct error error;
     const char *p = key.text;
     exposition_init(&e, EXPOSITION_TEXT, key.text, key.size, NULL);
-    e.line_end = key.text + key.size;
-    CHECK(*e.line_end == '\n');
+    e.line_end = rawmemchr(key.text + key.size, '\n');
     ret->label_count = 0;
     CHECK(read_key(&e, &p, ret, &error) == STATUS_OK);
 }

@@ -7,10 +7,10 @@
 #include "runtime/ingest/exposition_part.h"
 
 enum {
-    DIGITS_MAX = 15,   /* exact in a double, and so is one division by a power of ten */
-    READ_BYTES = 32,   /* behind the key, however short the number is */
-    AHEAD_BYTES = 512, /* of the body are fetched before they are needed */
-    EACH = 8           /* digits in a word */
+    DIGITS_MAX = 15,    /* exact in a double, and so is one division by a power of ten */
+    READ_BYTES = 32,    /* behind the key, however short the number is */
+    AHEAD_BYTES = 1024, /* of the body are fetched before they are needed */
+    EACH = 8            /* digits in a word */
 };
 
 static const uint64_t tens[EACH + 1] = {1,      10,      100,      1000,     10000,
@@ -63,10 +63,10 @@ static const char *read_short(const char *p, double *ret_value)
 
 bool exposition_usual(struct exposition *e, struct exposition_item *item)
 {
-    const struct slice key = e->predicted;
-    const char *p = e->at + key.size;
-    if (key.size == 0 || (size_t)(e->end - e->at) < key.size + READ_BYTES || *p != ' ' ||
-        e->samples >= e->limits.series || memcmp(e->at, key.text, key.size) != 0) {
+    const uint32_t size = e->predicted.size;
+    const char *p = e->at + size;
+    if (size == 0 || (size_t)(e->end - e->at) < size + READ_BYTES || *p != ' ' ||
+        e->samples >= e->limits.series || !key_mark_is(&e->predicted, e->at)) {
         return false;
     }
     p = read_short(p + 1, &item->value);
@@ -76,7 +76,7 @@ bool exposition_usual(struct exposition *e, struct exposition_item *item)
     __builtin_prefetch(p + AHEAD_BYTES);
     __builtin_prefetch(p + AHEAD_BYTES + 64);
     item->kind = EXPOSITION_SAMPLE;
-    item->key = (struct slice){e->at, key.size};
+    item->key = (struct slice){e->at, size};
     item->line = ++e->line;
     item->column = 1;
     item->label_count = 0;

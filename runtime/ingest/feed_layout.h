@@ -12,7 +12,8 @@
 enum {
     FEED_HEADER_BYTES = 4096,
     FEED_PREFIX_BYTES = 8,
-    FEED_POINTS_MAX = (FEED_RECORD_BYTES_MAX - FEED_PREFIX_BYTES - 16) / 16 /* of one record */
+    FEED_NEAR_BYTES = 1 << 14,
+    FEED_POINTS_MAX = 1000 /* of one record, which is read several times in a near cache */
 };
 _Static_assert(sizeof(struct feed_point) == 16, "points are written as they are");
 #define FEED_MAGIC 0x3164656566616568ULL /* "heafeed1" */

@@ -233,8 +233,9 @@ static enum status broken(struct feed_reader *reader, struct error *error, const
     return error_set(error, STATUS_PROTOCOL, "%s", reader->broken_why.message);
 }
 
-/* Copies what is ready into the chunk, behind the piece of a record that is left there. */
-static enum status refill(struct feed_reader *reader, struct error *error)
+/* Copies what is ready, at most that many bytes, into the chunk, behind the piece of a record that
+ * is left there. */
+static enum status refill(struct feed_reader *reader, size_t most, struct error *error)
 {
     uint64_t head = atomic_load_explicit(&reader->header->head, memory_order_acquire);
     uint64_t ready = head - reader->tail;
@@ -244,6 +245,7 @@ static enum status refill(struct feed_reader *reader, struct error *error)
     size_t left = reader->filled - reader->used;
     memmove(reader->chunk, reader->chunk + reader->used, left);
     size_t room = sizeof reader->chunk - left;
+    room = room < most ? room : most;
     size_t size = ready < room ? (size_t)ready : room;
     size_t at = (size_t)reader->tail & (reader->bytes - 1);
     size_t first = reader->bytes - at < size ? reader->bytes - at : size;
@@ -279,8 +281,12 @@ static enum status read_one(struct feed_reader *reader, struct feed_record *ret,
     size_t size;
     ret->kind = FEED_NONE;
     TRY(front_size(reader, &size, error));
+    if (size == 0) { /* a near cache holds what is copied; a large record is rare */
+        TRY(refill(reader, FEED_NEAR_BYTES, error));
+        TRY(front_size(reader, &size, error));
+    }
     if (size == 0) {
-        TRY(refill(reader, error));
+        TRY(refill(reader, sizeof reader->chunk, error));
         TRY(front_size(reader, &size, error));
     }
     if (size == 0) {

@@ -52,7 +52,6 @@ struct intake {
     size_t far_count, far_capacity;
     uint32_t round;
     size_t taken;                                   /* series of this answer */
-    bool undefined;                                 /* one of them is unknown to the engine */
     bool late_flip;                                 /* a type changed behind samples */
     uint64_t duplicates, refused, flips, predicted; /* of this answer */
     struct intake_stats stats;
@@ -225,10 +224,15 @@ static size_t encode_key(void *ctx, struct slice key, void *buffer, size_t size)
 
 /* ---- life ---- */
 
+static struct slice own_key(size_t i)
+{
+    return (struct slice){own_keys[i], (uint32_t)strcspn(own_keys[i], "\n")};
+}
+
 static enum status add_own_series(struct intake *in, struct error *error)
 {
     for (size_t i = 0; i < OWN_COUNT; i++) {
-        struct slice key = {own_keys[i], (uint32_t)strcspn(own_keys[i], "\n")};
+        struct slice key = own_key(i);
         size_t size = encode_key(in, key, in->series.encoded, sizeof in->series.encoded);
         if (size == 0 || source_series_add(&in->series, key, size) == SOURCE_SERIES_NONE) {
             return error_set(error, STATUS_LIMIT, "the labels of source '%.100s' are too long",
@@ -381,7 +385,7 @@ static void stage_at(struct intake *in, uint32_t number, struct instant time, do
 {
     int64_t ms = instant_ms(time) - instant_ms(now);
     if (ms == (int32_t)ms) {
-        ARRAY_RESERVE(in->staged, in->staged_count, in->staged_capacity);
+        MANY_RESERVE(in->staged, in->staged_count, in->staged_capacity);
         in->staged[in->staged_count++] = (struct feed_point){number, (int32_t)ms, value};
     } else {
         ARRAY_RESERVE(in->far, in->far_count, in->far_capacity);
@@ -399,7 +403,9 @@ static void stage(struct intake *in, uint32_t n, const struct exposition_item *i
     }
     entry->seen = in->round;
     in->taken++;
-    in->undefined |= entry->generation != in->series.generation;
+    if (entry->generation != in->series.generation) {
+        source_series_note(&in->series, n, item->key);
+    }
     struct family *family = &in->families[entry->family];
     family->sampled = in->round;
     if (family->refused == in->round) {
@@ -409,7 +415,7 @@ static void stage(struct intake *in, uint32_t n, const struct exposition_item *i
     if (item->has_time) {
         stage_at(in, entry->number, item->time, item->value, now);
     } else {
-        ARRAY_RESERVE(in->staged, in->staged_count, in->staged_capacity);
+        MANY_RESERVE(in->staged, in->staged_count, in->staged_capacity);
         in->staged[in->staged_count++] = (struct feed_point){entry->number, 0, item->value};
     }
 }
@@ -450,11 +456,7 @@ static enum status take_sample(struct intake *in, struct exposition *e,
 static uint32_t predict(const struct intake *in, struct exposition *e)
 {
     uint32_t n = expected_entry(in);
-    e->predicted.size = 0;
-    if (n != SOURCE_SERIES_NONE) {
-        e->predicted = (struct slice){in->series.items[n].key, in->series.items[n].key_size};
-        source_series_fetch(&in->series, n);
-    }
+    source_series_mark(&in->series, n, &e->predicted);
     return n;
 }
 
@@ -465,7 +467,8 @@ static void begin(struct intake *in)
     in->last = SOURCE_SERIES_NONE;
     in->family_expect = 0;
     in->duplicates = in->refused = in->flips = in->predicted = 0;
-    in->undefined = in->late_flip = false;
+    in->late_flip = false;
+    source_series_forget_noted(&in->series);
     for (size_t i = 0; i < OWN_COUNT; i++) {
         in->series.items[i].seen = in->round;
     }
@@ -618,22 +621,7 @@ void intake_announce(struct intake *in)
 static enum status define_own(struct intake *in)
 {
     for (uint32_t i = 0; i < OWN_COUNT; i++) {
-        TRY(source_series_define(&in->series, i));
-    }
-    return STATUS_OK;
-}
-
-/* generation: the one in which the samples were looked at. */
-static enum status define_all(struct intake *in, uint32_t generation)
-{
-    TRY(define_own(in));
-    if (!in->undefined && in->series.generation == generation) {
-        return STATUS_OK;
-    }
-    for (uint32_t i = OWN_COUNT; i < in->series.count; i++) {
-        if (is_seen(in, i)) {
-            TRY(source_series_define(&in->series, i));
-        }
+        TRY(source_series_define(&in->series, i, own_key(i)));
     }
     return STATUS_OK;
 }
@@ -701,6 +689,34 @@ static void count_answer(struct intake *in)
     in->stats.predicted += in->predicted;
 }
 
+/* All of the body, under one generation of the feed: what its reader knows is looked up while the
+ * body is read. Readers attach rarely, so the second time it is that. */
+static enum status take_answer(struct intake *in, enum exposition_format format, const char *body,
+                               size_t size, struct instant now, struct error *error)
+{
+    enum { TIMES_MAX = 3 };
+    for (int i = 0; i < TIMES_MAX; i++) {
+        begin(in);
+        intake_announce(in);
+        const uint32_t generation = in->series.generation;
+        TRY(take_body(in, format, body, size, now, error));
+        intake_announce(in);
+        if (in->series.generation == generation) {
+            break;
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool send_answer(struct intake *in, struct instant now, struct duration took)
+{
+    const bool sent = source_series_announced(&in->series) && define_own(in) == STATUS_OK &&
+                      source_series_define_noted(&in->series) == STATUS_OK &&
+                      write_answer(in, now, took) == STATUS_OK;
+    source_series_forget_noted(&in->series);
+    return sent;
+}
+
 enum intake_outcome intake_answer(struct intake *in, enum exposition_format format,
                                   const char *body, size_t size, struct instant now,
                                   struct duration took, struct error *error)
@@ -708,18 +724,14 @@ enum intake_outcome intake_answer(struct intake *in, enum exposition_format form
     struct error why;
     struct feed_writer *feed = in->series.feed;
     size_t series_before = in->series.count, families_before = in->family_count;
-    begin(in);
-    uint32_t generation = in->series.generation;
-    enum status status = take_body(in, format, body, size, now, &why);
+    enum status status = take_answer(in, format, body, size, now, &why);
     if (status != STATUS_OK) {
         take_back(in, series_before, families_before);
         intake_fail(in, now, took, why.message);
         error_set(error, status, "%s", why.message);
         return status == STATUS_LIMIT ? INTAKE_LIMIT : INTAKE_SYNTAX;
     }
-    intake_announce(in);
-    if (!source_series_announced(&in->series) || define_all(in, generation) != STATUS_OK ||
-        write_answer(in, now, took) != STATUS_OK) {
+    if (!send_answer(in, now, took)) {
         uint64_t lost = in->staged_count + in->far_count;
         feed_rollback(feed);
         feed_lost(feed, lost);

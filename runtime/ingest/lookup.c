@@ -1,20 +1,12 @@
-/* Open addressing with linear probing, at most three quarters full. */
+/* Open addressing with linear probing, two thirds to five sixths full once it has grown. */
 #include "runtime/ingest/lookup.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <xxhash.h>
 
 uint64_t lookup_hash(const void *key, size_t size)
 {
-    static uint64_t seed;
-    while (seed == 0) {
-        if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
-            seed = (uint64_t)(uintptr_t)&seed; /* where the loader put us is better than nothing */
-        }
-    }
-    return XXH3_64bits_withSeed(key, size, seed);
+    return key_mark_hash(key, size);
 }
 
 void lookup_release(struct lookup *lookup)
@@ -31,20 +23,27 @@ void lookup_clear(struct lookup *lookup)
     }
 }
 
+static size_t home_of(const struct lookup *lookup, uint32_t hash)
+{
+    return (size_t)((uint64_t)hash * lookup->capacity >> 32);
+}
+
 static void insert(struct lookup *lookup, uint32_t hash, uint32_t number)
 {
-    size_t i = (size_t)hash & (lookup->capacity - 1);
+    size_t i = home_of(lookup, hash);
     while (lookup->slots[i].number != 0) {
-        i = (i + 1) & (lookup->capacity - 1);
+        i = i + 1 == lookup->capacity ? 0 : i + 1;
     }
     lookup->slots[i] = (struct lookup_slot){hash, number};
     lookup->count++;
 }
 
+/* A quarter more each time: there may be a million. */
 static void grow(struct lookup *lookup)
 {
     struct lookup old = *lookup;
-    lookup->capacity = old.capacity ? 2 * old.capacity : 64;
+    lookup->capacity += lookup->capacity / 4 + 32;
+    CHECK(lookup->capacity <= UINT32_MAX);
     lookup->slots = heap_alloc(lookup->capacity * sizeof *lookup->slots);
     lookup->count = 0;
     for (size_t i = 0; i < old.capacity; i++) {
@@ -57,7 +56,7 @@ static void grow(struct lookup *lookup)
 
 void lookup_add(struct lookup *lookup, uint64_t hash, uint32_t number)
 {
-    if (4 * (lookup->count + 1) > 3 * lookup->capacity) {
+    if (6 * (lookup->count + 1) > 5 * lookup->capacity) {
         grow(lookup);
     }
     insert(lookup, (uint32_t)hash, number + 1);
@@ -69,9 +68,9 @@ uint32_t lookup_next(const struct lookup *lookup, uint64_t hash, size_t *at)
         return LOOKUP_NONE;
     }
     for (;;) {
+        const size_t i = home_of(lookup, (uint32_t)hash) + (*at)++;
         const struct lookup_slot *slot =
-            &lookup->slots[((uint32_t)hash + *at) & (lookup->capacity - 1)];
-        (*at)++;
+            &lookup->slots[i < lookup->capacity ? i : i - lookup->capacity];
         if (slot->number == 0) {
             return LOOKUP_NONE;
         }

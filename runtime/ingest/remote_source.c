@@ -40,12 +40,10 @@ struct remote_source {
     struct write_request request, keys; /* of a body; of a key that is read again */
     struct write_item item, key_item;
     char *body;
-    size_t body_capacity;
     struct taken *taken;
     size_t taken_count, taken_capacity;
     struct feed_point *points;
     size_t point_capacity;
-    bool undefined;
     char texts[WRITE_LABEL_BYTES_MAX + 2 * WRITE_LABELS_MAX];
     uint64_t refused[REMOTE_REFUSAL_COUNT]; /* of this request */
     struct error why;                       /* of the first refusal */
@@ -239,12 +237,7 @@ static uint32_t expected_entry(const struct remote_source *source)
 static uint32_t predict(struct remote_source *source)
 {
     uint32_t n = expected_entry(source);
-    source->request.predicted = (struct slice){"", 0};
-    if (n != SOURCE_SERIES_NONE) {
-        const struct source_entry *entry = &source->series.items[n];
-        source->request.predicted = (struct slice){entry->key, entry->key_size};
-        source_series_fetch(&source->series, n);
-    }
+    source_series_mark(&source->series, n, &source->request.predicted);
     return n;
 }
 
@@ -344,7 +337,9 @@ static enum status take_series(struct remote_source *source, uint32_t expected, 
     source->last = n;
     struct source_entry *entry = &source->series.items[n];
     entry->seen = source->round;
-    source->undefined |= entry->generation != source->series.generation;
+    if (entry->generation != source->series.generation) {
+        source_series_note(&source->series, n, item->key);
+    }
     for (size_t i = 0; i < item->sample_count; i++) {
         take_sample(source, n, &item->samples[i], future_ms);
     }
@@ -396,11 +391,7 @@ static enum remote_outcome decompress(struct remote_source *source, const void *
         error_set(error, STATUS_PROTOCOL, "no body of %zu bytes holds %zu", size, plain);
         return REMOTE_MALFORMED;
     }
-    if (plain >= source->body_capacity) {
-        free(source->body);
-        source->body = heap_resize(NULL, plain + 1);
-        source->body_capacity = plain + 1;
-    }
+    source->body = heap_resize(NULL, plain + 1);
     *ret_size = plain;
     if (snappy_uncompress(body, size, source->body, ret_size) != SNAPPY_OK) {
         error_set(error, STATUS_PROTOCOL, "the block of snappy is damaged");
@@ -409,14 +400,11 @@ static enum remote_outcome decompress(struct remote_source *source, const void *
     return REMOTE_TAKEN;
 }
 
-/* A large body is rare; its memory is not kept. */
+/* Between requests the memory of a body is anybody's: there may be many senders. */
 static void spare(struct remote_source *source)
 {
-    if (source->body_capacity > SPARE_BYTES_MAX) {
-        free(source->body);
-        source->body = NULL;
-        source->body_capacity = 0;
-    }
+    free(source->body);
+    source->body = NULL;
     if (source->request.sample_capacity > SPARE_BYTES_MAX / sizeof *source->request.samples) {
         free(source->request.samples);
         source->request.samples = NULL;
@@ -486,19 +474,6 @@ static void sweep_series(struct remote_source *source, struct instant now)
 
 /* ---- sending ---- */
 
-/* generation: the one in which the series were looked at. */
-static enum status define_all(struct remote_source *source, uint32_t generation)
-{
-    struct source_series *series = &source->series;
-    if (!source->undefined && series->generation == generation) {
-        return STATUS_OK;
-    }
-    for (size_t i = 0; i < source->taken_count; i++) {
-        TRY(source_series_define(series, source->taken[i].series));
-    }
-    return STATUS_OK;
-}
-
 /* Points in time around a base: one record for all that is not further from it than that. */
 static enum status write_points(struct remote_source *source, int64_t base_ms)
 {
@@ -540,11 +515,14 @@ static enum status write_taken(struct remote_source *source, struct instant now)
                             (struct instant){newest_ms * NS_PER_MS});
 }
 
-static bool send(struct remote_source *source, uint32_t generation, struct instant now)
+/* The reader is still the one that it was when the body was read. */
+static bool send(struct remote_source *source, struct instant now)
 {
-    remote_source_announce(source);
-    if (!source_series_announced(&source->series) || define_all(source, generation) != STATUS_OK ||
-        write_taken(source, now) != STATUS_OK) {
+    const bool sent = source_series_announced(&source->series) &&
+                      source_series_define_noted(&source->series) == STATUS_OK &&
+                      write_taken(source, now) == STATUS_OK;
+    source_series_forget_noted(&source->series);
+    if (!sent) {
         feed_rollback(source->series.feed);
         return false;
     }
@@ -588,16 +566,16 @@ static enum remote_outcome take(struct remote_source *source, const void *body, 
     }
     source->round++;
     source->taken_count = 0;
-    source->undefined = false;
     memset(source->refused, 0, sizeof source->refused);
-    uint32_t generation = source->series.generation;
+    source_series_forget_noted(&source->series);
+    remote_source_announce(source);
     write_request_open(&source->request, source->body, plain);
     enum status status = take_items(source, now, error);
     if (status != STATUS_OK) {
         take_back(source, before);
         return status == STATUS_LIMIT ? REMOTE_TOO_LARGE : REMOTE_MALFORMED;
     }
-    if (!send(source, generation, now)) {
+    if (!send(source, now)) {
         source->stats.lost += source->taken_count;
         take_back(source, defined(source, before));
         error_set(error, STATUS_LIMIT, "the feed to the engine is full");

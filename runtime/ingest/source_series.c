@@ -37,37 +37,31 @@ void source_series_release(struct source_series *s)
     source_series_cut(s, 0);
     lookup_release(&s->by_key);
     lookup_release(&s->by_identity);
+    source_series_forget_noted(s);
     free(s->items);
     free(s->name);
 }
 
 uint32_t source_series_find(const struct source_series *s, struct slice key)
 {
-    uint64_t hash = lookup_hash(key.text, key.size);
+    const struct key_mark mark = key_mark(key.text, key.size);
     size_t at = 0;
     uint32_t n;
-    while ((n = lookup_next(&s->by_key, hash, &at)) != LOOKUP_NONE) {
-        const struct source_entry *entry = &s->items[n];
-        if (entry->key_size == key.size && memcmp(entry->key, key.text, key.size) == 0) {
+    while ((n = lookup_next(&s->by_key, mark.hash, &at)) != LOOKUP_NONE) {
+        if (s->items[n].key_hash == mark.hash && s->items[n].key_size == mark.size) {
             break;
         }
     }
     return n;
 }
 
-static struct slice key_of(const struct source_entry *entry)
-{
-    return (struct slice){entry->key, entry->key_size};
-}
-
 uint32_t source_series_identify(struct source_series *s, size_t size)
 {
-    uint64_t hash = lookup_hash(s->encoded, size);
+    const uint64_t hash = lookup_hash(s->encoded, size);
     size_t at = 0;
     uint32_t n;
     while ((n = lookup_next(&s->by_identity, hash, &at)) != LOOKUP_NONE) {
-        size_t other = s->encode(s->ctx, key_of(&s->items[n]), s->other, sizeof s->other);
-        if (other == size && memcmp(s->other, s->encoded, size) == 0) {
+        if (s->items[n].identity_hash == hash) {
             break;
         }
     }
@@ -91,15 +85,12 @@ uint32_t source_series_add(struct source_series *s, struct slice key, size_t siz
     }
     reserve(s);
     struct source_entry *entry = &s->items[s->count++];
-    *entry = (struct source_entry){.key = heap_resize(NULL, key.size + 1u),
+    *entry = (struct source_entry){.key_hash = lookup_hash(key.text, key.size),
+                                   .identity_hash = lookup_hash(s->encoded, size),
                                    .key_size = key.size,
-                                   .key_hash = (uint32_t)lookup_hash(key.text, key.size),
-                                   .identity_hash = (uint32_t)lookup_hash(s->encoded, size),
                                    .number = number,
                                    .next = SOURCE_SERIES_NONE,
                                    .family = LOOKUP_NONE};
-    memcpy(entry->key, key.text, key.size);
-    entry->key[key.size] = '\n'; /* so that a reader of text stops there */
     lookup_add(&s->by_key, entry->key_hash, n);
     lookup_add(&s->by_identity, entry->identity_hash, n);
     return n;
@@ -123,7 +114,6 @@ void source_series_cut(struct source_series *s, size_t count)
     while (s->count > count) {
         struct source_entry *entry = &s->items[--s->count];
         feed_number_give(s->feed, entry->number);
-        free(entry->key);
     }
     for (size_t i = 0; i < s->count; i++) {
         if (s->items[i].next >= count) {
@@ -142,7 +132,6 @@ static bool forget(struct source_series *s, struct source_entry *entry)
         return false;
     }
     feed_number_give(s->feed, entry->number);
-    free(entry->key);
     return true;
 }
 
@@ -188,16 +177,38 @@ void source_series_announce(struct source_series *s)
     feed_urgent(s->feed, false);
 }
 
-enum status source_series_define(struct source_series *s, uint32_t n)
+enum status source_series_define(struct source_series *s, uint32_t n, struct slice key)
 {
     struct source_entry *entry = &s->items[n];
     if (entry->generation == s->generation) {
         return STATUS_OK;
     }
-    size_t size = s->encode(s->ctx, key_of(entry), s->encoded, sizeof s->encoded);
+    size_t size = s->encode(s->ctx, key, s->encoded, sizeof s->encoded);
     CHECK(size > 0);
     TRY(feed_write_series(s->feed, entry->number, s->id, s->encoded, size));
     entry->generation = s->generation;
     feed_commit(s->feed);
     return STATUS_OK;
+}
+
+void source_series_note(struct source_series *s, uint32_t n, struct slice key)
+{
+    ARRAY_RESERVE(s->unsaid, s->unsaid_count, s->unsaid_capacity);
+    s->unsaid[s->unsaid_count++] = (struct source_unsaid){key, n};
+}
+
+enum status source_series_define_noted(struct source_series *s)
+{
+    for (size_t i = 0; i < s->unsaid_count; i++) {
+        TRY(source_series_define(s, s->unsaid[i].n, s->unsaid[i].key));
+    }
+    return STATUS_OK;
+}
+
+/* Few bodies have any: their memory is not kept. */
+void source_series_forget_noted(struct source_series *s)
+{
+    free(s->unsaid);
+    s->unsaid = NULL;
+    s->unsaid_count = s->unsaid_capacity = 0;
 }

@@ -1,9 +1,9 @@
 /* The series of one source, as the feed knows them.
  *
  * A series is found by its key, the bytes its source writes before the value, or by its identity,
- * which is what the feed calls it: two keys may be one series. The identity is not kept: encode()
- * makes it again from a key. Sources send the same series in the same order nearly always, so each
- * entry knows which came after it the last time.
+ * which is what the feed calls it: two keys may be one series. Of both only the marks are kept: the
+ * bytes come with every sample, and encode() makes an identity of a key. Sources send the same
+ * series in the same order nearly always, so each entry knows which came after it the last time.
  *
  *     n = source_series_find(&series, key);
  *     if (n == SOURCE_SERIES_NONE) { size = encode(...); n = source_series_identify(&series, size);
@@ -19,8 +19,8 @@
 #define SOURCE_SERIES_NONE LOOKUP_NONE
 
 struct source_entry {
-    char *key; /* heap */
-    uint32_t key_size, key_hash, identity_hash;
+    uint64_t key_hash, identity_hash;
+    uint32_t key_size;
     uint32_t number;     /* in the feed */
     uint32_t generation; /* of the feed, plus one, under which it was defined; 0 is never */
     uint32_t next;       /* entry of the sample after it */
@@ -30,6 +30,12 @@ struct source_entry {
 
 /* The identity of a key into buffer, as feed_encode_series() gives it; 0 when over a limit. */
 typedef size_t source_encode_f(void *ctx, struct slice key, void *buffer, size_t size);
+
+/* A key where it stands in the body. */
+struct source_unsaid {
+    struct slice key;
+    uint32_t n;
+};
 
 struct source_series {
     struct feed_writer *feed;
@@ -42,8 +48,9 @@ struct source_series {
     struct source_entry *items;
     size_t count, capacity;
     struct lookup by_key, by_identity;
+    struct source_unsaid *unsaid; /* entries of this body that the reader does not know */
+    size_t unsaid_count, unsaid_capacity;
     unsigned char encoded[FEED_RECORD_BYTES_MAX]; /* of the key that was encoded last */
-    unsigned char other[FEED_RECORD_BYTES_MAX];
 };
 
 struct source_options {
@@ -58,14 +65,16 @@ NODISCARD enum status source_series_init(struct source_series *series, struct fe
                                          source_encode_f *encode, void *ctx, struct error *error);
 void source_series_release(struct source_series *series);
 
-/* Fetches the key of the entry some places behind n, which will be compared soon. */
-static inline void source_series_fetch(const struct source_series *series, uint32_t n)
+/* The mark of the entry's key; of NONE no key. Word by word: what is written in parts and read as a
+ * whole right after waits for memory. */
+static inline void source_series_mark(const struct source_series *series, uint32_t n,
+                                      struct key_mark *ret)
 {
-    enum { AHEAD = 4 };
-    const char *key =
-        n + AHEAD < series->count ? series->items[n + AHEAD].key : series->items[n].key;
-    __builtin_prefetch(key);
-    __builtin_prefetch(key + 64);
+    enum { AHEAD = 16 };
+    const bool known = n != SOURCE_SERIES_NONE;
+    __builtin_prefetch(&series->items[known ? n + AHEAD : 0]);
+    ret->hash = known ? series->items[n].key_hash : 0;
+    ret->size = known ? series->items[n].key_size : 0;
 }
 
 uint32_t source_series_find(const struct source_series *series, struct slice key);
@@ -85,7 +94,13 @@ void source_series_sweep(struct source_series *series, source_keep_f *keep, sour
 /* Tells a reader that has just attached that the source exists; cheap when it knows. */
 void source_series_announce(struct source_series *series);
 bool source_series_announced(const struct source_series *series);
-/* Tells the reader what the number of an entry means, unless it knows. Commits. */
-NODISCARD enum status source_series_define(struct source_series *series, uint32_t n);
+/* Tells the reader what the number of an entry with that key means, unless it knows. Commits. */
+NODISCARD enum status source_series_define(struct source_series *series, uint32_t n,
+                                           struct slice key);
+/* Notes the key of an entry that the reader does not know: it is of an older generation. */
+void source_series_note(struct source_series *series, uint32_t n, struct slice key);
+/* Tells the reader all that was noted; the bodies are still there. */
+NODISCARD enum status source_series_define_noted(struct source_series *series);
+void source_series_forget_noted(struct source_series *series);
 
 #endif

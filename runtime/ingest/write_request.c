@@ -147,9 +147,9 @@ static const unsigned char *skip_labels(const unsigned char *p, const unsigned c
 static bool has_predicted(const struct write_request *request, const unsigned char *p,
                           const unsigned char *end)
 {
-    const struct slice key = request->predicted;
-    return key.size > 0 && (size_t)(end - p) > key.size && p[key.size] != TAG_LABEL &&
-           memcmp(p, key.text, key.size) == 0;
+    const uint32_t size = request->predicted.size;
+    return size > 0 && (size_t)(end - p) > size && p[size] != TAG_LABEL &&
+           key_mark_is(&request->predicted, p);
 }
 
 /* A series as senders write it; false for another form. */

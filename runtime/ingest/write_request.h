@@ -52,7 +52,7 @@ struct write_item {
 
 struct write_request {
     const unsigned char *at, *end;
-    struct slice predicted;
+    struct key_mark predicted;
     struct write_sample *samples;
     size_t sample_count, sample_capacity;
     size_t scratch_used;

@@ -16,8 +16,8 @@
  *   write      decompress, decode with prediction, write into the feed
  *   receive    write and drain
  *
- * and bytes a series: text_bytes, write_bytes in ingest; store_bytes in the engine, with the first
- * ring of its samples (ring_bytes). */
+ * and bytes a series, heap and columns: text_bytes, write_bytes in ingest; store_bytes in the
+ * engine, of which sample_bytes are room for samples. */
 #include <malloc.h>
 #include <pb_decode.h>
 #include <snappy-c.h>
@@ -41,8 +41,7 @@ enum {
     BODIES = 4,
     SEND = 2000, /* samples of one request, as a Prometheus sends them */
     REQUESTS = SERIES / SEND,
-    INTERVAL_S = 15,    /* as heald scrapes, unless told otherwise */
-    RING_BYTES = 8 * 12 /* of the first ring of a series */
+    INTERVAL_S = 15 /* as heald scrapes, unless told otherwise */
 };
 
 struct request {
@@ -63,13 +62,14 @@ struct contest {
     struct request sends[BODIES][REQUESTS];
     char **keys;
     uint32_t *key_sizes;
+    struct key_mark *marks;
     struct lookup lookup;
     struct way text, write;
     struct intake *intake;
     struct remote_source *source;
     char *plain;
     struct instant now;
-    size_t text_bytes, write_bytes, store_bytes;
+    size_t text_bytes, write_bytes, store_bytes, sample_bytes;
 };
 
 static void need(enum status status, const struct error *error)
@@ -94,6 +94,7 @@ static void make_bodies(struct contest *c)
     text_init(&key, 4096);
     c->keys = heap_alloc(SERIES * sizeof *c->keys);
     c->key_sizes = heap_alloc(SERIES * sizeof *c->key_sizes);
+    c->marks = heap_alloc(SERIES * sizeof *c->marks);
     for (int b = 0; b < BODIES; b++) {
         text_init(&c->bodies[b], 64 << 20);
         text_print(&c->bodies[b], "# TYPE http_request_duration_seconds_count counter\n");
@@ -106,6 +107,7 @@ static void make_bodies(struct contest *c)
                 c->keys[i] = heap_alloc(key.size);
                 memcpy(c->keys[i], key.bytes, key.size);
                 c->key_sizes[i] = (uint32_t)key.size;
+                c->marks[i] = key_mark(key.bytes, key.size);
                 lookup_add(&c->lookup, lookup_hash(key.bytes, key.size), (uint32_t)i);
             }
         }
@@ -243,7 +245,7 @@ static void parse(struct contest *c, const struct text *body)
     exposition_init(&e, EXPOSITION_TEXT, body->bytes, body->size, NULL);
     do {
         if (count < SERIES) {
-            e.predicted = (struct slice){c->keys[count], c->key_sizes[count]};
+            e.predicted = c->marks[count];
         }
         need(exposition_next(&e, &item, &error), &error);
         if (item.kind == EXPOSITION_SAMPLE) {
@@ -412,7 +414,9 @@ static void measure_memory(struct contest *c)
     size_t written = in_use();
     write_drain(c, &c->bodies[0]);
     c->text_bytes = (answered - before) / SERIES;
-    c->store_bytes = (drained - answered) / SERIES;
+    const struct store_stats stats = store_stats(c->text.store);
+    c->store_bytes = (drained - answered + stats.column_bytes) / SERIES;
+    c->sample_bytes = stats.sample_bytes / SERIES;
     c->write_bytes = (written - drained) / SERIES;
 }
 
@@ -452,8 +456,8 @@ int main(int argc, char **argv)
     }
     printf(
         ", \"line_bytes\": %zu, \"packed_bytes\": %zu, \"text_bytes\": %zu, \"write_bytes\": %zu, "
-        "\"store_bytes\": %zu, \"ring_bytes\": %d}\n",
+        "\"store_bytes\": %zu, \"sample_bytes\": %zu}\n",
         c.bodies[0].size / SERIES, c.sends[0][0].size / SEND, c.text_bytes, c.write_bytes,
-        c.store_bytes, RING_BYTES);
+        c.store_bytes, c.sample_bytes);
     return 0;
 }

@@ -122,9 +122,9 @@ class Bench:
         self.line("remote write, samples a second on one core, in ingest", ">= 8 M",
                   f"{1e3 / got['write']:.1f} M ({got['write']:.0f} ns; snappy alone {got['snappy']:.0f}, nanopb {got['nanopb']:.0f})", got["write"] <= 125)
         self.line("remote write, to the store", "", f"{1e3 / got['receive']:.1f} M ({got['receive']:.0f} ns)", None)
-        scraped, sent = (got[kind] + got["store_bytes"] - got["ring_bytes"] for kind in ("text_bytes", "write_bytes"))
+        scraped, sent = (got[kind] + got["store_bytes"] - got["sample_bytes"] for kind in ("text_bytes", "write_bytes"))
         self.line("a series beside its samples: scraped", "<= 300 B",
-                  f"{scraped} B ({got['text_bytes']} in ingest, {got['store_bytes'] - got['ring_bytes']} in the engine)", scraped <= 300)
+                  f"{scraped} B ({got['text_bytes']} in ingest, {got['store_bytes'] - got['sample_bytes']} in the engine)", scraped <= 300)
         self.line("a series beside its samples: sent", "<= 300 B", f"{sent} B ({got['write_bytes']} in ingest)", sent <= 300)
 
     def code(self):

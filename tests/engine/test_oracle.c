@@ -374,8 +374,9 @@ static bool is_of(const struct eval_column *c, size_t slot, const struct oracle_
     bool same = (!name && !item->name) || (name && item->name && strcmp(name, item->name) == 0);
     same &= labels->count == item->labels.count;
     for (size_t i = 0; i < labels->count && same; i++) {
-        same = strcmp(labels->labels[i].name, item->labels.items[i].name) == 0 &&
-               strcmp(labels->labels[i].value, item->labels.items[i].value) == 0;
+        const struct label label = label_set_at(labels, i);
+        same = strcmp(label.name, item->labels.items[i].name) == 0 &&
+               strcmp(label.value, item->labels.items[i].value) == 0;
     }
     return same;
 }

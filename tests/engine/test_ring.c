@@ -41,6 +41,7 @@ static void a_window_is_what_a_search_from_the_front_finds(void **state)
 {
     (void)state;
     static struct list list;
+    struct slab pool = RING_POOL;
     const uint64_t bits = STALE_BITS;
     double marker;
     unsigned seed = 5;
@@ -55,7 +56,7 @@ static void a_window_is_what_a_search_from_the_front_finds(void **state)
             double value = next(&seed) % 50 == 0 && pace > 1 ? marker : (double)i;
             list.times[list.count] = now;
             list.values[list.count++] = value;
-            ring_append(&ring, now, value, 600000);
+            ring_append(&pool, &ring, now, value, 600000);
             if (i % (KEPT_MAX / WINDOW_ROUNDS) == 0) {
                 int64_t end = now - (int64_t)(next(&seed) % 900000) + 60000;
                 window_matches(&ring, &list, end - (int64_t)(next(&seed) % 700000), end);
@@ -63,6 +64,8 @@ static void a_window_is_what_a_search_from_the_front_finds(void **state)
         }
         ring_release(&ring);
     }
+    assert_int_equal(pool.taken, 0);
+    slab_release(&pool);
 }
 
 int main(void)

@@ -27,7 +27,8 @@ static size_t read_all(enum exposition_format format, const char *body, size_t s
     size_t items = 0, count = 0;
     exposition_init(&exposition, format, body, size, NULL);
     for (;;) {
-        exposition.predicted = count < known_count ? known[count].key : (struct slice){"", 0};
+        const struct slice key = count < known_count ? known[count].key : (struct slice){"", 0};
+        exposition.predicted = key_mark(key.text, key.size);
         *ret_status = exposition_next(&exposition, &item, &error);
         if (*ret_status != STATUS_OK || item.kind == EXPOSITION_END) {
             break;

@@ -169,7 +169,8 @@ static bool read_ours(const uint8_t *data, size_t size, const struct keys *known
     write_request_init(&request);
     write_request_open(&request, data, size);
     for (size_t n = 0;; n++) {
-        request.predicted = n < known->count ? known->items[n] : (struct slice){"", 0};
+        const struct slice key = n < known->count ? known->items[n] : (struct slice){"", 0};
+        request.predicted = key_mark(key.text, key.size);
         *ret_status = write_request_next(&request, &item, &error);
         if (*ret_status != STATUS_OK || item.kind == WRITE_END) {
             break;

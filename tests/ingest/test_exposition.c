@@ -191,7 +191,7 @@ static bool read_predicted(const char *number, double *ret)
              number);
     exposition_init(&e, EXPOSITION_TEXT, body, strlen(body), NULL);
     assert_int_equal(exposition_next(&e, &item, &error), STATUS_OK);
-    e.predicted = (struct slice){"key{a=\"b\"}", 10};
+    e.predicted = key_mark("key{a=\"b\"}", 10);
     if (exposition_next(&e, &item, &error) != STATUS_OK) {
         return false;
     }
