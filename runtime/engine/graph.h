@@ -25,11 +25,13 @@ enum {
     GRAPH_SERVICES_MAX = 4096,
     GRAPH_EDGES_MAX = 65536, /* as given: before edges that are given twice become one */
     GRAPH_NAME_BYTES_MAX =
-        255,              /* names of other people's services too, so more than NAME_BYTES_MAX */
-    GRAPH_DEPTH_MAX = 32, /* what lies deeper weighs in a ranking as if it lay here */
+        255,                /* names of other people's services too, so more than NAME_BYTES_MAX */
+    GRAPH_STEPS_MAX = 2000, /* of the walk of a ranking */
 };
 #define GRAPH_NONE      UINT32_MAX
-#define GRAPH_THRESHOLD 3.0 /* the usual limit of a robust z */
+#define GRAPH_THRESHOLD 3.0  /* the usual limit of a robust z */
+#define GRAPH_BACK      0.1  /* how readily a walk turns back, against going on */
+#define GRAPH_RESTART   0.01 /* how often it starts anew */
 
 struct graph_edge {
     const char *from, *to; /* from depends on to */
@@ -113,7 +115,7 @@ struct graph_cascade {
  * The origin is, of those from which links lead to the service, the one that failed first; of those
  * that failed at the same instant, the first by name. ret_chain[V] gets services from the origin to
  * `service`, each linked with the next, the unknown ones between left out; where `service` is the
- * origin, to the one that the most links lead to (then by name). Of several chains the one with the
+ * origin, to the one that lies the most links away (then by name). Of several chains one with the
  * fewest links. health[V]; window > 0; a service that is not failing is in no cascade (origin
  * GRAPH_NONE). O(failing * (V + E)). */
 struct graph_cascade graph_cascade(struct graph *graph, uint32_t service,
@@ -125,14 +127,13 @@ struct graph_cascade graph_cascade(struct graph *graph, uint32_t service,
 /* A likely origin, and why. */
 struct graph_suspect {
     uint32_t service;
-    uint32_t
-        depth; /* anomalous services on the chain behind `seen`, itself included; 0: no chain */
+    uint32_t depth;      /* anomalous services behind `seen` on the chain, itself included */
     uint32_t calls;      /* calls on that chain, or on the shortest way where there is no chain */
     uint32_t dependency; /* the worst anomalous service that it depends on, or GRAPH_NONE */
-    bool chained;        /* a chain of anomalous (and unknown) services leads to it */
+    bool chained;        /* a chain of anomalous (and unknown) services leads to it; else depth 0 */
     bool blind;          /* a service that it calls is unknown */
     double score;        /* as given */
-    double weight;       /* as below; 0 when not chained */
+    double weight;       /* 0..1, as below; 0 when not chained */
 };
 /* Ranks the likely origins of the trouble that shows at `seen`, likeliest first, into ret[V];
  * returns how many: `seen` and its dependencies, where anomalous.
@@ -141,33 +142,42 @@ struct graph_suspect {
  *   threshold   > 0, finite; a service is anomalous when score >= threshold, else healthy
  *
  * A fault reaches `seen` from an origin only through services that it disturbs on its way. So a
- * suspect is chained when every service between is anomalous, and the chained come first:
+ * suspect is chained when every service between is anomalous. Where along the chains the origin
+ * lies is found as a person would look for it, by a walk: it begins at `seen`, goes along calls to
+ * what is anomalous, the more so the more anomalous it is, stays where nothing below explains the
+ * trouble, and turns back now and then. With evidence e = ln(score / threshold), 0 for `seen` where
+ * it is not anomalous, a step from A leads
  *
- *   weight = ln(score / threshold) * 2 ^ depth
+ *   to a service B that A calls     in proportion to e(B)
+ *   back to a service C calling A   in proportion to GRAPH_BACK * e(C)
+ *   nowhere                         in proportion to max(0, e(A) - the largest e(B))
  *
- * depth is over the shortest such chain, 0 at `seen`. The logarithm tames scores (a robust z of a
- * calm series is easily in the thousands, and says no more than one of 100), and lets what is
- * barely anomalous weigh barely anything. The factor puts the most upstream first: each call
- * dilutes a fault, since a caller spends only a part of its time in one dependency. Half is the
- * plain choice for what is left of the evidence after one call, so a dependency outranks its caller
- * unless the caller has more than twice the evidence. Then come the anomalous without a chain, by
- * score. Ties go by score, then by name.
+ * and before each step the walk starts anew at `seen` with chance GRAPH_RESTART. The weight of a
+ * suspect is the share of the time that the walk spends there, in the long run (power iteration,
+ * GRAPH_STEPS_MAX steps or until nothing changes; to nine digits). So the most upstream of a chain
+ * comes first, since the walk gathers where it cannot go on; branches compete by their evidence;
+ * and what is deep but only barely anomalous does not outrank what is clearly so. The logarithm
+ * tames scores (a robust z of a calm series is easily in the thousands and says no more than one of
+ * 100), and lets what is barely anomalous weigh barely anything; above 1e12 all weigh the same.
  *
- * An unknown service is never a suspect, and adds nothing to the depth (so it never counts as
- * anomalous); nor does it break a chain (so it never counts as healthy): it is looked through, as
- * if its callers called its dependencies themselves, and marks them as blind. `seen` starts the
- * chains whatever its own score, as that there is trouble is given.
+ * First come the chained, by weight; then the anomalous without a chain, weight 0. Ties go by
+ * score, then by name. While a service is anomalous a higher score does not lower its own place
+ * (tested on random graphs, not proved).
  *
- * While a service is anomalous a higher score never lowers its own place. A score above 1e12 weighs
- * as 1e12.
+ * An unknown service is never a suspect, has no evidence and adds nothing to the depth (so it never
+ * counts as anomalous); nor does it break a chain (so it never counts as healthy): it is looked
+ * through, as if its callers called its dependencies themselves, and marks them as blind. `seen`
+ * starts the chains whatever its own score, as that there is trouble is given. Of the calls between
+ * services on chains, those beyond GRAPH_EDGES_MAX (looking through makes more of them) are left
+ * out.
  *
- * Source: the walk of MonitorRank (Kim, Sumbaly and Shah 2013: Root cause detection in a
- * service-oriented architecture, SIGMETRICS), which goes from the front end along calls to
- * anomalous services, returns against a call with a small chance, and ranks by the time spent. On a
- * graph in levels the share of a service is the product of its evidence, that of its neighbours,
- * and a factor to the power of its depth; this is the same order of things without the neighbours,
- * which can be reckoned in one pass and told to people. O(V log V + E); where many are unknown,
- * what is looked through below each suspect comes on top. */
+ * Source: MonitorRank (Kim, Sumbaly and Shah 2013: Root cause detection in a service-oriented
+ * architecture, SIGMETRICS), whose walk this is, with the restart of personalised PageRank at the
+ * front end, and evidence instead of correlation. The restart is rare (a walk has 100 steps in the
+ * mean), as it pulls towards `seen`; without any the walk would end up in the deepest corner.
+ *
+ * Allocates 0.5 MiB and 5 V doubles while it runs. O(GRAPH_STEPS_MAX * (V + E)); where many are
+ * unknown, what is looked through below each suspect comes on top. */
 size_t graph_rank(struct graph *graph, uint32_t seen, const double *score, double threshold,
                   struct graph_suspect *ret);
 /* The chain that graph_rank() means: services from `seen` to the suspect, both included, those
