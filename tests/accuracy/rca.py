@@ -25,7 +25,8 @@ REPORTED = {
                      ("reported: anomalous, no anomalous callee (all of the origin's issues)", (0.192, 0.385, None, None))],
     "all": [("reported: by z", (0.115, 0.577, 0.477, 0.371)),
             ("reported: leaves first", (0.077, 0.308, 0.300, 0.221)),
-            ("reported: log z by depth", (0.154, 0.385, 0.331, 0.285))],
+            ("reported: log z by depth", (0.154, 0.385, 0.331, 0.285)),
+            ("reported: anomalous, no anomalous callee (all 68 of the origin)", (0.265, 0.471, None, None))],
 }
 
 
