@@ -425,12 +425,13 @@ struct heal {
     struct heal *next;
 };
 
-/* escalate to CHANNEL [when unresolved for D or confidence < P%]; other reasons are refused in this
- * version */
+/* escalate to CHANNEL [when unresolved for D or confidence < P% or cascading]; other reasons are
+ * refused in this version */
 struct escalate {
     bool present;
     struct name channel;
-    bool has_unresolved, has_confidence;
+    bool has_unresolved, has_confidence, has_cascading;
+    struct span cascading_span;
     struct quantity unresolved_for, confidence; /* confidence: below it nothing is done */
     struct span span;
     struct channel *resolved; /* set by the checks */
@@ -440,7 +441,8 @@ struct policy {
     struct name name;
     struct name each; /* for each pod in checkout_pods; NULL: one entity without labels */
     struct name pool;
-    bool each_series; /* for each series: the label sets that `when` gives */
+    bool each_series;    /* for each series: the label sets that `when` gives */
+    struct name service; /* for service checkout: one entity, without labels */
     struct span each_span;
     bool has_every;
     struct quantity every;

@@ -166,6 +166,12 @@ void check_causes(struct check *check)
         if (!policy->each_series) {
             check_ladders(check, policy);
         }
+        if (escalate->has_cascading && !policy->service.text) {
+            struct diag *d = diag_add(check->diags, DIAG_NOT_OF_SERVICE, escalate->cascading_span,
+                                      "policy '%s' is of no service, so nothing stands on it",
+                                      policy->name.text);
+            diag_help(d, "write 'for service NAME' behind the policy's name");
+        }
         if (escalate->has_confidence &&
             !(escalate->confidence.value > 0 && escalate->confidence.value < 1)) {
             form(check, escalate->confidence.span, "a confidence is a share between 0% and 100%",

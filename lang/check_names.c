@@ -372,8 +372,28 @@ static void resolve_rungs(struct check *check, struct policy *policy)
     }
 }
 
+static void resolve_policy_service(struct check *check, const struct policy *policy)
+{
+    if (find_service(check, policy->service.text)) {
+        return;
+    }
+    struct nearest near = {.word = policy->service.text};
+    for (const struct service *s = check->program->services; s; s = s->next) {
+        nearest_try(&near, s->name.text);
+    }
+    struct diag *d = diag_add(check->diags, DIAG_UNKNOWN_SERVICE, policy->service.span,
+                              "policy '%s' is for service '%s', which is not declared",
+                              policy->name.text, policy->service.text);
+    nearest_help(
+        d, &near,
+        arena_printf(check->arena, "declare it: service %s { tier gold }", policy->service.text));
+}
+
 static void resolve_policy(struct check *check, struct policy *policy)
 {
+    if (policy->service.text) {
+        resolve_policy_service(check, policy);
+    }
     struct scope scope = scope_of_policy(check, policy);
     policy->resolved = policy->each.text ? resolve_pool(check, &policy->pool) : NULL;
     check_policy_words(check, policy);

@@ -476,13 +476,18 @@ static void print_cooldown(struct printer *p, const void *what)
 static void print_escalate(struct printer *p, const void *what)
 {
     const struct escalate *escalate = what;
+    const char *before = "when";
     out_add(&p->text, "escalate to %s", escalate->channel.text);
     if (escalate->has_unresolved) {
-        out_add(&p->text, " when unresolved for %s", escalate->unresolved_for.text);
+        out_add(&p->text, " %s unresolved for %s", before, escalate->unresolved_for.text);
+        before = "or";
     }
     if (escalate->has_confidence) {
-        out_add(&p->text, " %s confidence < %s", escalate->has_unresolved ? "or" : "when",
-                escalate->confidence.text);
+        out_add(&p->text, " %s confidence < %s", before, escalate->confidence.text);
+        before = "or";
+    }
+    if (escalate->has_cascading) {
+        out_add(&p->text, " %s cascading", before);
     }
 }
 
@@ -565,6 +570,9 @@ static void print_policy_item(struct printer *p, const struct policy *policy)
     }
     if (policy->each_series) {
         out_add(&p->text, " for each series");
+    }
+    if (policy->service.text) {
+        out_add(&p->text, " for service %s", policy->service.text);
     }
     if (policy->has_every) {
         out_add(&p->text, " every %s", policy->every.text);

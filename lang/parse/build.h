@@ -116,7 +116,7 @@ void build_each_series(struct parser *parser, struct span span);
 void build_policy_label(struct parser *parser, struct span span, struct pair *pair);
 void build_annotation(struct parser *parser, struct span span, struct pair *pair);
 void build_keep_firing(struct parser *parser, struct span span, struct quantity duration);
-void build_for_service(struct parser *parser, struct span span);
+void build_for_service(struct parser *parser, struct name service);
 void build_every(struct parser *parser, struct quantity every);
 void build_about(struct parser *parser, struct span span, const struct expr *text);
 void build_risk(struct parser *parser, struct span span, struct name risk);
@@ -138,6 +138,7 @@ void build_cooldown(struct parser *parser, struct span span, struct quantity coo
 void build_escalate(struct parser *parser, struct span span, struct name channel);
 void build_unresolved(struct parser *parser, struct span span, struct quantity duration);
 void build_refuse_reason(struct parser *parser, struct span span, struct name name);
+void build_reason(struct parser *parser, struct span span, struct name name);
 void build_reason_below(struct parser *parser, struct span span, struct name name,
                         struct quantity limit);
 void build_cause(struct parser *parser, struct name name, const struct quantity *prior);

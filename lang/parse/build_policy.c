@@ -30,11 +30,9 @@ void build_each_series(struct parser *parser, struct span span)
     parser->policy->each_span = span;
 }
 
-void build_for_service(struct parser *parser, struct span span)
+void build_for_service(struct parser *parser, struct name service)
 {
-    struct diag *diag =
-        diag_add(parser->diags, DIAG_NOT_YET, span, "'for service' is not in this version");
-    diag_help(diag, "write for each service in a pool of one");
+    parser->policy->service = service;
 }
 
 void build_every(struct parser *parser, struct quantity every)
@@ -282,7 +280,19 @@ void build_refuse_reason(struct parser *parser, struct span span, struct name na
 {
     struct diag *diag = diag_add(parser->diags, DIAG_NOT_YET, span,
                                  "'%s' as a reason to escalate is not in this version", name.text);
-    diag_help(diag, "the reasons of this version are unresolved for 10m and confidence < 70%%");
+    diag_help(
+        diag,
+        "the reasons of this version are unresolved for 10m, confidence < 70%%, and cascading");
+}
+
+void build_reason(struct parser *parser, struct span span, struct name name)
+{
+    if (strcmp(name.text, "cascading") != 0) {
+        build_refuse_reason(parser, span, name);
+    } else if (build_clause(parser, "cascading", span)) {
+        parser->policy->escalate.has_cascading = true;
+        parser->policy->escalate.cascading_span = span;
+    }
 }
 
 void build_reason_below(struct parser *parser, struct span span, struct name name,

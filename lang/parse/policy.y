@@ -268,7 +268,7 @@ policy_name: K_POLICY any                     { build_policy_head(P, $2); }
 for_each: %empty
     | K_FOR K_EACH any K_IN any               { build_each(P, $3, $5); }
     | K_FOR K_EACH K_SERIES                   { build_each_series(P, @$); }
-    | K_FOR K_SERVICE any                     { build_for_service(P, @$); }
+    | K_FOR K_SERVICE any                     { build_for_service(P, $3); }
     ;
 every: %empty                                 { $$ = (struct quantity){0}; }
     | K_EVERY duration                        { $$ = $2; }
@@ -321,7 +321,7 @@ reasons: reason
     | reasons K_OR reason
     ;
 reason: K_UNRESOLVED K_FOR duration           { build_unresolved(P, @$, $3); }
-    | POLICY_IDENT                            { build_refuse_reason(P, @$, $1); }
+    | POLICY_IDENT                            { build_reason(P, @$, $1); }
     | POLICY_IDENT POLICY_IDENT               { build_refuse_reason(P, @$, $1); }
     | POLICY_IDENT '<' number                 { build_reason_below(P, @$, $1, $3); }
     ;

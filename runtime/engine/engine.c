@@ -159,6 +159,8 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
     run->policy = policy;
     run->mode = mode_of(engine->host, policy->name.text);
     run->triage = triage_of(policy);
+    run->service =
+        policy->service.text ? graph_find(&engine->graph, policy->service.text) : GRAPH_NONE;
     run->every = policy->has_every ? duration_seconds(policy->every.value) : engine->host->tick;
     run->hold = policy->when.has_for  ? duration_seconds(policy->when.hold.value)
                 : policy_acts(policy) ? (struct duration){2 * run->every.ns}
@@ -246,8 +248,8 @@ struct engine *engine_new(const struct program *program, struct store *store,
                                              .url = host->external_url,
                                              .query = alert_query_answer,
                                              .query_context = &engine->query};
-    if (add_statements(engine, error) != STATUS_OK || add_guard_pools(engine, error) != STATUS_OK ||
-        alerts_record(engine, error) != STATUS_OK) {
+    if (cascade_new(engine, error) != STATUS_OK || add_statements(engine, error) != STATUS_OK ||
+        add_guard_pools(engine, error) != STATUS_OK || alerts_record(engine, error) != STATUS_OK) {
         engine_free(engine);
         return NULL;
     }
@@ -274,6 +276,7 @@ void engine_free(struct engine *engine)
     }
     free(engine->incidents);
     free(engine->order);
+    cascade_free(engine);
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
@@ -612,6 +615,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
             incident_step(engine, order[i], effects); /* it may close, and be gone */
         }
     }
+    cascades_step(engine, effects);
     notices_send(engine, effects);
     engine->stepped = true;
 }

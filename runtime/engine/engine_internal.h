@@ -5,6 +5,7 @@
 #include "runtime/engine/alert.h"
 #include "runtime/engine/alert_query.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/graph.h"
 #include "runtime/engine/ledger.h"
 
 enum {
@@ -52,6 +53,7 @@ struct triage {
 struct policy_run {
     const struct policy *policy;
     struct triage triage;
+    uint32_t service; /* in the engine's graph; GRAPH_NONE: of none */
     enum mode mode;
     struct pool_run *pool;
     struct alert_rule *alerts;       /* for each series; else NULL */
@@ -94,7 +96,7 @@ struct incident {
     uint32_t cause;   /* from 1; 0: not decided, or the policy has none */
     uint32_t notices; /* sent so far */
     bool alerting;    /* for each series: bound to its alert */
-    bool approved, probed, unresolved_told, bound_told, last_unknown;
+    bool approved, probed, unresolved_told, cascade_told, bound_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     uint64_t program_hash;
@@ -139,6 +141,13 @@ struct engine {
     size_t policy_count;
     struct incident **incidents; /* oldest first */
     size_t incident_count, incident_capacity;
+    struct graph graph; /* of the program's services */
+    struct cascading {
+        bool wanted;                 /* some policy escalates when cascading */
+        struct graph_health *health; /* [services] */
+        struct graph_health *below;  /* scratch [services] */
+        uint32_t *chain;             /* scratch [services] */
+    } cascading;
     struct incident **order; /* scratch of triage_order() */
     size_t order_capacity;
     struct memory *memories;
@@ -222,6 +231,13 @@ bool cause_decide(struct engine *engine, struct incident *incident, struct effec
 void cause_set(struct incident *incident, size_t cause);
 /* From a CONCLUDED record; others say nothing of it. */
 void cause_restore(struct incident *incident, const struct record *record);
+
+/* cascade.c */
+#define CASCADE_WORD "cascading: " /* how a page begins that tells of one */
+NODISCARD enum status cascade_new(struct engine *engine, struct error *error);
+void cascade_free(struct engine *engine);
+/* Tells, once an incident, that services which stand on its own began to fail after it. */
+void cascades_step(struct engine *engine, struct effects *effects);
 
 /* triage.c */
 struct triage triage_of(const struct policy *policy);

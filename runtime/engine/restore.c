@@ -41,6 +41,9 @@ static void restore_open(struct engine *engine, const struct record *record)
     snprintf(incident->target, sizeof incident->target, "%s", record->target);
     snprintf(incident->type, sizeof incident->type, "%s", record->type);
     snprintf(incident->text, sizeof incident->text, "%s", record->text);
+    if (run && !policy_acts(run->policy)) { /* it was handed over when it was opened */
+        incident_enter(engine, incident, STATE_HELD);
+    }
 }
 
 /* Cooldown and effect window as they were when the action was dispatched or judged. */
@@ -144,10 +147,14 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         break;
     case RECORD_ESCALATED:
         incident->notices = record->rung;
-        incident->unresolved_told = true;
         snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
+        if (strncmp(record->text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
+            incident->cascade_told = true;
+            break; /* what is under way goes on */
+        }
+        incident->unresolved_told = true;
         if (strncmp(record->text, "unresolved for ", 15) == 0) {
-            break; /* a reminder: what is under way goes on */
+            break; /* a reminder: here too */
         }
         incident->undo_owed = false;
         if (incident->state != STATE_RECOVERED) {
