@@ -161,6 +161,10 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
     run->triage = triage_of(policy);
     run->service =
         policy->service.text ? graph_find(&engine->graph, policy->service.text) : GRAPH_NONE;
+    if (run->service != GRAPH_NONE) {
+        run->triage.weight = engine->graph.weights[run->service] +
+                             graph_impact(&engine->graph, run->service, NULL).weight;
+    }
     run->every = policy->has_every ? duration_seconds(policy->every.value) : engine->host->tick;
     run->hold = policy->when.has_for  ? duration_seconds(policy->when.hold.value)
                 : policy_acts(policy) ? (struct duration){2 * run->every.ns}

@@ -46,6 +46,7 @@ struct cause_run {
 /* What decides which incident is worked first; see triage.c. */
 struct triage {
     int impact;           /* more is worse */
+    double weight;        /* of its service and all that stand on it, by tier; 0: of none */
     int risk;             /* less is worse */
     struct duration lead; /* how far the trigger looks ahead */
 };

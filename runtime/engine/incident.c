@@ -157,6 +157,12 @@ static void conclude(struct engine *engine, struct incident *incident, struct ef
         }
     }
     arena_release(&arena);
+    if (run->service != GRAPH_NONE && used > 0 && (size_t)used < sizeof text) {
+        const uint32_t stand =
+            graph_impact(&engine->graph, run->service, NULL).transitive; /* others */
+        snprintf(text + used, sizeof text - (size_t)used, "; %u service%s on %s", stand,
+                 stand == 1 ? " stands" : "s stand", run->policy->service.text);
+    }
     engine_record(engine, effects, RECORD_CONCLUDED, incident, "%s", text);
 }
 

@@ -1,7 +1,8 @@
 /* In which order incidents are worked: where a bound, a guard or a target leaves room for one only,
  * the one that matters most has it.
  *
- * Impact as the policy says it, then how many of its entities are affected, then how soon: a
+ * Impact as the policy says it, then the weight of its service with all that stand on it, then how
+ * many of its entities are affected, then how soon: a
  * trigger on what is before one on what a forecast sees, and the nearer forecast first; then the
  * kind of risk; then the oldest. */
 #include <stdlib.h>
@@ -75,6 +76,7 @@ static int compare(const void *a, const void *b)
     const struct triage *t = y->run ? &y->run->triage : &none;
     const size_t affected = x->run ? x->run->open : 0, others = y->run ? y->run->open : 0;
     return s->impact != t->impact     ? t->impact - s->impact
+           : s->weight != t->weight   ? (s->weight < t->weight ? 1 : -1)
            : affected != others       ? (affected < others ? 1 : -1)
            : s->lead.ns != t->lead.ns ? (s->lead.ns < t->lead.ns ? -1 : 1)
            : s->risk != t->risk       ? s->risk - t->risk

@@ -55,6 +55,20 @@ static void what_stands_on_it_fails_and_one_page_is_sent(void **state)
     world_release(&world);
 }
 
+static void an_incident_says_how_much_stands_on_its_service(void **state)
+{
+    (void)state;
+    struct world world;
+    const char *last = NULL;
+    play(&world, THROUGH, 20, 10, 0);
+    for (size_t i = 0; i < world.record_count; i++) {
+        last = world.records[i].kind == RECORD_CONCLUDED ? world.records[i].text : last;
+    }
+    assert_non_null(last);
+    assert_string_equal(last, "when max(x{w=\"e0\"}) > 90%; 2 services stand on db");
+    world_release(&world);
+}
+
 static void what_nobody_watches_is_looked_through(void **state)
 {
     (void)state;
@@ -99,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_stands_on_it_fails_and_one_page_is_sent),
+        cmocka_unit_test(an_incident_says_how_much_stands_on_its_service),
         cmocka_unit_test(what_nobody_watches_is_looked_through),
         cmocka_unit_test(in_another_order_or_much_later_it_is_no_cascade),
         cmocka_unit_test(it_is_told_once_also_over_a_restart),

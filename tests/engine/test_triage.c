@@ -67,6 +67,35 @@ static void the_larger_impact_goes_first(void **state)
              2, "cool", "w=e1");
 }
 
+/* shop stands on db: db weighs 4 + 1, shop 1. */
+static void then_what_more_services_stand_on(void **state)
+{
+    (void)state;
+#define SERVICE(name, w, action)                                                              \
+    "policy " name "_down for service " name " every 1s {\n"                                  \
+    "  when max(x{w=\"" w "\"}) > 90% for 2s\n"                                               \
+    "  clear when max(x{w=\"" w "\"}) < 50% for 2s\n"                                         \
+    "  on missing hold\n  on stale > 1m notify oncall\n"                                      \
+    "  heal { try " action "(db) verify max(x) < 50% holds 1s within 5s else page oncall }\n" \
+    "  bound at most 10 of service per 1m\n  cooldown 10s\n}\n"
+    struct world world;
+    world_init(&world,
+               HEAD "service db { tier gold }\nservice shop { depends on db }\n"
+                    "action turn(s: service) { via exec irreversible timeout 3s }\n" SERVICE(
+                        "shop", "e1", "turn") SERVICE("db", "e0", "turn"),
+               2);
+    for (int i = 0; i < 6; i++) {
+        world_step(&world, (const double[]){i ? 0.95 : 0.2, i ? 0.95 : 0.2}, NULL, NULL, 0);
+    }
+    const struct record *first = NULL;
+    for (size_t i = 0; i < world.record_count && !first; i++) {
+        first = world.records[i].kind == RECORD_REFUSED ? &world.records[i] : NULL;
+    }
+    assert_non_null(first); /* no grant names it: whoever is refused first was first */
+    assert_string_equal(first->policy, "db_down");
+    world_release(&world);
+}
+
 static void then_what_affects_more(void **state)
 {
     (void)state;
@@ -114,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_larger_impact_goes_first),
+        cmocka_unit_test(then_what_more_services_stand_on),
         cmocka_unit_test(then_what_affects_more),
         cmocka_unit_test(then_the_kind_of_risk),
         cmocka_unit_test(then_the_oldest),
