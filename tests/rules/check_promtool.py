@@ -148,7 +148,8 @@ tests:
     for start in ["1000000000", "2001-09-09T01:46:40Z"]:
         ours, _ = run(folder, starts % start)
         check("a start", ours.returncode == 0, ours.stdout + ours.stderr)
-    # Two subqueries on one grid over what rules before them write, one of them read before it is written.
+    # Two subqueries on one grid over what rules before them write, one of them read before it is written. Without
+    # the order promtool takes the groups in any.
     chain = """groups:
 - name: base
   rules:
@@ -161,6 +162,7 @@ tests:
 """
     cases = """rule_files: [rules.yml]
 evaluation_interval: 5m
+group_eval_order: [base, grid]
 tests:
 - interval: 5m
   input_series: [{series: 'x{a="b"}', values: '100x130'}]
