@@ -316,7 +316,8 @@ enum limit_kind {
     LIMIT_AT_MOST, /* bound: at most AMOUNT of SUBJECT per D; guard: at most N actions on any TYPE
                       per D */
     LIMIT_BETWEEN, /* guard: between A and B UNIT of any TYPE */
-    LIMIT_KEEP     /* at least AMOUNT of POOL [ready] */
+    LIMIT_KEEP,    /* at least AMOUNT of POOL [ready] */
+    LIMIT_STORM    /* guard: storm above AMOUNT of POOL */
 };
 struct limit {
     enum limit_kind kind;

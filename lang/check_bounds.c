@@ -13,6 +13,10 @@ static void check_amount(struct check *check, const struct limit *limit)
         struct diag *d = diag_add(check->diags, DIAG_BOUND_ZERO, a->span,
                                   "at most %s allows nothing, ever", a->text);
         diag_help(d, "write at least 1, or remove the action");
+    } else if (zero && limit->kind == LIMIT_STORM) {
+        struct diag *d = diag_add(check->diags, DIAG_BOUND_ZERO, a->span,
+                                  "with a storm above %s nothing is ever acted on", a->text);
+        diag_help(d, "write how many may fail at once and still be acted on, such as 30%%");
     } else if (zero) {
         struct diag *d =
             diag_add(check->diags, DIAG_BOUND_ZERO, a->span, "at least %s keeps nothing", a->text);
@@ -53,6 +57,7 @@ static void check_limit(struct check *check, const struct limit *limit)
             diag_help(d, "write 'ready CONDITION' behind the pool");
         }
         break;
+    case LIMIT_STORM: check_amount(check, limit); break;
     case LIMIT_BETWEEN:
         if (!(limit->low <= limit->high)) {
             struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE, limit->span,

@@ -310,7 +310,7 @@ static void resolve_call(struct check *check, struct act_call *call)
 static void resolve_limit(struct check *check, struct limit *limit)
 {
     const char *subject = limit->subject.text;
-    if (limit->kind == LIMIT_KEEP) {
+    if (limit->kind == LIMIT_KEEP || limit->kind == LIMIT_STORM) {
         limit->pool = resolve_pool(check, &limit->subject);
         return;
     }

@@ -304,6 +304,9 @@ static void print_limit(struct printer *p, const void *what)
     case LIMIT_BETWEEN:
         out_add(&p->text, "between %s of any %s", limit->amount.text, limit->subject.text);
         break;
+    case LIMIT_STORM:
+        out_add(&p->text, "storm above %s of %s", limit->amount.text, limit->subject.text);
+        break;
     case LIMIT_KEEP:
         out_add(&p->text, "keep at least %s of %s ready", limit->amount.text, limit->subject.text);
         break;

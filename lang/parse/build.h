@@ -103,6 +103,8 @@ struct limit *build_limit_actions(struct parser *parser, struct span span, struc
                                   struct name type, struct quantity per);
 struct limit *build_limit_between(struct parser *parser, struct span span, struct quantity low,
                                   struct quantity high, const struct name *unit, struct name type);
+struct limit *build_storm(struct parser *parser, struct span span, struct amount amount,
+                          struct name pool);
 struct limit *build_keep(struct parser *parser, struct span span, struct amount amount,
                          struct name pool);
 struct amount build_amount(struct parser *parser, struct quantity quantity);

@@ -435,6 +435,14 @@ struct limit *build_keep(struct parser *parser, struct span span, struct amount 
     return limit;
 }
 
+struct limit *build_storm(struct parser *parser, struct span span, struct amount amount,
+                          struct name pool)
+{
+    struct limit *limit = limit_new(parser, LIMIT_STORM, span, pool);
+    limit->amount = amount;
+    return limit;
+}
+
 struct amount build_amount(struct parser *parser, struct quantity quantity)
 {
     (void)parser;

@@ -287,6 +287,43 @@ static bool keep_denies(struct engine *engine, const struct limit *limit, const 
     return true;
 }
 
+/* storm above AMOUNT of POOL: when so many fail at once the cause is not in them. An entity fails
+ * while the trigger of a policy over the pool is true for it, or has an incident that is not
+ * recovered. */
+static bool storm_denies(struct engine *engine, const struct limit *limit, char *reason,
+                         size_t size)
+{
+    const struct pool_run *pool = pool_run_of(engine, limit->pool);
+    if (!pool || !eval_entities_complete(pool->entities)) {
+        snprintf(reason, size, "storm above %s of %s: the inventory was not completely observed",
+                 limit->amount.text, limit->subject.text);
+        return true;
+    }
+    const uint64_t *live = eval_entities_live(pool->entities);
+    const size_t slots = eval_entities_count(pool->entities);
+    size_t failing = 0;
+    for (size_t slot = 0; slot < slots; slot++) {
+        bool fails = false;
+        for (size_t i = 0; i < engine->policy_count && !fails; i++) {
+            const struct policy_run *run = engine->policies[i];
+            if (run->pool != pool || run->alerts || slot >= run->slots) {
+                continue;
+            }
+            const struct incident *incident = run->incident_at[slot];
+            fails = (incident && incident->state != STATE_RECOVERED) ||
+                    (run->when && engine_truth(run->when, live, slot) == TRUTH_TRUE);
+        }
+        failing += fails && (live[slot / 64] >> (slot % 64) & 1);
+    }
+    const size_t population = eval_entities_live_count(pool->entities);
+    if ((double)failing <= amount_at_most(&limit->amount, (double)population)) {
+        return false;
+    }
+    snprintf(reason, size, "storm above %s of %s: %zu of %zu fail at once", limit->amount.text,
+             limit->subject.text, failing, population);
+    return true;
+}
+
 /* True when the guard's unit measures what the parameter takes; a guard without one speaks of plain
  * numbers. */
 static bool between_concerns(const struct limit *limit, const struct parameter *parameter)
@@ -315,7 +352,7 @@ static bool between_denies(const struct limit *limit, const struct plan *plan, c
     return false;
 }
 
-/* Undo is free of rates, never of keep and between. */
+/* Undo is free of rates and storms, never of keep and between. */
 static bool limit_denies(struct engine *engine, const struct limit *limit,
                          const struct policy *policy, const struct plan *plan, char *reason,
                          size_t size)
@@ -328,6 +365,7 @@ static bool limit_denies(struct engine *engine, const struct limit *limit,
         return !plan->undo && at_most_denies(engine, limit, policy, plan, reason, size);
     case LIMIT_KEEP: return keep_denies(engine, limit, plan, reason, size);
     case LIMIT_BETWEEN: return between_denies(limit, plan, reason, size);
+    case LIMIT_STORM: return !plan->undo && storm_denies(engine, limit, reason, size);
     }
     return true;
 }

@@ -434,6 +434,26 @@ static void keep_counts_the_target_as_gone_and_those_under_way_too(void **state)
     world_release(&play.world);
 }
 
+/* One of three is acted on; when a second fails with it, neither is. */
+static void when_a_group_fails_together_none_of_it_is_acted_on(void **state)
+{
+    (void)state;
+    for (int many = 0; many < 2; many++) {
+        struct play play;
+        play_init(&play, ONE_RUNG "guard house { storm above 40% of ws }\n", 3);
+        play.x[0] = 0.95;
+        play.x[1] = many ? 0.95 : 0.2;
+        play_on(&play, 8);
+        assert_int_equal(play.dispatched, many ? 0 : 1);
+        assert_int_equal(count_of(&play, RECORD_REFUSED), many ? 2 : 0);
+        if (many) {
+            assert_non_null(strstr(last_of(&play, RECORD_REFUSED)->text,
+                                   "guard house: storm above 40% of ws: 2 of 3 fail at once"));
+        }
+        world_release(&play.world);
+    }
+}
+
 static void unresolved_for_tells_a_person_once(void **state)
 {
     (void)state;
@@ -538,6 +558,7 @@ int main(void)
         cmocka_unit_test(what_did_not_help_twice_is_not_done_a_third_time),
         cmocka_unit_test(mode_ask_asks_before_every_act_and_a_late_word_is_a_no),
         cmocka_unit_test(keep_counts_the_target_as_gone_and_those_under_way_too),
+        cmocka_unit_test(when_a_group_fails_together_none_of_it_is_acted_on),
         cmocka_unit_test(unresolved_for_tells_a_person_once),
         cmocka_unit_test(a_reminder_told_while_an_act_runs_does_not_end_the_doubt_after_a_crash),
         cmocka_unit_test(as_prometheus_membership_alone_decides_and_nothing_acts),
