@@ -287,6 +287,9 @@ void remember_below(struct eval *eval, struct eval_node *node, struct duration w
         node->p.range.ns = wanted.ns > node->p.range.ns ? wanted.ns : node->p.range.ns;
     } else if (node->kind != NODE_SAMPLED) {
         wanted.ns += node->p.range.ns + (node->p.offset.ns > 0 ? node->p.offset.ns : 0);
+        /* A signal of an offset ago is there for as long as its newest sample counts. */
+        const bool past = node->kind == NODE_PAST && node->in[0]->kind == NODE_SAMPLED;
+        wanted.ns += past ? eval->store->limits.lookback.ns : 0;
     }
     for (size_t i = 0; i < node->in_count; i++) {
         remember_below(eval, node->in[i], wanted);
