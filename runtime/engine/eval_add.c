@@ -79,6 +79,7 @@ static uint64_t node_hash(enum node_kind kind, const struct node_parameters *p,
         h = hash_number(h, (uint64_t)p->matchers[i].op);
     }
     h = p->writes ? hash_number(h, p->writes) : h;
+    h = p->lasting ? hash_number(h, p->lasting) : h;
     for (size_t i = 0; i < EVAL_INPUTS_MAX; i++) {
         h = hash_number(h, in[i] ? in[i]->hash : 0);
     }
@@ -286,6 +287,9 @@ void remember_below(struct eval *eval, struct eval_node *node, struct duration w
         node->p.range.ns = wanted.ns > node->p.range.ns ? wanted.ns : node->p.range.ns;
     } else if (node->kind != NODE_SAMPLED) {
         wanted.ns += node->p.range.ns + (node->p.offset.ns > 0 ? node->p.offset.ns : 0);
+        /* A signal of an offset ago is there for as long as its newest sample counts. */
+        const bool past = node->kind == NODE_PAST && node->in[0]->kind == NODE_SAMPLED;
+        wanted.ns += past ? eval->store->limits.lookback.ns : 0;
     }
     for (size_t i = 0; i < node->in_count; i++) {
         remember_below(eval, node->in[i], wanted);
@@ -316,11 +320,13 @@ static struct eval_node *add_sampled(struct adding *a, struct eval_node *inner, 
 /* What a window reads. */
 struct eval_node *add_source(struct adding *a, const struct expr *expr, struct duration wanted)
 {
+    struct adding below = *a;
+    below.lasting = true;
     if (expr->kind != EXPR_SELECTOR) {
-        return add_sampled(a, expr_node(a, expr), false, wanted);
+        return add_sampled(a, expr_node(&below, expr), false, wanted);
     }
     if (expr->selector.signal) {
-        return add_sampled(a, add_signal(a, expr->selector.signal), false, wanted);
+        return add_sampled(a, add_signal(&below, expr->selector.signal), false, wanted);
     }
     struct eval_node *select = add_select(a, expr);
     if (select) {
@@ -394,7 +400,8 @@ static struct eval_node *add_aggregate(struct adding *a, const struct expr *expr
     const struct aggregate_info *info = &aggregate_infos[expr->aggregate.op];
     const enum node_kind kind = aggregate_kind(expr->aggregate.op);
     struct node_parameters p = {.aggregate = expr->aggregate.op,
-                                .without = expr->aggregate.grouped && expr->aggregate.without};
+                                .without = expr->aggregate.grouped && expr->aggregate.without,
+                                .lasting = kind == NODE_COUNT_VALUES && a->lasting};
     if (!info->ready) {
         return refuse(a, info->text, "()");
     }

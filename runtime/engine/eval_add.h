@@ -8,6 +8,7 @@
 struct adding {
     struct eval *eval;
     bool at_this_time; /* `@` of the window that is added is this evaluator's time */
+    bool lasting; /* what is added is sampled: label sets stay for as long as samples are kept */
     struct duration every;
     struct error *error;
     struct span span; /* of the expression whose nodes are made */

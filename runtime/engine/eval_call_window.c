@@ -133,6 +133,7 @@ static struct eval_node *add_grid(struct adding *a, const struct expr *range, in
     struct adding below = *a;
     below.eval = sub_eval(sub);
     below.at_this_time = false;
+    below.lasting = true;
     below.eval->is_at = a->eval->is_at;
     below.eval->gap_ms = p.sub_ms > a->eval->gap_ms ? p.sub_ms : a->eval->gap_ms;
     const int64_t reach_ms = a->eval->reach_ms + before_ms + p.sub_ms;

@@ -1,8 +1,9 @@
 /* count_values: how often each value is there. Its label sets are made of values, so they change
  * with them, at any tick; nodes up to the last such one run before the slots of the others are
  * looked at. A group with an unknown member has a slot more, without a value, that is unknown:
- * which label sets there are is not known either. A value that is gone keeps its slot for as long
- * as a window over the counts looks back. */
+ * which label sets there are is not known either. Below samples, a value that is gone keeps its
+ * slot for as long as a window over the counts looks back; those nodes are not shared with readers
+ * of now, to whom such a slot would be a label set of which others may say that it is unknown. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -76,8 +76,9 @@ struct node_parameters {
     struct regex *regex; /* LABELS */
     int64_t sub_ms;      /* SAMPLED: step of a subquery's grid, 0: none; AT: the time */
     struct duration range, offset, every;
-    bool raw;                                     /* SAMPLED; ABSENT, TIMESTAMP: of a selector */
-    bool together;                                /* RENAME: names stay, equal slots become one */
+    bool raw;      /* SAMPLED; ABSENT, TIMESTAMP: of a selector */
+    bool together; /* RENAME: names stay, equal slots become one */
+    bool lasting;  /* COUNT_VALUES: values that are gone have a slot for `range` */
     bool minus, return_bool, on, without, strict; /* strict: chance > bound */
     int group;                                    /* GROUP_* of struct matching */
     const char *names[EVAL_NAMES_MAX], *include[EVAL_NAMES_MAX];

@@ -109,8 +109,9 @@ static void give(struct eval_node *node, uint32_t slot, uint32_t id)
         leave(node, slot);
         node->left[slot] = id;
         table_add(&node->slot_table, id_hash(id), slot);
+        /* The others are counted from the first. */
+        node->contiguous &= slot > 0 ? id == node->left[0] + slot : node->count == 1;
     }
-    node->contiguous &= id == node->left[0] + slot;
     note(node, slot);
 }
 

@@ -88,7 +88,9 @@ static int64_t grid_at(int64_t time_ms, int64_t step_ms)
     return time_ms - (rest < 0 ? rest + step_ms : rest);
 }
 
-/* What the readers keep of one point of the grid. */
+/* What the readers keep of one point of the grid. Behind an `@` that is still to come they look at
+ * a window ahead of it, and what comes before that is not for them: it would take the rows of
+ * samples that they have yet to read. */
 static void keep_values(struct eval_node *node, int64_t time_ms)
 {
     const struct eval_node *from = node->foreign;
@@ -97,6 +99,9 @@ static void keep_values(struct eval_node *node, int64_t time_ms)
         return;
     }
     samples->retention_ms = node->p.range.ns / NS_PER_MS;
+    if (samples->ticked_ms != MS_NEVER && time_ms <= samples->ticked_ms - samples->retention_ms) {
+        return;
+    }
     const uint64_t dropped = samples->dropped;
     for (size_t i = 0; i < node->count; i++) {
         const uint32_t lane = node->state.lane[i];

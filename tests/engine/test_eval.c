@@ -605,6 +605,24 @@ static void a_signal_keeps_its_samples_when_its_series_is_forgotten(void **state
     world_free(&w);
 }
 
+static void a_series_is_known_for_as_long_as_signals_of_signals_look_back(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct expr *once = tree_offset(&A, tree_signal(&A, "s1", X), 100);
+    struct expr *twice = tree_offset(&A, tree_signal(&A, "s2", once), 100);
+    struct eval_node *most = node(
+        w.eval, tree_call(&A, "max_over_time", tree_range(&A, tree_signal(&A, "s3", twice), 600)));
+    put(w.store, series(w.store, w.s1, "x", "a"), 10, 7);
+    for (int t = 10; t <= 1500; t += STEP_S) {
+        answer(&w, t);
+        store_expire(w.store, at(t));
+        eval_tick(w.eval, at(t));
+        assert_string_equal(show(most), t >= 210 && t < 1390 ? "a=7 " : "");
+    }
+    world_free(&w);
+}
+
 static void a_subquery_has_the_last_point_of_a_series_that_ended_before_the_tick(void **state)
 {
     (void)state;
@@ -755,6 +773,7 @@ int main(void)
         cmocka_unit_test(what_is_remembered_is_remembered_of_a_label_set),
         cmocka_unit_test(a_window_with_an_offset_relies_on_samples_as_old_as_its_begin),
         cmocka_unit_test(a_signal_keeps_its_samples_when_its_series_is_forgotten),
+        cmocka_unit_test(a_series_is_known_for_as_long_as_signals_of_signals_look_back),
         cmocka_unit_test(a_subquery_has_the_last_point_of_a_series_that_ended_before_the_tick),
         cmocka_unit_test(a_forecast_reaches_no_nan),
         cmocka_unit_test(an_argument_that_is_unknown_or_nan_makes_a_prediction_unknown),
