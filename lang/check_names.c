@@ -372,27 +372,27 @@ static void resolve_rungs(struct check *check, struct policy *policy)
     }
 }
 
-static void resolve_policy_service(struct check *check, const struct policy *policy)
+/* who: "service 'shop' depends on", "policy 'slow' is for". */
+static void need_service(struct check *check, const struct name *name, const char *who)
 {
-    if (find_service(check, policy->service.text)) {
+    if (find_service(check, name->text)) {
         return;
     }
-    struct nearest near = {.word = policy->service.text};
+    struct nearest near = {.word = name->text};
     for (const struct service *s = check->program->services; s; s = s->next) {
         nearest_try(&near, s->name.text);
     }
-    struct diag *d = diag_add(check->diags, DIAG_UNKNOWN_SERVICE, policy->service.span,
-                              "policy '%s' is for service '%s', which is not declared",
-                              policy->name.text, policy->service.text);
-    nearest_help(
-        d, &near,
-        arena_printf(check->arena, "declare it: service %s { tier gold }", policy->service.text));
+    struct diag *d = diag_add(check->diags, DIAG_UNKNOWN_SERVICE, name->span,
+                              "%s '%s', which is not declared", who, name->text);
+    nearest_help(d, &near,
+                 arena_printf(check->arena, "declare it: service %s { tier gold }", name->text));
 }
 
 static void resolve_policy(struct check *check, struct policy *policy)
 {
     if (policy->service.text) {
-        resolve_policy_service(check, policy);
+        need_service(check, &policy->service,
+                     arena_printf(check->arena, "policy '%s' is for service", policy->name.text));
     }
     struct scope scope = scope_of_policy(check, policy);
     policy->resolved = policy->each.text ? resolve_pool(check, &policy->pool) : NULL;
@@ -428,19 +428,8 @@ static void resolve_policy(struct check *check, struct policy *policy)
 static void resolve_service(struct check *check, const struct service *service)
 {
     for (const struct name_list *on = service->depends; on; on = on->next) {
-        if (find_service(check, on->name.text)) {
-            continue;
-        }
-        struct nearest near = {.word = on->name.text};
-        for (const struct service *s = check->program->services; s; s = s->next) {
-            nearest_try(&near, s->name.text);
-        }
-        struct diag *d = diag_add(check->diags, DIAG_UNKNOWN_SERVICE, on->name.span,
-                                  "service '%s' depends on '%s', which is not declared",
-                                  service->name.text, on->name.text);
-        nearest_help(
-            d, &near,
-            arena_printf(check->arena, "declare it: service %s { tier gold }", on->name.text));
+        need_service(check, &on->name,
+                     arena_printf(check->arena, "service '%s' depends on", service->name.text));
     }
 }
 
