@@ -1,4 +1,5 @@
-/* The engine's own state, shared by engine.c, incident.c, cause.c, guard.c and restore.c only. */
+/* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
+ * cascade.c, triage.c, guard.c, notice.c, restore.c, engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
