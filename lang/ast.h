@@ -313,11 +313,12 @@ struct action {
 
 /* at most AMOUNT [actions on any TYPE | of SUBJECT] per D */
 enum limit_kind {
-    LIMIT_AT_MOST, /* bound: at most AMOUNT of SUBJECT per D; guard: at most N actions on any TYPE
-                      per D */
-    LIMIT_BETWEEN, /* guard: between A and B UNIT of any TYPE */
-    LIMIT_KEEP,    /* at least AMOUNT of POOL [ready] */
-    LIMIT_STORM    /* guard: storm above AMOUNT of POOL */
+    LIMIT_AT_MOST,  /* bound: at most AMOUNT of SUBJECT per D; guard: at most N actions on any TYPE
+                       per D */
+    LIMIT_BETWEEN,  /* guard: between A and B UNIT of any TYPE */
+    LIMIT_KEEP,     /* at least AMOUNT of POOL [ready] */
+    LIMIT_STORM,    /* guard: storm above AMOUNT of POOL */
+    LIMIT_EXCLUSIVE /* guard: exclusive on SUBJECT */
 };
 struct limit {
     enum limit_kind kind;

@@ -58,6 +58,7 @@ static void check_limit(struct check *check, const struct limit *limit)
         }
         break;
     case LIMIT_STORM: check_amount(check, limit); break;
+    case LIMIT_EXCLUSIVE: break;
     case LIMIT_BETWEEN:
         if (!(limit->low <= limit->high)) {
             struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE, limit->span,

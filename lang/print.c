@@ -307,6 +307,7 @@ static void print_limit(struct printer *p, const void *what)
     case LIMIT_STORM:
         out_add(&p->text, "storm above %s of %s", limit->amount.text, limit->subject.text);
         break;
+    case LIMIT_EXCLUSIVE: out_add(&p->text, "exclusive on %s", limit->subject.text); break;
     case LIMIT_KEEP:
         out_add(&p->text, "keep at least %s of %s ready", limit->amount.text, limit->subject.text);
         break;

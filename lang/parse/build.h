@@ -105,6 +105,7 @@ struct limit *build_limit_between(struct parser *parser, struct span span, struc
                                   struct quantity high, const struct name *unit, struct name type);
 struct limit *build_storm(struct parser *parser, struct span span, struct amount amount,
                           struct name pool);
+struct limit *build_exclusive(struct parser *parser, struct span span, struct name subject);
 struct limit *build_keep(struct parser *parser, struct span span, struct amount amount,
                          struct name pool);
 struct amount build_amount(struct parser *parser, struct quantity quantity);

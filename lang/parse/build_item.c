@@ -443,6 +443,11 @@ struct limit *build_storm(struct parser *parser, struct span span, struct amount
     return limit;
 }
 
+struct limit *build_exclusive(struct parser *parser, struct span span, struct name subject)
+{
+    return limit_new(parser, LIMIT_EXCLUSIVE, span, subject);
+}
+
 struct amount build_amount(struct parser *parser, struct quantity quantity)
 {
     (void)parser;

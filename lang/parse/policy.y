@@ -69,7 +69,8 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_IMPACT "impact" K_SIGNAL "signal" K_WHEN "when" K_CLEAR "clear"
 %token <name> K_MISSING "missing" K_STALE "stale" K_HOLD "hold" K_NOTIFY "notify" K_AS "as"
 %token <name> K_PROMETHEUS "prometheus" K_HEAL "heal" K_TRY "try" K_APPROVE "approve"
-%token <name> K_STORM "storm" K_ABOVE "above" K_CAUSE "cause" K_PRIOR "prior" K_OTHERWISE "otherwise" K_EVIDENCE "evidence" K_AGAINST "against"
+%token <name> K_STORM "storm" K_ABOVE "above" K_EXCLUSIVE "exclusive"
+%token <name> K_CAUSE "cause" K_PRIOR "prior" K_OTHERWISE "otherwise" K_EVIDENCE "evidence" K_AGAINST "against"
 %token <name> K_VERIFY "verify" K_HOLDS "holds" K_THEN "then" K_ELSE "else" K_PAGE "page"
 %token <name> K_BOUND "bound" K_COOLDOWN "cooldown" K_DOUBLING "doubling" K_TO "to"
 %token <name> K_ESCALATE "escalate" K_UNRESOLVED "unresolved" K_REACHES "reaches" K_WITH "with"
@@ -245,6 +246,7 @@ guard_limit: limit
     | K_BETWEEN number K_AND number any K_OF K_ANY typed
                                               { $$ = build_limit_between(P, @$, $2, $4, &$5, $8); }
     | K_STORM K_ABOVE amount K_OF any         { $$ = build_storm(P, @$, $3, $5); }
+    | K_EXCLUSIVE K_ON typed                  { $$ = build_exclusive(P, @$, $3); }
     | keep
     ;
 keep: K_KEEP K_AT K_LEAST amount K_OF any ready { $$ = build_keep(P, @$, $4, $6); }
@@ -578,6 +580,7 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_RAMPS | K_OVER | K_UNSEEN | K_APPROVAL | K_DENIED | K_TIMES | K_REFUSED | K_START
     | K_END | K_ANCHORED | K_SMOOTHED | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
     | K_CAUSE | K_PRIOR | K_OTHERWISE | K_EVIDENCE | K_AGAINST | K_STORM | K_ABOVE
+    | K_EXCLUSIVE
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -366,6 +366,7 @@ static bool limit_denies(struct engine *engine, const struct limit *limit,
     case LIMIT_KEEP: return keep_denies(engine, limit, plan, reason, size);
     case LIMIT_BETWEEN: return between_denies(limit, plan, reason, size);
     case LIMIT_STORM: return !plan->undo && storm_denies(engine, limit, reason, size);
+    case LIMIT_EXCLUSIVE: return false; /* waits: exclusive_waits() */
     }
     return true;
 }
@@ -468,6 +469,29 @@ static enum refusal target_refusal(struct engine *engine, const struct incident 
     return REFUSAL_NONE;
 }
 
+/* exclusive on SUBJECT: one target of it at a time, whichever policy acts; the others wait. */
+static bool exclusive_waits(const struct engine *engine, const struct incident *incident,
+                            const struct plan *plan, char *ret, size_t size)
+{
+    for (const struct guard *guard = engine->program->guards; guard; guard = guard->next) {
+        for (const struct limit *limit = guard->limits; limit; limit = limit->next) {
+            if (limit->kind != LIMIT_EXCLUSIVE || !limit_covers(limit, plan->type)) {
+                continue;
+            }
+            for (size_t i = 0; i < engine->incident_count; i++) {
+                const struct incident *other = engine->incidents[i];
+                if (other != incident && under_way(other) && limit_covers(limit, other->type)) {
+                    snprintf(ret, size, "guard %s: exclusive on %s: incident %llu acts on %s",
+                             guard->name.text, limit->subject.text, (unsigned long long)other->id,
+                             other->target);
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret, size_t size)
 {
@@ -495,6 +519,9 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
     }
     if (refusal != REFUSAL_NONE) {
         return refusal;
+    }
+    if (!plan->undo && exclusive_waits(engine, incident, plan, ret, size)) {
+        return REFUSAL_WAIT;
     }
     if (guards_deny(engine, plan, ret, size) ||
         list_denies(engine, incident, policy->keeps, plan, "keep", ret, size)) {

@@ -454,6 +454,34 @@ static void when_a_group_fails_together_none_of_it_is_acted_on(void **state)
     }
 }
 
+/* Three fail at once; the second is acted on once the first one's action is judged. */
+static void an_exclusive_guard_lets_one_act_at_a_time(void **state)
+{
+    (void)state;
+    for (int exclusive = 0; exclusive < 2; exclusive++) {
+        struct play play;
+        size_t most = 0;
+        play_init(&play, exclusive ? ONE_RUNG "guard house { exclusive on w }\n" : ONE_RUNG, 3);
+        play.helps = true;
+        play.x[0] = play.x[1] = play.x[2] = 0.95;
+        for (int i = 0; i < 60; i++) {
+            size_t acting = 0;
+            play_step(&play, NULL);
+            for (size_t k = 0; k < engine_incident_count(play.world.engine); k++) {
+                const char *is = engine_incident(play.world.engine, k).state;
+                acting += strcmp(is, "acting") == 0 || strcmp(is, "verifying") == 0;
+            }
+            most = acting > most ? acting : most;
+        }
+        assert_int_equal(most, exclusive ? 1 : 3);
+        assert_int_equal(play.dispatched, 3);
+        if (exclusive) { /* else several answers come at once, and the play has room for one */
+            assert_int_equal(count_of(&play, RECORD_VERIFIED), 3);
+        }
+        world_release(&play.world);
+    }
+}
+
 static void unresolved_for_tells_a_person_once(void **state)
 {
     (void)state;
@@ -559,6 +587,7 @@ int main(void)
         cmocka_unit_test(mode_ask_asks_before_every_act_and_a_late_word_is_a_no),
         cmocka_unit_test(keep_counts_the_target_as_gone_and_those_under_way_too),
         cmocka_unit_test(when_a_group_fails_together_none_of_it_is_acted_on),
+        cmocka_unit_test(an_exclusive_guard_lets_one_act_at_a_time),
         cmocka_unit_test(unresolved_for_tells_a_person_once),
         cmocka_unit_test(a_reminder_told_while_an_act_runs_does_not_end_the_doubt_after_a_crash),
         cmocka_unit_test(as_prometheus_membership_alone_decides_and_nothing_acts),
