@@ -506,6 +506,7 @@ enum expect_kind {
 struct expect {
     enum expect_kind kind;
     struct name subject; /* action or outcome; "action" is any */
+    struct name cause;   /* expect cause NAME: the subject is "cause" */
     const char *on;      /* target text or NULL */
     bool has_before, has_after, has_times;
     struct quantity before, after;

@@ -144,12 +144,33 @@ static void report_word(struct check *check, const struct name *name, const char
         diag_add(check->diags, DIAG_TEST_WORD, name->span,
                  "'%s' is no action and nothing else that a test can expect", name->text);
     nearest_help(d, &near,
-                 "expect an action, or action, incident, escalation, approval, verified, resolved, "
+                 "expect an action, cause NAME, or action, incident, escalation, approval, "
+                 "verified, resolved, "
                  "refused");
+}
+
+static void check_expected_cause(struct check *check, const struct expect *expect)
+{
+    struct nearest near = {.word = expect->cause.text};
+    for (const struct policy *p = check->program->policies; p; p = p->next) {
+        for (const struct cause *cause = p->causes; cause; cause = cause->next) {
+            if (same(cause->name.text, expect->cause.text)) {
+                return;
+            }
+            nearest_try(&near, cause->name.text);
+        }
+    }
+    struct diag *d = diag_add(check->diags, DIAG_TEST_WORD, expect->cause.span,
+                              "no policy has a cause '%s'", expect->cause.text);
+    nearest_help(d, &near, "expect a cause that a policy declares");
 }
 
 static void check_expect(struct check *check, const struct expect *expect)
 {
+    if (expect->cause.text) {
+        check_expected_cause(check, expect);
+        return;
+    }
     static const char *const outcomes[] = {"action",   "incident", "escalation", "approval",
                                            "verified", "resolved", "refused",    NULL};
     const char *word = expect->subject.text;

@@ -620,6 +620,9 @@ static void print_expect(struct printer *p, const void *what)
     const struct expect *expect = what;
     bool no = expect->kind == EXPECT_NO_ACTION || expect->kind == EXPECT_NO_OUTCOME;
     out_add(&p->text, "expect %s%s", no ? "no " : "", expect->subject.text);
+    if (expect->cause.text) {
+        out_add(&p->text, " %s", expect->cause.text);
+    }
     if (expect->on) {
         out_add(&p->text, " on ");
         out_string(&p->text, expect->on);

@@ -172,6 +172,7 @@ void build_given_delay(struct parser *parser, bool denied, const struct quantity
 struct quantity build_quantity(struct parser *parser, struct span span, struct quantity number,
                                struct name unit, const struct name *per);
 void build_expect(struct parser *parser, struct name subject, bool no);
+void build_expect_cause(struct parser *parser, struct name word, struct name cause, bool no);
 void build_expect_on(struct parser *parser, struct span span, const struct expr *target);
 void build_expect_before(struct parser *parser, struct span span, struct quantity before);
 void build_expect_after(struct parser *parser, struct span span, struct quantity after);

@@ -131,6 +131,13 @@ void build_expect(struct parser *parser, struct name subject, bool no)
     parser->seen_count = 0;
 }
 
+void build_expect_cause(struct parser *parser, struct name word, struct name cause, bool no)
+{
+    build_expect(parser, word, no);
+    parser->expect->kind = no ? EXPECT_NO_OUTCOME : EXPECT_OUTCOME;
+    parser->expect->cause = cause;
+}
+
 void build_expect_on(struct parser *parser, struct span span, const struct expr *target)
 {
     if (build_clause(parser, "on", span)) {

@@ -407,6 +407,8 @@ expect: expect_head
     ;
 expect_head: any                              { build_expect(P, $1, false); }
     | K_NO any                                { build_expect(P, $2, true); }
+    | K_CAUSE POLICY_IDENT                    { build_expect_cause(P, $1, $2, false); }
+    | K_NO K_CAUSE POLICY_IDENT               { build_expect_cause(P, $2, $3, true); }
     ;
 
 /* ---- expressions ---- */

@@ -13,6 +13,7 @@ static enum record_kind outcome_kind(const char *word)
         {"incident", RECORD_OPENED}, {"escalation", RECORD_ESCALATED},
         {"approval", RECORD_ASKED},  {"verified", RECORD_VERIFIED},
         {"resolved", RECORD_CLOSED}, {"refused", RECORD_REFUSED},
+        {"cause", RECORD_CONCLUDED},
     };
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (strcmp(words[i].word, word) == 0) {
@@ -22,6 +23,14 @@ static enum record_kind outcome_kind(const char *word)
     return RECORD_KINDS;
 }
 
+/* The record says "cause NAME, ...", see cause.c. */
+static bool event_has_cause(const struct trial_event *event, const char *cause)
+{
+    const size_t length = strlen(cause);
+    return strncmp(event->text, "cause ", 6) == 0 && strncmp(event->text + 6, cause, length) == 0 &&
+           event->text[6 + length] == ',';
+}
+
 static bool event_matches(const struct trial_event *event, const struct expect *expect)
 {
     const char *word = expect->subject.text;
@@ -29,6 +38,9 @@ static bool event_matches(const struct trial_event *event, const struct expect *
     if (outcome ? event->kind != outcome_kind(word)
                 : event->kind != RECORD_DISPATCHED ||
                       (strcmp(word, "action") != 0 && strcmp(word, event->action) != 0)) {
+        return false;
+    }
+    if (expect->cause.text && !event_has_cause(event, expect->cause.text)) {
         return false;
     }
     /* The target of an incident, or of the action where the two differ: a service. */
@@ -57,6 +69,9 @@ void trial_judge(struct trial *trial, const struct expect *expect)
     if (holds) {
         return;
     }
+    char subject[2 * NAME_BYTES];
+    snprintf(subject, sizeof subject, "%s%s%.63s", expect->subject.text,
+             expect->cause.text ? " " : "", expect->cause.text ? expect->cause.text : "");
     ARRAY_RESERVE(trial->failures, trial->failure_count, trial->failure_capacity);
     struct trial_failure *failure = &trial->failures[trial->failure_count++];
     failure->expect = expect;
@@ -66,13 +81,13 @@ void trial_judge(struct trial *trial, const struct expect *expect)
     }
     if (none) {
         snprintf(failure->text, sizeof failure->text, "expected no %s, but it came at %s: %.300s",
-                 expect->subject.text, at, first->text);
+                 subject, at, first->text);
     } else if (expect->has_times) {
         snprintf(failure->text, sizeof failure->text, "expected %s at most %.0f times: %zu came",
-                 expect->subject.text, expect->times, count);
+                 subject, expect->times, count);
     } else {
         snprintf(failure->text, sizeof failure->text, "expected %s%s%s%s%s%s%s: it did not come",
-                 expect->subject.text, expect->on ? " on " : "", expect->on ? expect->on : "",
+                 subject, expect->on ? " on " : "", expect->on ? expect->on : "",
                  expect->has_before ? " before " : "",
                  expect->has_before ? expect->before.text : "", expect->has_after ? " after " : "",
                  expect->has_after ? expect->after.text : "");
