@@ -72,7 +72,10 @@ static inline void source_series_mark(const struct source_series *series, uint32
 {
     enum { AHEAD = 16 };
     const bool known = n != SOURCE_SERIES_NONE;
-    __builtin_prefetch(&series->items[known ? n + AHEAD : 0]);
+    if (known) { /* where no entry need be: an address, and not a pointer to one */
+        const uintptr_t items = (uintptr_t)series->items;
+        __builtin_prefetch((const void *)(items + (n + (uintptr_t)AHEAD) * sizeof *series->items));
+    }
     ret->hash = known ? series->items[n].key_hash : 0;
     ret->size = known ? series->items[n].key_size : 0;
 }
