@@ -92,3 +92,14 @@ double cause_prior(const struct policy *policy, const struct cause *cause)
     }
     return left / (double)open;
 }
+
+double argument_seconds(const struct expr *call, const char *name)
+{
+    double seconds = 0;
+    for (const struct argument *a = call->call.arguments; a; a = a->next) {
+        if (a->name.text && strcmp(a->name.text, name) == 0 && expr_constant(a->value, &seconds)) {
+            return seconds;
+        }
+    }
+    return 0;
+}

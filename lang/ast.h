@@ -599,6 +599,8 @@ double cause_prior(const struct policy *policy, const struct cause *cause);
 const struct expr *expr_strip(const struct expr *expr); /* without parentheses */
 /* A number known now, such as 5, -1, (90%); false when it is not one. */
 bool expr_constant(const struct expr *expr, double *ret_value);
+/* A duration given to a call by name, in seconds; 0 where it is not given, or not known now. */
+double argument_seconds(const struct expr *call, const char *name);
 
 /* True when the policy has a heal block with an action: it needs all that law 5 asks for. */
 bool policy_acts(const struct policy *policy);

@@ -26,17 +26,6 @@ static void rung_bound(struct check *check, const struct policy *policy, const s
 }
 
 /* How far back the samples of an expression may lie: ranges, lookbacks and offsets, in seconds. */
-static double argument_seconds(const struct expr *call, const char *name)
-{
-    double seconds = 0;
-    for (const struct argument *a = call->call.arguments; a; a = a->next) {
-        if (same(a->name.text, name) && expr_constant(a->value, &seconds)) {
-            return seconds;
-        }
-    }
-    return 0;
-}
-
 static double expr_reach(struct expr *expr, size_t *steps);
 
 struct reach_children {

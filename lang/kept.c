@@ -206,14 +206,10 @@ static void walk_subquery(const struct walk *walk, const struct expr *expr)
 static void walk_forecast(const struct walk *walk, const struct expr *call)
 {
     const struct expr *x = NULL;
-    double ahead_s = 0, back_s = 0, value;
-    for (const struct argument *a = call->call.arguments; a; a = a->next) {
-        x = a->name.text || x ? x : expr_strip(a->value);
-        if (same(a->name.text, "lookback") && expr_constant(a->value, &value)) {
-            back_s = value;
-        } else if (same(a->name.text, "in") && expr_constant(a->value, &value)) {
-            ahead_s = value;
-        }
+    const double ahead_s = argument_seconds(call, "in");
+    const double back_s = argument_seconds(call, "lookback");
+    for (const struct argument *a = call->call.arguments; a && !x; a = a->next) {
+        x = a->name.text ? NULL : expr_strip(a->value);
     }
     if (x) {
         keep_source(walk, x,

@@ -57,6 +57,23 @@ static void note_health(struct engine *engine)
     }
 }
 
+/* Some service that stands on it failed within the window after it: without that no cascade begins
+ * here, and it need not be looked for at every tick. */
+static bool may_begin(struct engine *engine, uint32_t service)
+{
+    struct cascading *c = &engine->cascading;
+    const int64_t since_ns = c->health[service].since.ns;
+    const size_t count = graph_dependants(&engine->graph, service, c->chain);
+    for (size_t i = 0; i < count; i++) {
+        const struct graph_health *other = &c->health[c->chain[i]];
+        if (other->state == GRAPH_FAILING && other->since.ns > since_ns &&
+            other->since.ns - since_ns <= CASCADE_WINDOW_S * NS_PER_S) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The cascade that began with the service, whatever it may itself have come from. */
 static struct graph_cascade cascade_from(struct engine *engine, uint32_t service)
 {
@@ -96,7 +113,8 @@ void cascades_step(struct engine *engine, struct effects *effects)
         struct incident *incident = engine->incidents[i];
         const struct policy_run *run = incident->run;
         if (!run || !run->policy->escalate.has_cascading || incident->cascade_told ||
-            incident->state == STATE_RECOVERED || run->service == GRAPH_NONE) {
+            incident->state == STATE_RECOVERED || run->service == GRAPH_NONE ||
+            !may_begin(engine, run->service)) {
             continue;
         }
         const struct graph_cascade cascade = cascade_from(engine, run->service);

@@ -6,7 +6,6 @@
  * or unknown counts for nothing. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "lang/print.h"
 #include "runtime/engine/engine_internal.h"
@@ -177,15 +176,9 @@ bool cause_decide(struct engine *engine, struct incident *incident, struct effec
 
 void cause_restore(struct incident *incident, const struct record *record)
 {
-    const size_t word = sizeof CAUSE_WORD - 1;
     const struct policy_run *run = incident->run;
-    if (!run || strncmp(record->text, CAUSE_WORD, word) != 0) {
-        return;
-    }
-    for (size_t i = 0; i < run->cause_count; i++) {
-        const char *name = run->causes[i].cause->name.text;
-        const size_t length = strlen(name);
-        if (strncmp(record->text + word, name, length) == 0 && record->text[word + length] == ',') {
+    for (size_t i = 0; run && i < run->cause_count; i++) {
+        if (record_has_cause(record->text, run->causes[i].cause->name.text)) {
             cause_set(incident, i);
         }
     }

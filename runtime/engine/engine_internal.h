@@ -15,7 +15,6 @@ enum {
     POLICY_SIGNALS_MAX = 64,
     ENGINE_NOTICES_MAX = 1024
 };
-#define CAUSE_WORD "cause " /* how a record begins that says which one it is */
 
 enum incident_state {
 #define INCIDENT(name, text, idle) STATE_##name,

@@ -40,4 +40,9 @@ struct record {
     char text[TEXT_BYTES]; /* the reason in the policy's own words */
 };
 
+/* How the text of a CONCLUDED record begins that says which cause was chosen; the cause's name and
+ * a comma follow. */
+#define CAUSE_WORD "cause "
+bool record_has_cause(const char *text, const char *cause);
+
 #endif

@@ -88,6 +88,26 @@ static void restore_notice(struct engine *engine, const struct record *record)
     }
 }
 
+/* A reminder, and news of a cascade, leave what is under way alone; any other page held it. */
+static void restore_escalated(struct engine *engine, struct incident *incident,
+                              const struct record *record)
+{
+    incident->notices = record->rung;
+    snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
+    if (strncmp(record->text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
+        incident->cascade_told = true;
+        return;
+    }
+    incident->unresolved_told = true;
+    if (strncmp(record->text, "unresolved for ", 15) == 0) {
+        return;
+    }
+    incident->undo_owed = false;
+    if (incident->state != STATE_RECOVERED) {
+        incident_enter(engine, incident, STATE_HELD);
+    }
+}
+
 static void restore_incident(struct engine *engine, struct incident *incident,
                              const struct record *record, bool undo)
 {
@@ -145,22 +165,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->rung = record->rung + 1;
         incident_enter(engine, incident, STATE_OPEN);
         break;
-    case RECORD_ESCALATED:
-        incident->notices = record->rung;
-        snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
-        if (strncmp(record->text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
-            incident->cascade_told = true;
-            break; /* what is under way goes on */
-        }
-        incident->unresolved_told = true;
-        if (strncmp(record->text, "unresolved for ", 15) == 0) {
-            break; /* a reminder: here too */
-        }
-        incident->undo_owed = false;
-        if (incident->state != STATE_RECOVERED) {
-            incident_enter(engine, incident, STATE_HELD);
-        }
-        break;
+    case RECORD_ESCALATED: restore_escalated(engine, incident, record); break;
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
     case RECORD_CONCLUDED: cause_restore(incident, record); break;

@@ -26,13 +26,8 @@ static void find_lead(struct expr *expr, void *context)
         return;
     }
     if (expr->kind == EXPR_CALL && expr->call.builtin == BUILTIN_FORECAST) {
-        for (const struct argument *a = expr->call.arguments; a; a = a->next) {
-            double seconds;
-            if (a->name.text && strcmp(a->name.text, "in") == 0 &&
-                expr_constant(a->value, &seconds) && seconds > search->seconds) {
-                search->seconds = seconds;
-            }
-        }
+        const double seconds = argument_seconds(expr, "in");
+        search->seconds = seconds > search->seconds ? seconds : search->seconds;
     }
     if (expr->kind == EXPR_SELECTOR && expr->selector.signal) {
         find_lead(expr->selector.signal->expr, context);

@@ -23,14 +23,6 @@ static enum record_kind outcome_kind(const char *word)
     return RECORD_KINDS;
 }
 
-/* The record says "cause NAME, ...", see cause.c. */
-static bool event_has_cause(const struct trial_event *event, const char *cause)
-{
-    const size_t length = strlen(cause);
-    return strncmp(event->text, "cause ", 6) == 0 && strncmp(event->text + 6, cause, length) == 0 &&
-           event->text[6 + length] == ',';
-}
-
 static bool event_matches(const struct trial_event *event, const struct expect *expect)
 {
     const char *word = expect->subject.text;
@@ -40,7 +32,7 @@ static bool event_matches(const struct trial_event *event, const struct expect *
                       (strcmp(word, "action") != 0 && strcmp(word, event->action) != 0)) {
         return false;
     }
-    if (expect->cause.text && !event_has_cause(event, expect->cause.text)) {
+    if (expect->cause.text && !record_has_cause(event->text, expect->cause.text)) {
         return false;
     }
     /* The target of an incident, or of the action where the two differ: a service. */
