@@ -61,9 +61,9 @@ void trial_judge(struct trial *trial, const struct expect *expect)
     if (holds) {
         return;
     }
-    char subject[2 * NAME_BYTES];
-    snprintf(subject, sizeof subject, "%s%s%.63s", expect->subject.text,
-             expect->cause.text ? " " : "", expect->cause.text ? expect->cause.text : "");
+    char subject[NAME_BYTES + sizeof CAUSE_WORD];
+    snprintf(subject, sizeof subject, "%s%.63s", expect->cause.text ? CAUSE_WORD : "",
+             expect->cause.text ? expect->cause.text : expect->subject.text);
     ARRAY_RESERVE(trial->failures, trial->failure_count, trial->failure_capacity);
     struct trial_failure *failure = &trial->failures[trial->failure_count++];
     failure->expect = expect;
