@@ -1,5 +1,6 @@
 /* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
- * cascade.c, triage.c, guard.c, notice.c, restore.c, engine_alert.c. */
+ * cascade.c, triage.c, plan.c, guard.c, remember.c, approval.c, notice.c, restore.c,
+ * engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
@@ -187,6 +188,10 @@ enum refusal {
 struct effect *engine_effect(struct effects *effects, enum effect_kind kind);
 void engine_record(struct engine *engine, struct effects *effects, enum record_kind kind,
                    const struct incident *incident, const char *fmt, ...) PRINTF_LIKE(5, 6);
+static inline struct instant engine_after(const struct engine *engine, double seconds)
+{
+    return instant_add(engine->now, duration_seconds(seconds));
+}
 enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, size_t slot);
 /* The truth of one of the policy's own conditions. */
 enum truth policy_truth(const struct policy_run *run, const struct eval_watch *watch, size_t slot);
@@ -219,6 +224,14 @@ void incident_escalate(struct engine *engine, struct incident *incident, struct 
                        const char *fmt, ...) PRINTF_LIKE(4, 5);
 void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
                      struct effects *effects);
+/* Records a refusal once, not at every tick. True when it is news. */
+bool incident_refuse(struct engine *engine, struct incident *incident, struct effects *effects,
+                     const char *reason);
+
+/* approval.c */
+/* Asks a person for the plan of this rung; why: what makes it need a word. */
+void approval_ask(struct engine *engine, struct incident *incident, const struct rung *rung,
+                  const struct plan *plan, const char *why, struct effects *effects);
 void incident_answer(struct engine *engine, struct incident *incident, bool approve,
                      const struct input *input, struct effects *effects);
 
@@ -263,14 +276,19 @@ void notice_remove(struct engine *engine, size_t index);
 void notices_send(struct engine *engine, struct effects *effects);
 void notice_delivered(struct engine *engine, const struct input *input, struct effects *effects);
 
-/* guard.c */
+/* plan.c */
 /* outer: for an undo, the call it takes back; else NULL. False when target or numbers are not
  * known. */
 NODISCARD bool plan_make(const struct engine *engine, const struct incident *incident,
                          const struct act_call *call, const struct act_call *outer,
                          struct plan *ret_plan);
+
+/* guard.c */
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret_reason, size_t size);
+struct duration ledger_window_of(const struct program *program);
+
+/* remember.c */
 void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan);
 struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
                          const char *type, bool make);
@@ -280,6 +298,5 @@ void memory_judge(struct memory *memory, const struct policy *policy, const char
                   struct instant time, enum judgment judgment);
 /* The action ended USELESS_MAX times in a row without a verified improvement of the target. */
 bool memory_useless(const struct memory *memory, const char *action, struct instant now);
-struct duration ledger_window_of(const struct program *program);
 
 #endif

@@ -24,15 +24,9 @@ static const bool incident_idle[INCIDENT_STATES] = {
 };
 
 enum {
-    APPROVAL_DEFAULT_S = 900, /* approve without within: 15m */
-    RESULT_GRACE_S = 10,      /* after an action's timeout, before its outcome is asked for */
-    EVALUATIONS_MIN = 3       /* a verify without `holds`, an act without `for` */
+    RESULT_GRACE_S = 10, /* after an action's timeout, before its outcome is asked for */
+    EVALUATIONS_MIN = 3  /* a verify without `holds`, an act without `for` */
 };
-
-static struct instant after_seconds(const struct engine *engine, double seconds)
-{
-    return instant_add(engine->now, duration_seconds(seconds));
-}
 
 static struct duration evaluations(const struct policy_run *run)
 {
@@ -201,9 +195,8 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
     }
 }
 
-/* Records a refusal once, not at every tick. True when it is news. */
-static bool refuse(struct engine *engine, struct incident *incident, struct effects *effects,
-                   const char *reason)
+bool incident_refuse(struct engine *engine, struct incident *incident, struct effects *effects,
+                     const char *reason)
 {
     uint64_t hash = ledger_name(reason);
     if (incident->reason == hash) {
@@ -227,7 +220,7 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
     double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
-    incident->deadline = after_seconds(engine, timeout + (double)RESULT_GRACE_S);
+    incident->deadline = engine_after(engine, timeout + (double)RESULT_GRACE_S);
     plan_spend(engine, incident, plan);
     engine->counters.dispatched++;
     engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",
@@ -241,22 +234,6 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     effect->number_count = plan->number_count;
     memcpy(effect->numbers, plan->numbers, sizeof effect->numbers);
     effect->timeout = duration_seconds(timeout);
-}
-
-static void ask(struct engine *engine, struct incident *incident, const struct rung *rung,
-                const struct plan *plan, const char *why, struct effects *effects)
-{
-    double within = rung->approve && rung->approve_within.text ? rung->approve_within.value
-                                                               : (double)APPROVAL_DEFAULT_S;
-    engine_record(engine, effects, RECORD_ASKED, incident, "%s: %s", plan->text, why);
-    struct record copy = effects->items[effects->count - 1].record;
-    copy.rung = ++incident->notices;
-    snprintf(copy.text, sizeof copy.text, "approve %.300s? healctl approve %llu", plan->text,
-             (unsigned long long)incident->id);
-    engine_notify(engine, &copy, rung->approve ? rung->approver.text : incident->channel,
-                  incident->id << 8 | (incident->notices & 0xFF));
-    incident_enter(engine, incident, STATE_ASKED);
-    incident->deadline = after_seconds(engine, within);
 }
 
 /* True when another incident's act on the same target is the one this incident wants. */
@@ -302,18 +279,18 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
     switch (refusal) {
     case REFUSAL_NONE: break;
     case REFUSAL_WAIT:
-        refuse(engine, incident, effects, reason);
+        incident_refuse(engine, incident, effects, reason);
         incident->state = STATE_WAITING;
         return;
     case REFUSAL_BOUND:
-        if (refuse(engine, incident, effects, reason) && !incident->bound_told) {
+        if (incident_refuse(engine, incident, effects, reason) && !incident->bound_told) {
             incident->bound_told = true;
             incident_escalate(engine, incident, effects, "%s", reason);
         }
         incident->state = STATE_WAITING;
         return;
     case REFUSAL_DENY:
-        refuse(engine, incident, effects, reason);
+        incident_refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
         return;
     }
@@ -323,12 +300,12 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
     const bool useless = memory && memory_useless(memory, plan.action->name.text, engine->now);
     bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended || useless;
     if (needs_word && !incident->approved) {
-        ask(engine, incident, rung, &plan,
-            useless         ? "it did not help this target twice in a row"
-            : rung->approve ? "the policy asks for an approval"
-            : attended      ? "irreversible, and not granted as unattended"
-                            : "mode ask",
-            effects);
+        approval_ask(engine, incident, rung, &plan,
+                     useless         ? "it did not help this target twice in a row"
+                     : rung->approve ? "the policy asks for an approval"
+                     : attended      ? "irreversible, and not granted as unattended"
+                                     : "mode ask",
+                     effects);
         return;
     }
     engine_record(engine, effects, RECORD_PLANNED, incident, "%s", plan.text);
@@ -350,9 +327,9 @@ static void step_open(struct engine *engine, struct incident *incident, struct e
     if (when != TRUTH_TRUE) {
         if (incident->approved) {
             incident->approved = false;
-            refuse(engine, incident, effects,
-                   when == TRUTH_FALSE ? "approved, but the trigger no longer holds"
-                                       : "approved, but the trigger cannot be seen");
+            incident_refuse(engine, incident, effects,
+                            when == TRUTH_FALSE ? "approved, but the trigger no longer holds"
+                                                : "approved, but the trigger cannot be seen");
         }
         return;
     }
@@ -394,7 +371,7 @@ static void step_acting(struct engine *engine, struct incident *incident, struct
     }
     if (!incident->probed) {
         incident->probed = true;
-        incident->deadline = after_seconds(engine, RESULT_GRACE_S);
+        incident->deadline = engine_after(engine, RESULT_GRACE_S);
         engine_effect(effects, EFFECT_PROBE)->id = incident->action_id;
         return;
     }
@@ -432,13 +409,13 @@ static void undo_or_next(struct engine *engine, struct incident *incident, struc
     }
     enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
     if (refusal == REFUSAL_WAIT) { /* stopped, or the inventory is not seen yet: it stays owed */
-        refuse(engine, incident, effects, reason);
+        incident_refuse(engine, incident, effects, reason);
         incident->undo_owed = true;
         incident->state = STATE_WAITING;
         return;
     }
     if (refusal != REFUSAL_NONE) {
-        refuse(engine, incident, effects, reason);
+        incident_refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
         return;
     }
@@ -452,7 +429,7 @@ static void step_verifying(struct engine *engine, struct incident *incident,
     const struct rung *rung = run->rungs[incident->rung];
     struct eval_watch *watch = run->verify[incident->rung];
     if (incident->deadline.ns == 0) { /* from the first look on, also after a restart */
-        incident->deadline = after_seconds(engine, rung->verify_within.value);
+        incident->deadline = engine_after(engine, rung->verify_within.value);
     }
     enum truth truth =
         incident->slot == SLOT_NONE
@@ -664,24 +641,4 @@ void incident_result(struct engine *engine, struct incident *incident, const str
         }
         break;
     }
-}
-
-void incident_answer(struct engine *engine, struct incident *incident, bool approve,
-                     const struct input *input, struct effects *effects)
-{
-    if (incident->state != STATE_ASKED || !incident->run) {
-        return;
-    }
-    if (approve && engine->now.ns < incident->deadline.ns) {
-        engine_record(engine, effects, RECORD_APPROVED, incident, "by %s%s%.300s",
-                      input->who ? input->who : "?", input->text && input->text[0] ? ": " : "",
-                      input->text ? input->text : "");
-        incident_enter(engine, incident, STATE_OPEN);
-        incident->approved = true;
-        return;
-    }
-    engine_record(engine, effects, RECORD_DENIED, incident, "%s by %s%s%.300s",
-                  approve ? "approved too late" : "denied", input->who ? input->who : "?",
-                  input->text && input->text[0] ? ": " : "", input->text ? input->text : "");
-    incident_hold(engine, incident, effects, "denied by a person");
 }

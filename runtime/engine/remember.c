@@ -1,0 +1,82 @@
+/* What heal did to a target, and what came of it: cooldown, effect window, remedies of no use. */
+#include <math.h>
+
+#include "runtime/engine/engine_internal.h"
+
+struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
+                         const char *type, bool make)
+{
+    uint64_t p = ledger_name(policy), t = ledger_name(target), y = ledger_name(type);
+    for (size_t i = 0; i < engine->memory_count; i++) {
+        struct memory *memory = &engine->memories[i];
+        if (memory->policy == p && memory->target == t && memory->type == y) {
+            return memory;
+        }
+    }
+    if (!make) {
+        return NULL;
+    }
+    ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
+    struct memory *memory = &engine->memories[engine->memory_count++];
+    *memory = (struct memory){.policy = p, .target = t, .type = y};
+    return memory;
+}
+
+static struct remedy *remedy_of(struct memory *memory, uint64_t action)
+{
+    for (size_t i = 0; i < RUNGS_MAX; i++) {
+        if (memory->remedies[i].action == action || memory->remedies[i].action == 0) {
+            return &memory->remedies[i];
+        }
+    }
+    return NULL; /* a policy has no more actions */
+}
+
+bool memory_useless(const struct memory *memory, const char *action, struct instant now)
+{
+    const uint64_t wanted = ledger_name(action);
+    for (size_t i = 0; i < RUNGS_MAX; i++) {
+        const struct remedy *remedy = &memory->remedies[i];
+        if (remedy->action == wanted) {
+            return remedy->useless >= USELESS_MAX &&
+                   now.ns - remedy->last.ns < USELESS_DAYS * 86400 * NS_PER_S;
+        }
+    }
+    return false;
+}
+
+void memory_judge(struct memory *memory, const struct policy *policy, const char *action,
+                  struct instant time, enum judgment judgment)
+{
+    struct remedy *remedy = remedy_of(memory, ledger_name(action));
+    if (remedy && judgment != JUDGED_FAILED) {
+        remedy->action = ledger_name(action);
+        remedy->useless = judgment == JUDGED_VERIFIED ? 0 : remedy->useless + 1;
+        remedy->last = time;
+    }
+    memory->failures = judgment == JUDGED_VERIFIED ? 0 : memory->failures + 1;
+    if (!policy->has_cooldown) {
+        return;
+    }
+    double seconds = policy->cooldown.value;
+    if (policy->cooldown_max.text) {
+        unsigned doublings = memory->failures > 1 ? memory->failures - 1 : 0;
+        seconds = fmin(ldexp(seconds, (int)(doublings < 60 ? doublings : 60)),
+                       policy->cooldown_max.value);
+    }
+    memory->cooldown_until = instant_add(time, duration_seconds(seconds));
+}
+
+/* A unit is spent at dispatch, whatever the outcome. Running out of room to remember is a broken
+ * invariant: an action that is not counted must not start. */
+void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan)
+{
+    struct memory *memory = memory_of(engine, incident->policy, plan->target, plan->type, true);
+    struct duration window = plan->action->has_within ? duration_seconds(plan->action->within.value)
+                                                      : duration_seconds(0);
+    memory->effect_until = instant_add(engine->now, window);
+    if (!plan->undo) {
+        CHECK(
+            ledger_spend(&engine->ledger, engine->now, incident->policy, plan->target, plan->type));
+    }
+}
