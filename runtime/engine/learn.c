@@ -193,11 +193,9 @@ size_t learn_count(const struct learning *learning)
     return learning->count;
 }
 
-struct learned learn_at(const struct learning *learning, size_t i, struct instant now,
-                        struct learn_key *ret_key)
+struct learn_key learn_key_at(const struct learning *learning, size_t i)
 {
     const struct entry *entry = &learning->entries[i];
     CHECK(i < learning->count);
-    *ret_key = (struct learn_key){entry->policy, entry->class, entry->action};
-    return learned_of(entry, now);
+    return (struct learn_key){entry->policy, entry->class, entry->action};
 }

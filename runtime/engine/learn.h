@@ -68,9 +68,8 @@ struct learned learn_of(const struct learning *learning, const struct learn_key 
  * policy decides. */
 int learned_compare(const struct learned *a, const struct learned *b);
 
-/* All keys, in no order that means anything; the key lives until the next outcome. */
+/* All keys, in no order that means anything; a key lives until the next outcome. */
 size_t learn_count(const struct learning *learning);
-struct learned learn_at(const struct learning *learning, size_t i, struct instant now,
-                        struct learn_key *ret_key);
+struct learn_key learn_key_at(const struct learning *learning, size_t i);
 
 #endif

@@ -44,5 +44,7 @@ struct record {
  * a comma follow. */
 #define CAUSE_WORD "cause "
 bool record_has_cause(const char *text, const char *cause);
+/* The name of the cause that the text says was chosen; false, and "": it says none. */
+bool record_cause(const char *text, char ret[NAME_BYTES]);
 
 #endif
