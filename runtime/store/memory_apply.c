@@ -93,11 +93,15 @@ static int apply_kind(struct memory_db *memory, const struct record *record)
     case RECORD_UNKNOWN: return apply(memory, MEMORY_DONE, record);
     case RECORD_FAILED: return apply_both(memory, MEMORY_DONE, MEMORY_OUTCOME, record);
     case RECORD_VERIFIED:
+    case RECORD_ABORTED:
     case RECORD_UNVERIFIED: return apply_both(memory, MEMORY_JUDGED, MEMORY_OUTCOME, record);
     case RECORD_UNDONE: return apply(memory, MEMORY_JUDGED, record);
     case RECORD_STARTED:
     case RECORD_LOADED:
+    case RECORD_CHOSEN:
     case RECORD_PLANNED:
+    case RECORD_RESOLVED:
+    case RECORD_ROLLED_BACK:
     case RECORD_JOINED:
     case RECORD_ASKED:
     case RECORD_APPROVED:
@@ -152,9 +156,13 @@ static bool outcome_of(sqlite3_stmt *stmt, struct learn_key *ret_key, enum learn
     const char *const texts[] = {
         (const char *)sqlite3_column_text(stmt, 2), (const char *)sqlite3_column_text(stmt, 3),
         (const char *)sqlite3_column_text(stmt, 4), (const char *)sqlite3_column_text(stmt, 5)};
-    static const enum record_kind kinds[] = {[LEARN_VERIFIED] = RECORD_VERIFIED,
-                                             [LEARN_UNVERIFIED] = RECORD_UNVERIFIED,
-                                             [LEARN_FAILED] = RECORD_FAILED};
+    static const struct {
+        enum record_kind kind;
+        enum learn_result result;
+    } kinds[] = {{RECORD_VERIFIED, LEARN_VERIFIED},
+                 {RECORD_UNVERIFIED, LEARN_UNVERIFIED},
+                 {RECORD_ABORTED, LEARN_UNVERIFIED},
+                 {RECORD_FAILED, LEARN_FAILED}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (!texts[i] || strlen(texts[i]) >= (i == 1 ? LEARN_CLASS_BYTES : NAME_BYTES)) {
             return false;
@@ -162,8 +170,8 @@ static bool outcome_of(sqlite3_stmt *stmt, struct learn_key *ret_key, enum learn
     }
     *ret_key = (struct learn_key){texts[0], texts[1], texts[2]};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (strcmp(texts[3], record_infos[kinds[i]].text) == 0) {
-            *ret = (enum learn_result)i;
+        if (strcmp(texts[3], record_infos[kinds[i].kind].text) == 0) {
+            *ret = kinds[i].result;
             return true;
         }
     }
