@@ -58,7 +58,10 @@ static void check_limit(struct check *check, const struct limit *limit)
         }
         break;
     case LIMIT_STORM: check_amount(check, limit); break;
-    case LIMIT_EXCLUSIVE: break;
+    case LIMIT_EXCLUSIVE:
+    case LIMIT_STEP:
+    case LIMIT_SPEND:
+    case LIMIT_ONLY_WHILE: break; /* check_amounts.c */
     case LIMIT_BETWEEN:
         if (!(limit->low <= limit->high)) {
             struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE, limit->span,

@@ -38,6 +38,7 @@ void check_labels(struct check *check);
 void check_safety(struct check *check);
 void check_bounds(struct check *check);
 void check_contracts(struct check *check);
+void check_amounts(struct check *check);
 void check_tests(struct check *check);
 void check_set(struct check *check);
 void check_later(struct check *check);
