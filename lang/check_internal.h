@@ -116,6 +116,11 @@ bool type_exists(const struct check *check, const char *name);
 /* The entities of a limit's subject have this type. */
 bool limit_covers(const struct limit *limit, const char *type);
 
+/* Most actions on targets of this type in any span of so many seconds; INFINITY without a count. */
+double policy_most_of_type(const struct policy *policy, const char *type, double seconds);
+/* An earlier rung already acts on this type: a type is counted once. */
+bool policy_counts_type(const struct policy *policy, const struct rung *until, const char *type);
+
 /* What a metric's name alone says; weak when it says anything. */
 struct type type_of_metric_name(const char *name);
 const char *kind_text(enum value_kind kind); /* "an instant vector" */

@@ -467,6 +467,34 @@ static void a_number_that_is_read_seldom_is_waited_for(void **state)
     play_free(play);
 }
 
+static void an_undo_passes_no_guard_on_numbers(void **state)
+{
+    (void)state;
+    struct play *play =
+        play_new(HEAD POLICY("load", EACH, "x", "try scale(w, to: 12)" HELPS,
+                             "") "guard g { between 2 and 14 replicas of any w }\n");
+    play->number[0] = 16;
+    play->x[0] = 0.95;
+    play_on(play, 30);
+    assert_int_equal(play->act_count, 1);
+    assert_true(said(play, RECORD_ESCALATED, "between 2 and 14 replicas of any w: 16 is outside"));
+    play_free(play);
+}
+
+static void an_undo_too_far_for_now_waits_for_the_window(void **state)
+{
+    (void)state;
+    struct play *play = play_new(SCALES "guard g { step at most 60% per 30s of any w }\n");
+    play->x[0] = 0.95;
+    play_on(play, 25);
+    assert_int_equal(play->act_count, 1);
+    assert_true(said(play, RECORD_REFUSED, "step at most 60% per 30s from 4: 2 after 2"));
+    play_on(play, 15);
+    assert_int_equal(play->act_count, 2);
+    assert_true(play->acts[1].undo && play->acts[1].at >= play->acts[0].at + 30);
+    play_free(play);
+}
+
 static void an_undo_is_no_action_of_a_rate_after_a_crash_too(void **state)
 {
     (void)state;
@@ -722,6 +750,8 @@ int main(void)
         cmocka_unit_test(what_was_there_survives_a_crash),
         cmocka_unit_test(an_approval_is_for_the_plan_that_was_asked_about),
         cmocka_unit_test(a_number_that_is_read_seldom_is_waited_for),
+        cmocka_unit_test(an_undo_passes_no_guard_on_numbers),
+        cmocka_unit_test(an_undo_too_far_for_now_waits_for_the_window),
         cmocka_unit_test(an_undo_is_no_action_of_a_rate_after_a_crash_too),
         cmocka_unit_test(a_budget_is_told_once_and_waited_for),
         cmocka_unit_test(nothing_new_is_done_while_it_is_hot_or_unseen),
