@@ -17,6 +17,7 @@ bool check_program(struct program *program, struct diag_list *diags,
     check_types(&check);
     check_labels(&check);
     check_contracts(&check);
+    check_amounts(&check);
     check_alerts(&check);
     check_safety(&check);
     check_bounds(&check);

@@ -38,6 +38,7 @@ void check_labels(struct check *check);
 void check_safety(struct check *check);
 void check_bounds(struct check *check);
 void check_contracts(struct check *check);
+void check_amounts(struct check *check);
 void check_tests(struct check *check);
 void check_set(struct check *check);
 void check_later(struct check *check);
@@ -112,6 +113,11 @@ struct dimension parameter_dimension(const struct parameter *parameter);
 bool pool_is_acted_on(const struct check *check, const struct pool *pool);
 /* "service", a pool's entity type. */
 bool type_exists(const struct check *check, const char *name);
+
+/* Most actions on targets of this type in any span of so many seconds; INFINITY without a count. */
+double policy_most_of_type(const struct policy *policy, const char *type, double seconds);
+/* An earlier rung already acts on this type: a type is counted once. */
+bool policy_counts_type(const struct policy *policy, const struct rung *until, const char *type);
 
 /* What a metric's name alone says; weak when it says anything. */
 struct type type_of_metric_name(const char *name);

@@ -241,6 +241,21 @@ static void print_probe(struct printer *p, const void *what)
     print_long_expr(p, what);
 }
 
+static void print_reads(struct printer *p, const void *what)
+{
+    out_add(&p->text, "reads ");
+    print_long_expr(p, what);
+}
+
+static void print_costs(struct printer *p, const void *what)
+{
+    const struct action *action = what;
+    out_add(&p->text, "costs %s", action->costs.text);
+    if (action->costs_per.text) {
+        out_add(&p->text, " per %s", action->costs_per.text);
+    }
+}
+
 static void print_word(struct printer *p, const void *what)
 {
     out_add(&p->text, "%s", (const char *)what);
@@ -283,6 +298,12 @@ static void print_action(struct printer *p, const struct action *action)
     if (action->probe) {
         clauses_add(&clauses, action->probe->span, print_probe, action->probe);
     }
+    if (action->reads) {
+        clauses_add(&clauses, action->reads->span, print_reads, action->reads);
+    }
+    if (action->has_costs) {
+        clauses_add(&clauses, action->costs_span, print_costs, action);
+    }
     out_add(&p->text, "action %s(", action->name.text);
     for (const struct parameter *a = action->parameters; a; a = a->next) {
         out_add(&p->text, "%s: %s%s", a->name.text, a->type.text, a->next ? ", " : "");
@@ -308,6 +329,19 @@ static void print_limit(struct printer *p, const void *what)
         out_add(&p->text, "storm above %s of %s", limit->amount.text, limit->subject.text);
         break;
     case LIMIT_EXCLUSIVE: out_add(&p->text, "exclusive on %s", limit->subject.text); break;
+    case LIMIT_STEP:
+        out_add(&p->text, "step at most %s per %s", limit->amount.text, limit->per.text);
+        if (!limit->inherits) {
+            out_add(&p->text, " of any %s", limit->subject.text);
+        }
+        break;
+    case LIMIT_SPEND:
+        out_add(&p->text, "spend at most %s per %s", limit->amount.text, limit->per.text);
+        break;
+    case LIMIT_ONLY_WHILE:
+        out_add(&p->text, "only while ");
+        print_long_expr(p, limit->only);
+        break;
     case LIMIT_KEEP:
         out_add(&p->text, "keep at least %s of %s ready", limit->amount.text, limit->subject.text);
         break;
@@ -512,6 +546,14 @@ static void print_bounds(struct printer *p, const void *what)
     }
 }
 
+static void print_spends(struct printer *p, const void *what)
+{
+    out_add(&p->text, "spend at most ");
+    for (const struct limit *l = what; l; l = l->next) {
+        out_add(&p->text, "%s per %s%s", l->amount.text, l->per.text, l->next ? ", " : "");
+    }
+}
+
 static void print_cooldown(struct printer *p, const void *what)
 {
     const struct policy *policy = what;
@@ -536,6 +578,10 @@ static void print_escalate(struct printer *p, const void *what)
     }
     if (escalate->has_cascading) {
         out_add(&p->text, " %s cascading", before);
+        before = "or";
+    }
+    if (escalate->has_budget) {
+        out_add(&p->text, " %s budget exceeded", before);
     }
 }
 
@@ -608,6 +654,9 @@ static void policy_clauses(struct clauses *clauses, const struct policy *policy)
     }
     for (const struct limit *l = policy->keeps; l; l = l->next) {
         clauses_add(clauses, l->span, print_limit, l);
+    }
+    if (policy->spends) {
+        clauses_add(clauses, bounds_span(policy->spends), print_spends, policy->spends);
     }
     if (policy->has_cooldown) {
         struct span span = policy->cooldown.span;

@@ -14,7 +14,7 @@ void build_policy_head(struct parser *parser, struct name name)
     parser->last_heal = NULL;
     parser->last_cause = NULL;
     parser->last_evidence = NULL;
-    parser->last_bound = parser->last_keep = NULL;
+    parser->last_bound = parser->last_keep = parser->last_spend = NULL;
     parser->last_label = parser->last_annotation = NULL;
 }
 
@@ -298,6 +298,12 @@ void build_policy_keep(struct parser *parser, struct limit *limit)
     parser->last_keep = limit;
 }
 
+void build_policy_spend(struct parser *parser, struct limit *money)
+{
+    RING_ADD(parser->last_spend, money);
+    parser->last_spend = money;
+}
+
 void build_cooldown(struct parser *parser, struct span span, struct quantity cooldown,
                     const struct quantity *maximum)
 {
@@ -334,7 +340,8 @@ void build_refuse_reason(struct parser *parser, struct span span, struct name na
                                  "'%s' as a reason to escalate is not in this version", name.text);
     diag_help(
         diag,
-        "the reasons of this version are unresolved for 10m, confidence < 70%%, and cascading");
+        "the reasons of this version are unresolved for 10m, confidence < 70%%, cascading, and "
+        "budget exceeded");
 }
 
 void build_reason(struct parser *parser, struct span span, struct name name)
@@ -344,6 +351,15 @@ void build_reason(struct parser *parser, struct span span, struct name name)
     } else if (build_clause(parser, "cascading", span)) {
         parser->policy->escalate.has_cascading = true;
         parser->policy->escalate.cascading_span = span;
+    }
+}
+
+void build_reason_of(struct parser *parser, struct span span, struct name name, struct name rest)
+{
+    if (strcmp(name.text, "budget") != 0 || strcmp(rest.text, "exceeded") != 0) {
+        build_refuse_reason(parser, span, name);
+    } else if (build_clause(parser, "budget exceeded", span)) {
+        parser->policy->escalate.has_budget = true;
     }
 }
 

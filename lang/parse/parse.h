@@ -47,7 +47,7 @@ struct parser {
     struct given *given;
     struct expect *expect;
     /* last elements of the lists above */
-    struct limit *last_guard_limit, *last_bound, *last_keep;
+    struct limit *last_guard_limit, *last_bound, *last_keep, *last_spend;
     struct signal *last_signal;
     struct pair *last_label, *last_annotation;
     struct heal *last_heal;

@@ -72,6 +72,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_RESOLVED "resolved" K_ABORT "abort" K_SETTLE "settle"
 %token <name> K_PLAN "plan" K_EFFECT "effect"
 %token <name> K_STORM "storm" K_ABOVE "above" K_EXCLUSIVE "exclusive"
+%token <name> K_READS "reads" K_COSTS "costs" K_SPEND "spend" K_ONLY "only" K_WHILE "while"
 %token <name> K_CAUSE "cause" K_PRIOR "prior" K_OTHERWISE "otherwise" K_EVIDENCE "evidence" K_AGAINST "against"
 %token <name> K_VERIFY "verify" K_HOLDS "holds" K_THEN "then" K_ELSE "else" K_PAGE "page"
 %token <name> K_BOUND "bound" K_COOLDOWN "cooldown" K_DOUBLING "doubling" K_TO "to"
@@ -97,7 +98,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %type <call> act_call
 %type <condition> condition verify
 %type <missing> reaction
-%type <limit> limit guard_limit keep
+%type <limit> limit guard_limit keep money step
 %type <parameter> parameters parameter_list
 %type <affect> affect_list
 %type <pair> given_labels pair_list pair
@@ -220,6 +221,9 @@ action_clause: K_VIA word                     { build_via(P, @$, $2, NULL); }
     | K_IDEMPOTENT                            { build_idempotent(P, @$); }
     | K_REPLACES any                          { build_replaces(P, @$, $2); }
     | K_PROBE expr                            { build_probe(P, @$, $2); }
+    | K_READS expr                            { build_reads(P, @$, $2); }
+    | K_COSTS quantity                        { build_costs(P, @$, $2, NULL); }
+    | K_COSTS quantity K_PER any              { build_costs(P, @$, $2, &$4); }
     | refused
     | error
     ;
@@ -232,13 +236,13 @@ guard_head: K_GUARD any                       { build_guard(P, $2); }
 guard_limits: %empty
     | guard_limits guard_limit                { build_guard_limit(P, $2); }
     | guard_limits ',' guard_limit            { build_guard_limit(P, $3); }
+    | guard_limits ',' money                  { build_guard_money(P, $3); }
     | guard_limits ',' refused_limit
     | guard_limits refused_limit
     | guard_limits error
     ;
 refused_limit: refused
     | K_NOT                                   { build_refuse(P, $1); }
-    | K_STEP                                  { build_refuse(P, $1); }
     ;
 guard_limit: limit
     | K_AT K_MOST amount K_ACTIONS K_ON K_ANY typed K_PER duration
@@ -249,7 +253,15 @@ guard_limit: limit
                                               { $$ = build_limit_between(P, @$, $2, $4, &$5, $8); }
     | K_STORM K_ABOVE amount K_OF any         { $$ = build_storm(P, @$, $3, $5); }
     | K_EXCLUSIVE K_ON typed                  { $$ = build_exclusive(P, @$, $3); }
+    | step                                    { $$ = build_step_inherits(P, $1); }
+    | step K_OF K_ANY typed                   { $$ = build_step_of(@$, $1, $4); }
+    | K_SPEND K_AT K_MOST money               { $$ = build_spend(@$, $4); }
+    | K_ONLY K_WHILE expr                     { $$ = build_only_while(P, @$, $3); }
     | keep
+    ;
+step: K_STEP K_AT K_MOST quantity K_PER duration { $$ = build_step(P, @$, $4, $6); }
+    ;
+money: quantity K_PER duration                { $$ = build_money(P, @$, $1, $3); }
     ;
 keep: K_KEEP K_AT K_LEAST amount K_OF any ready { $$ = build_keep(P, @$, $4, $6); }
     ;
@@ -299,6 +311,7 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | heal_head open rungs close              { build_heal_end(P, @$); }
     | heal_head open plans close              { build_plans_end(P, @$); }
     | K_BOUND bounds                          { build_clause(P, "bound", @$); }
+    | K_SPEND K_AT K_MOST monies              { build_clause(P, "spend", @$); }
     | keep                                    { build_policy_keep(P, $1); }
     | K_KEEP K_FIRING K_FOR duration          { build_keep_firing(P, @$, $4); }
     | K_LABEL pair                            { build_policy_label(P, @$, $2); }
@@ -326,12 +339,15 @@ reaction: K_HOLD                              { $$ = build_reaction(MISSING_HOLD
 bounds: limit                                 { build_bound(P, $1); }
     | bounds ',' limit                        { build_bound(P, $3); }
     ;
+monies: money                                 { build_policy_spend(P, $1); }
+    | monies ',' money                        { build_policy_spend(P, $3); }
+    ;
 reasons: reason
     | reasons K_OR reason
     ;
 reason: K_UNRESOLVED K_FOR duration           { build_unresolved(P, @$, $3); }
     | POLICY_IDENT                            { build_reason(P, @$, $1); }
-    | POLICY_IDENT POLICY_IDENT               { build_refuse_reason(P, @$, $1); }
+    | POLICY_IDENT POLICY_IDENT               { build_reason_of(P, @$, $1, $2); }
     | POLICY_IDENT '<' number                 { build_reason_below(P, @$, $1, $3); }
     ;
 
@@ -600,6 +616,7 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_END | K_ANCHORED | K_SMOOTHED | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
     | K_CAUSE | K_PRIOR | K_OTHERWISE | K_EVIDENCE | K_AGAINST | K_STORM | K_ABOVE
     | K_EXCLUSIVE | K_RESOLVED | K_ABORT | K_SETTLE | K_PLAN | K_EFFECT
+    | K_READS | K_COSTS | K_SPEND | K_ONLY | K_WHILE
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -10,6 +10,7 @@ void approval_ask(struct engine *engine, struct incident *incident, const struct
 {
     double within = rung->approve && rung->approve_within.text ? rung->approve_within.value
                                                                : (double)APPROVAL_DEFAULT_S;
+    incident->asked = ledger_name(plan->text);
     engine_record(engine, effects, RECORD_ASKED, incident, "%s: %s", plan->text, why);
     struct record copy = effects->items[effects->count - 1].record;
     copy.rung = ++incident->notices;

@@ -115,6 +115,7 @@ static enum status add_rungs(struct engine *engine, struct policy_run *run, stru
                 if (!run->verify[run->rung_count]) {
                     return STATUS_LIMIT;
                 }
+                TRY(reading_add(engine, run, run->rung_count, error));
             }
             run->rung_count++;
         }
@@ -272,7 +273,8 @@ struct engine *engine_new(const struct program *program, struct store *store,
                                              .query = alert_query_answer,
                                              .query_context = &engine->query};
     if (cascade_new(engine, error) != STATUS_OK || add_statements(engine, error) != STATUS_OK ||
-        add_guard_pools(engine, error) != STATUS_OK || alerts_record(engine, error) != STATUS_OK) {
+        add_guard_pools(engine, error) != STATUS_OK || whiles_add(engine, error) != STATUS_OK ||
+        alerts_record(engine, error) != STATUS_OK) {
         engine_free(engine);
         return NULL;
     }
@@ -303,6 +305,7 @@ void engine_free(struct engine *engine)
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
+    free(engine->whiles);
     free(engine->notice_room);
     ledger_release(&engine->ledger);
     eval_free(engine->eval);

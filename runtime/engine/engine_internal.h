@@ -1,11 +1,12 @@
 /* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
- * cascade.c, triage.c, plan.c, guard.c, remember.c, approval.c, notice.c, restore.c,
- * engine_alert.c. */
+ * cascade.c, triage.c, plan.c, reading.c, guard.c, guard_spend.c, remember.c, approval.c, notice.c,
+ * restore.c, engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
 #include "runtime/engine/alert.h"
 #include "runtime/engine/alert_query.h"
+#include "runtime/engine/amounts.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/graph.h"
 #include "runtime/engine/ledger.h"
@@ -70,6 +71,8 @@ struct policy_run {
     struct eval_watch *resolved, *abort; /* NULL where not written */
     struct eval_watch *signals[POLICY_SIGNALS_MAX];
     struct eval_watch *verify[RUNGS_ROOM];
+    struct eval_watch *reads[RUNGS_ROOM]; /* the number of the target; NULL: not said where */
+    bool on_entity[RUNGS_ROOM];           /* of reads: the target is the entity, else a service */
     const struct rung *rungs[RUNGS_ROOM]; /* ladder behind ladder, NULL at the end of each */
     struct cause_run causes[CAUSES_MAX];
     struct ladder_run ladders[LADDERS_MAX];
@@ -109,7 +112,7 @@ struct incident {
     uint32_t plan;    /* a ladder, from 1; 0: not chosen, or there is no choice */
     uint32_t notices; /* sent so far */
     bool alerting;    /* for each series: bound to its alert */
-    bool approved, probed, unresolved_told, cascade_told, bound_told, last_unknown;
+    bool approved, probed, unresolved_told, cascade_told, bound_told, budget_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     bool aborting;    /* what was done is being taken back */
@@ -118,7 +121,10 @@ struct incident {
     size_t done_count;
     struct instant abort_since, resolved_since; /* ns 0: does not hold */
     uint64_t program_hash;
-    uint64_t reason; /* hash of the last recorded refusal */
+    uint64_t reason;           /* hash of the last recorded refusal */
+    uint64_t asked;            /* hash of the plan that a person was asked about */
+    struct amounts amounts;    /* of the last act that was not an undo */
+    struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
     char channel[NAME_BYTES]; /* where its pages go */
     char text[TEXT_BYTES];
@@ -181,6 +187,12 @@ struct engine {
     struct notice *notice_room;                 /* [ENGINE_NOTICES_MAX] where they lie */
     size_t notice_count;
     struct ledger ledger;
+    struct while_run {
+        const struct guard *guard;
+        const struct limit *limit;
+        struct eval_watch *watch;
+    } *whiles; /* only while of the guards */
+    size_t while_count, while_capacity;
     struct alert_outside outside;
     struct alert_query query;
     struct instant now;
@@ -188,6 +200,15 @@ struct engine {
     char stopped_by[NAME_BYTES];
     uint64_t next_incident, next_action, next_notice;
     struct engine_counters counters;
+};
+
+/* What a plan lacks to be carried out. */
+enum lack {
+    LACK_NOTHING,
+    LACK_READING, /* what is there is not known */
+    LACK_NEWS,    /* nor read since heal last changed it */
+    LACK_CHANGE,  /* a step that rounds to nothing: the next rung is tried */
+    LACK_SENSE    /* below zero, or an undo of what another hand has changed */
 };
 
 /* An action about to be taken, resolved to plain values. */
@@ -198,13 +219,17 @@ struct plan {
     double numbers[ENGINE_NUMBERS_MAX];
     uint32_t number_count, grant, grant_target;
     bool granted, unattended, undo;
+    struct amounts amounts;
+    enum lack lack;
+    char why[TEXT_BYTES]; /* it lacks it */
 };
 
 enum refusal {
     REFUSAL_NONE,
-    REFUSAL_WAIT,  /* not now: a cooldown, a busy target; tried again at every tick */
-    REFUSAL_BOUND, /* the policy's own bound: a person is told, tried again at every tick */
-    REFUSAL_DENY   /* a guard, a grant, an inventory: a person is told and the incident is held */
+    REFUSAL_WAIT,   /* not now: a cooldown, a busy target; tried again at every tick */
+    REFUSAL_BOUND,  /* the policy's own bound: a person is told, tried again at every tick */
+    REFUSAL_BUDGET, /* what may be spent; see budget_refused() */
+    REFUSAL_DENY    /* a guard, a grant, an inventory: a person is told and the incident is held */
 };
 
 /* engine.c */
@@ -330,6 +355,38 @@ NODISCARD bool plan_make(const struct engine *engine, const struct incident *inc
                          const struct act_call *call, const struct act_call *outer,
                          struct plan *ret_plan);
 
+/* reading.c */
+enum reading { READING_NONE, READING_KNOWN, READING_UNKNOWN, READING_OLD };
+/* Watches what the action of the rung reads, if it says where. */
+NODISCARD enum status reading_add(struct engine *engine, struct policy_run *run, size_t rung,
+                                  struct error *error);
+/* What the number of the target of the incident's rung is now; *ret_value is set with
+ * READING_KNOWN. READING_NONE: its action does not say where. */
+enum reading reading_of(const struct engine *engine, const struct incident *incident,
+                        const struct plan *plan, double *ret_value);
+/* An undo that cannot be read yet, or would be too far a step for now, stays owed for a while. */
+bool undo_may_wait(const struct engine *engine, struct incident *incident, const struct plan *plan);
+/* What the one number of an action measures; BASE_QUANTITIES where there is no such number. */
+enum base_quantity action_quantity(const struct action *action);
+
+/* guard_spend.c */
+#define BUDGET_WORD "budget exceeded: " /* how a refusal by a spend limit begins */
+NODISCARD enum status whiles_add(struct engine *engine, struct error *error);
+/* step at most ... of a guard. */
+bool step_denies(const struct engine *engine, const struct limit *limit, const struct plan *plan,
+                 char *ret_reason, size_t size);
+/* A step guard denies, and would allow the same when the window has moved on. */
+bool step_passes_later(const struct engine *engine, const struct plan *plan);
+/* only while ... of a guard: false or unknown. */
+bool while_waits(const struct engine *engine, char *ret_reason, size_t size);
+/* spend at most ... of the guards and of the policy. */
+bool budget_denies(const struct engine *engine, const struct policy *policy,
+                   const struct plan *plan, char *ret_reason, size_t size);
+/* Records a refusal by a spend limit; a person is told once, where `budget exceeded` is a reason to
+ * escalate, or nobody would be told later. */
+void budget_refused(struct engine *engine, struct incident *incident, struct effects *effects,
+                    const char *reason);
+
 /* guard.c */
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret_reason, size_t size);
@@ -343,6 +400,8 @@ struct instant target_acted(const struct engine *engine, const char *target, con
 const struct memory *target_effect(const struct engine *engine, const char *target,
                                    const char *type);
 void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan);
+/* The same from the record of a dispatched act, undos included. */
+void record_spend(struct engine *engine, const struct record *record, bool undo);
 struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
                          const char *type, bool make);
 /* What the end of an action says of the next one: the cooldown from `time` on, doubled for each

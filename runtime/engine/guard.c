@@ -177,11 +177,14 @@ static bool between_denies(const struct limit *limit, const struct plan *plan, c
     return false;
 }
 
-/* Undo is free of rates and storms, never of keep and between. */
+/* Undo is free of rates and storms, never of keep, between and step. */
 static bool limit_denies(struct engine *engine, const struct limit *limit,
                          const struct policy *policy, const struct plan *plan, char *reason,
                          size_t size)
 {
+    if (limit->kind == LIMIT_SPEND || limit->kind == LIMIT_ONLY_WHILE) {
+        return false; /* wait: budget_denies(), while_waits() */
+    }
     if (!limit_covers(limit, plan->type)) {
         return false;
     }
@@ -191,6 +194,9 @@ static bool limit_denies(struct engine *engine, const struct limit *limit,
     case LIMIT_KEEP: return keep_denies(engine, limit, plan, reason, size);
     case LIMIT_BETWEEN: return between_denies(limit, plan, reason, size);
     case LIMIT_STORM: return !plan->undo && storm_denies(engine, limit, reason, size);
+    case LIMIT_STEP: return step_denies(engine, limit, plan, reason, size);
+    case LIMIT_SPEND:
+    case LIMIT_ONLY_WHILE:
     case LIMIT_EXCLUSIVE: return false; /* waits: exclusive_waits() */
     }
     return true;
@@ -349,7 +355,12 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
     if (refusal != REFUSAL_NONE) {
         return refusal;
     }
-    if (!plan->undo && exclusive_waits(engine, incident, plan, ret, size)) {
+    if (plan->lack != LACK_NOTHING) {
+        snprintf(ret, size, "%s", plan->why);
+        return plan->lack == LACK_NEWS ? REFUSAL_WAIT : REFUSAL_DENY;
+    }
+    if (!plan->undo &&
+        (exclusive_waits(engine, incident, plan, ret, size) || while_waits(engine, ret, size))) {
         return REFUSAL_WAIT;
     }
     if (guards_deny(engine, plan, ret, size) ||
@@ -359,14 +370,14 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
     if (list_denies(engine, incident, policy->bounds, plan, "bound", ret, size)) {
         return REFUSAL_BOUND;
     }
-    return REFUSAL_NONE;
+    return budget_denies(engine, policy, plan, ret, size) ? REFUSAL_BUDGET : REFUSAL_NONE;
 }
 
 static void window_max(const struct limit *limit, struct duration *longest)
 {
     for (; limit; limit = limit->next) {
         struct duration per = duration_seconds(limit->per.value);
-        if (limit->kind == LIMIT_AT_MOST && per.ns > longest->ns) {
+        if (per.ns > longest->ns) {
             *longest = per;
         }
     }
@@ -377,6 +388,7 @@ struct duration ledger_window_of(const struct program *program)
     struct duration longest = duration_seconds(86400);
     for (const struct policy *policy = program->policies; policy; policy = policy->next) {
         window_max(policy->bounds, &longest);
+        window_max(policy->spends, &longest);
     }
     for (const struct guard *guard = program->guards; guard; guard = guard->next) {
         window_max(guard->limits, &longest);

@@ -213,11 +213,13 @@ bool incident_refuse(struct engine *engine, struct incident *incident, struct ef
 static void dispatch(struct engine *engine, struct incident *incident, const struct plan *plan,
                      struct effects *effects)
 {
-    CHECK(plan->granted && !engine->stopped);
+    CHECK(plan->granted && !engine->stopped && plan->lack == LACK_NOTHING);
     CHECK(incident->run->mode == MODE_ACT || incident->approved || plan->undo);
     incident->approved = false;
     incident->probed = false;
     incident->reason = 0;
+    incident->owed_since = (struct instant){0};
+    incident->amounts = plan->undo ? incident->amounts : plan->amounts;
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
@@ -236,6 +238,13 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     effect->number_count = plan->number_count;
     memcpy(effect->numbers, plan->numbers, sizeof effect->numbers);
     effect->timeout = duration_seconds(timeout);
+}
+
+static void next_rung(struct engine *engine, struct incident *incident)
+{
+    incident->rung++;
+    incident->reason = 0;
+    incident_enter(engine, incident, STATE_OPEN);
 }
 
 /* True when another incident's act on the same target is the one this incident wants. */
@@ -270,6 +279,11 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_enter(engine, incident, STATE_JOINED);
         return;
     }
+    if (plan.lack == LACK_CHANGE) { /* nothing would happen */
+        incident_refuse(engine, incident, effects, plan.why);
+        next_rung(engine, incident);
+        return;
+    }
     enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
     if (incident->run->mode == MODE_SHADOW) {
         engine_record(engine, effects, RECORD_PLANNED, incident, "shadow: would %s%s%.300s",
@@ -291,6 +305,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         }
         incident->state = STATE_WAITING;
         return;
+    case REFUSAL_BUDGET: budget_refused(engine, incident, effects, reason); return;
     case REFUSAL_DENY:
         incident_refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
@@ -301,6 +316,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         memory_of(engine, incident->policy, plan.target, plan.type, false);
     const bool useless = memory && memory_useless(memory, plan.action->name.text, engine->now);
     bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended || useless;
+    incident->approved = incident->approved && incident->asked == ledger_name(plan.text);
     if (needs_word && !incident->approved) {
         approval_ask(engine, incident, rung, &plan,
                      useless         ? "it did not help this target twice in a row"
@@ -390,13 +406,6 @@ void incident_judge(struct engine *engine, struct incident *incident, enum judgm
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
 }
 
-static void next_rung(struct engine *engine, struct incident *incident)
-{
-    incident->rung++;
-    incident->reason = 0;
-    incident_enter(engine, incident, STATE_OPEN);
-}
-
 void incident_undo(struct engine *engine, struct incident *incident, struct effects *effects)
 {
     const struct rung *rung = incident->run->rungs[incident->rung];
@@ -412,6 +421,9 @@ void incident_undo(struct engine *engine, struct incident *incident, struct effe
         return;
     }
     enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
+    if (refusal == REFUSAL_DENY && undo_may_wait(engine, incident, &plan)) {
+        refusal = REFUSAL_WAIT;
+    }
     if (refusal == REFUSAL_WAIT) { /* stopped, or the inventory is not seen yet: it stays owed */
         incident_refuse(engine, incident, effects, reason);
         incident->undo_owed = true;

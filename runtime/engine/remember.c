@@ -1,6 +1,7 @@
 /* What heal did to a target, and what came of it: cooldown, effect window, remedies of no use. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/engine/engine_internal.h"
 
@@ -81,10 +82,43 @@ void plan_spend(struct engine *engine, const struct incident *incident, const st
     memory->effect_until = instant_add(engine->now, window);
     memory->acted = engine->now;
     snprintf(memory->action, sizeof memory->action, "%s", plan->action->name.text);
-    if (!plan->undo) {
-        CHECK(
-            ledger_spend(&engine->ledger, engine->now, incident->policy, plan->target, plan->type));
+    CHECK(ledger_spend(&engine->ledger, &(struct ledger_entry){
+                                            .time = engine->now,
+                                            .policy = ledger_name(incident->policy),
+                                            .target = ledger_name(plan->target),
+                                            .type = ledger_name(plan->type),
+                                            .undo = plan->undo,
+                                            .quantity = action_quantity(plan->action),
+                                            .amounts = plan->amounts,
+                                        }));
+}
+
+static const struct action *action_named(const struct program *program, const char *name)
+{
+    const struct action *action = program->actions;
+    while (action && strcmp(action->name.text, name) != 0) {
+        action = action->next;
     }
+    return action;
+}
+
+/* The call in the record's text names what was acted on: a service, where that is not the
+ * incident's own target. */
+void record_spend(struct engine *engine, const struct record *record, bool undo)
+{
+    char target[TARGET_BYTES];
+    const bool own =
+        !call_target(record->text, target, sizeof target) || strcmp(target, record->target) == 0;
+    CHECK(ledger_spend(&engine->ledger, &(struct ledger_entry){
+                                            .time = engine->now,
+                                            .policy = ledger_name(record->policy),
+                                            .target = ledger_name(own ? record->target : target),
+                                            .type = ledger_name(own ? record->type : "service"),
+                                            .undo = undo,
+                                            .quantity = action_quantity(
+                                                action_named(engine->program, record->action)),
+                                            .amounts = amounts_parse(record->text),
+                                        }));
 }
 
 struct instant target_acted(const struct engine *engine, const char *target, const char *type)

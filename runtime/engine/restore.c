@@ -101,6 +101,10 @@ static void restore_escalated(struct engine *engine, struct incident *incident,
         incident->cascade_told = true;
         return;
     }
+    if (strncmp(record->text, BUDGET_WORD, sizeof BUDGET_WORD - 1) == 0) {
+        incident->budget_told = true;
+        return;
+    }
     incident->unresolved_told = true;
     if (strncmp(record->text, "unresolved for ", 15) == 0) {
         return;
@@ -138,6 +142,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
+        incident->amounts = undo ? incident->amounts : amounts_parse(record->text);
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
     case RECORD_DISPATCHED:
@@ -235,9 +240,8 @@ void engine_restore(struct engine *engine, const struct record *record)
         engine->next_incident = record->incident;
     }
     bool undo = strncmp(record->text, "undo: ", 6) == 0;
-    if (record->kind == RECORD_DISPATCHED && !undo) {
-        CHECK(ledger_spend(&engine->ledger, engine->now, record->policy, record->target,
-                           record->type));
+    if (record->kind == RECORD_DISPATCHED) {
+        record_spend(engine, record, undo);
     }
     if (record->kind == RECORD_ESCALATED || record->kind == RECORD_NOTIFIED) {
         restore_notice(engine, record);
