@@ -315,11 +315,15 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
     const struct memory *memory =
         memory_of(engine, incident->policy, plan.target, plan.type, false);
     const bool useless = memory && memory_useless(memory, plan.action->name.text, engine->now);
-    bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended || useless;
+    char spent[TEXT_BYTES];
+    const bool beyond = unattended_spent(engine, &plan, spent, sizeof spent);
+    bool needs_word =
+        incident->run->mode == MODE_ASK || rung->approve || attended || useless || beyond;
     incident->approved = incident->approved && incident->asked == ledger_name(plan.text);
     if (needs_word && !incident->approved) {
         approval_ask(engine, incident, rung, &plan,
                      useless         ? "it did not help this target twice in a row"
+                     : beyond        ? spent
                      : rung->approve ? "the policy asks for an approval"
                      : attended      ? "irreversible, and not granted as unattended"
                                      : "mode ask",
