@@ -53,11 +53,8 @@ static bool frozen(const struct engine *engine, const struct policy *policy, cha
 
 static bool blind(const struct engine *engine, char *ret, size_t size)
 {
-    size_t silent = 0;
-    const size_t sources = store_stats(engine->store).sources;
-    for (uint32_t i = 0; i < sources; i++) {
-        silent += !store_source_observed(engine->store, i, engine->now);
-    }
+    size_t sources;
+    const size_t silent = store_sources_silent(engine->store, engine->now, &sources);
     if (sources < SOURCES_LEAST || 2 * silent <= sources) {
         return false;
     }
