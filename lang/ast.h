@@ -384,7 +384,8 @@ struct rung {
     enum rung_kind kind;
     struct act_call call; /* ACT */
     bool then;            /* ACT: written then, not try */
-    bool approve;         /* approve by CHANNEL within D */
+    bool approve;         /* approve by [two of] CHANNEL within D */
+    bool four_eyes;       /* two of: two people */
     struct name approver;
     struct quantity approve_within;
     struct condition verify; /* ACT: verify C [holds H] within D */
@@ -477,7 +478,7 @@ enum given_kind {
     GIVEN_RAMPS,    /* s ramps A -> B over D       then stays at B */
     GIVEN_MISSING,  /* s is missing                the series is not in its source's answers */
     GIVEN_UNSEEN,   /* s is unseen                 its source does not answer */
-    GIVEN_APPROVAL, /* approval after D | approval denied after D */
+    GIVEN_APPROVAL, /* approval [denied] [by PERSON] [after D] */
     GIVEN_STREAM    /* stream "FILE": samples from a file, from the given's start on */
 };
 enum { GIVEN_PATH_BYTES_MAX = 255 };
@@ -492,7 +493,8 @@ struct given {
     struct quantity at;
     bool after_action; /* after ACTION: once that action has succeeded */
     struct name action;
-    bool denied; /* APPROVAL */
+    bool denied;     /* APPROVAL */
+    struct name who; /* APPROVAL: by */
     struct span span;
     struct given *next;
 };

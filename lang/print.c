@@ -409,8 +409,8 @@ static void print_rung(struct printer *p, const void *what)
     out_add(&p->text, "%s ", rung->then ? "then" : "try");
     print_call(p, &rung->call);
     if (rung->approve) {
-        out_add(&p->text, " approve by %s within %s", rung->approver.text,
-                rung->approve_within.text);
+        out_add(&p->text, " approve by %s%s within %s", rung->four_eyes ? "two of " : "",
+                rung->approver.text, rung->approve_within.text);
     }
     if (rung->has_verify) {
         p->indent += 2 * PRINT_INDENT;
@@ -608,7 +608,10 @@ static void print_given(struct printer *p, const void *what)
         out_add(&p->text, "stream ");
         out_string(&p->text, given->path);
         break;
-    case GIVEN_APPROVAL: out_add(&p->text, "approval%s", given->denied ? " denied" : ""); break;
+    case GIVEN_APPROVAL:
+        out_add(&p->text, "approval%s%s%s", given->denied ? " denied" : "",
+                given->who.text ? " by " : "", given->who.text ? given->who.text : "");
+        break;
     }
     if (given->has_at) {
         out_add(&p->text, " %s %s", given->kind == GIVEN_APPROVAL ? "after" : "at", given->at.text);

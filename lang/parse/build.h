@@ -152,7 +152,9 @@ void build_otherwise(struct parser *parser, struct span span);
 void build_evidence(struct parser *parser, struct span span, struct expr *expr,
                     struct quantity times, bool against);
 void build_try(struct parser *parser, struct span span, bool then);
-void build_approve(struct parser *parser, struct name channel, struct quantity within);
+/* people: NULL, or the word before `of`, which is two. */
+void build_approve(struct parser *parser, const struct name *people, struct name channel,
+                   struct quantity within);
 void build_rung(struct parser *parser, struct span span, const struct act_call *call,
                 const struct condition *verify, const struct quantity *within);
 void build_page(struct parser *parser, struct span span, struct name channel);
@@ -168,6 +170,7 @@ void build_given_ramps(struct parser *parser, struct expr *subject, struct quant
 void build_given_after(struct parser *parser, struct name action);
 void build_given_at(struct parser *parser, struct span span, struct quantity at);
 void build_given_end(struct parser *parser, struct span span);
+void build_given_by(struct parser *parser, struct name who);
 void build_given_delay(struct parser *parser, bool denied, const struct quantity *after);
 struct quantity build_quantity(struct parser *parser, struct span span, struct quantity number,
                                struct name unit, const struct name *per);

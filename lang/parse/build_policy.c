@@ -333,9 +333,18 @@ void build_try(struct parser *parser, struct span span, bool then)
     parser->rung->then = then;
 }
 
-void build_approve(struct parser *parser, struct name channel, struct quantity within)
+void build_approve(struct parser *parser, const struct name *people, struct name channel,
+                   struct quantity within)
 {
+    if (people && strcmp(people->text, "two") != 0) {
+        struct diag *diag =
+            diag_add(parser->diags, DIAG_SYNTAX, people->span,
+                     "an approval is by one person or by two, not by '%s'", people->text);
+        diag_help(diag, "write 'approve by two of %s', or 'approve by %s'", channel.text,
+                  channel.text);
+    }
     parser->rung->approve = true;
+    parser->rung->four_eyes = people != NULL;
     parser->rung->approver = channel;
     parser->rung->approve_within = within;
 }

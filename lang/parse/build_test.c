@@ -82,6 +82,11 @@ void build_given_delay(struct parser *parser, bool denied, const struct quantity
     }
 }
 
+void build_given_by(struct parser *parser, struct name who)
+{
+    parser->given->who = who;
+}
+
 void build_given_end(struct parser *parser, struct span span)
 {
     parser->given->span = span;

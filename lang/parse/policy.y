@@ -345,7 +345,8 @@ try: K_TRY                                    { build_try(P, @$, false); }
     | K_THEN                                  { build_try(P, @$, true); }
     ;
 approve: %empty
-    | K_APPROVE K_BY any K_WITHIN duration    { build_approve(P, $3, $5); }
+    | K_APPROVE K_BY any K_WITHIN duration    { build_approve(P, NULL, $3, $5); }
+    | K_APPROVE K_BY any K_OF any K_WITHIN duration { build_approve(P, &$3, $5, $7); }
     ;
 verify: K_VERIFY expr                         { $$ = build_condition(@2, $2, NULL); }
     | K_VERIFY expr K_HOLDS duration          { $$ = build_condition(@2, $2, &$4); }
@@ -383,7 +384,10 @@ given_shape: subject K_IS quantity            { build_given_is(P, $1, $3); }
 approval: approval_start
     | approval_start K_AFTER duration         { build_given_delay(P, false, &$3); }
     ;
-approval_start: K_APPROVAL                    { build_given(P, GIVEN_APPROVAL, NULL); }
+approval_start: approval_word
+    | approval_word K_BY any                  { build_given_by(P, $3); }
+    ;
+approval_word: K_APPROVAL                     { build_given(P, GIVEN_APPROVAL, NULL); }
     | K_APPROVAL K_DENIED                     { build_given(P, GIVEN_APPROVAL, NULL); build_given_delay(P, true, NULL); }
     ;
 subject: selector

@@ -567,9 +567,8 @@ static void apply_input(struct engine *engine, const struct input *input, struct
     case INPUT_NOTIFIED: notice_delivered(engine, input, effects); break;
     case INPUT_APPROVE:
     case INPUT_DENY:
-        if ((incident = incident_by_id(engine, input->id))) {
-            incident_answer(engine, incident, input->kind == INPUT_APPROVE, input, effects);
-        }
+        incident_answer(engine, incident_by_id(engine, input->id), input->kind == INPUT_APPROVE,
+                        input, effects);
         break;
     case INPUT_STOP:
     case INPUT_START:
@@ -626,16 +625,6 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
 
 /* ---- views ---- */
 
-bool engine_awaits_approval(const struct engine *engine, uint64_t id)
-{
-    for (size_t i = 0; i < engine->incident_count; i++) {
-        if (engine->incidents[i]->id == id) {
-            return engine->incidents[i]->state == STATE_ASKED;
-        }
-    }
-    return false;
-}
-
 size_t engine_incident_count(const struct engine *engine)
 {
     return engine->incident_count;
@@ -652,6 +641,7 @@ struct incident_view engine_incident(const struct engine *engine, size_t index)
         .state = incident_texts[incident->state],
         .action = incident->action,
         .text = incident->text,
+        .plan = incident->state == STATE_ASKED ? incident->approval.name : "",
         .opened = incident->opened,
     };
 }

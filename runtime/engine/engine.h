@@ -56,7 +56,8 @@ struct engine_host {
     const struct label *external; /* labels that templates read as $externalLabels */
     size_t external_count;
     const char *external_url; /* NULL: "" */
-    uint32_t epoch;           /* of this life of the engine; grows with every start */
+    const char *author; /* of the policies: does not count where two must approve; NULL: not said */
+    uint32_t epoch;     /* of this life of the engine; grows with every start */
 };
 
 enum {
@@ -69,7 +70,7 @@ enum {
 enum input_kind {
     INPUT_RESULT,   /* of a DISPATCH or PROBE: id, outcome, text */
     INPUT_NOTIFIED, /* of a NOTIFY: id, delivered, text */
-    INPUT_APPROVE,  /* id: incident; who, text */
+    INPUT_APPROVE,  /* id: incident; plan, who, uid, text */
     INPUT_DENY,     /* id: incident; who, text */
     INPUT_STOP,     /* who, text */
     INPUT_START     /* who, text */
@@ -81,6 +82,9 @@ struct input {
     bool delivered;
     struct instant ended; /* RESULT: when the effect ended */
     const char *who, *text;
+    uint32_t uid;  /* of the person, as the kernel says; 0 is root, who may be anybody */
+    uint32_t plan; /* APPROVE: the plan that is meant, as engine_approval() tells it; 0: what is
+                      asked now */
 };
 
 enum effect_kind { EFFECT_RECORD, EFFECT_DISPATCH, EFFECT_PROBE, EFFECT_NOTIFY };
@@ -123,12 +127,24 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
  */
 void engine_page_again(struct engine *engine);
 
-/* Answers of INPUT_APPROVE and INPUT_DENY are seen in the effects; this asks beforehand. */
-bool engine_awaits_approval(const struct engine *engine, uint64_t incident);
+/* What a person is asked of an incident. False when nothing is. The text lives until the next step.
+ */
+struct approval_view {
+    uint32_t plan; /* of this question alone, never 0; people see it as eight hexadecimal digits */
+    const char *text; /* restart_pod(pod=a) */
+    struct instant until;
+    unsigned wanted, given; /* people */
+};
+bool engine_approval(const struct engine *engine, uint64_t incident, struct approval_view *ret);
+/* Answers of INPUT_APPROVE and INPUT_DENY are seen in the effects; this asks beforehand whether a
+ * yes (id, plan, who, uid) would count, and if not, why. */
+bool engine_may_approve(const struct engine *engine, const struct input *input, char *ret_why,
+                        size_t size);
 
 struct incident_view {
     uint64_t id;
     const char *policy, *target, *state, *action, *text;
+    const char *plan; /* that a person is asked for, eight digits; "": none */
     struct instant opened;
 };
 /* Open incidents, oldest first. */

@@ -6,6 +6,7 @@
 
 #include "runtime/engine/alert.h"
 #include "runtime/engine/alert_query.h"
+#include "runtime/engine/approval.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/graph.h"
 #include "runtime/engine/ledger.h"
@@ -98,9 +99,10 @@ struct incident {
     uint32_t cause;   /* from 1; 0: not decided, or the policy has none */
     uint32_t notices; /* sent so far */
     bool alerting;    /* for each series: bound to its alert */
-    bool approved, probed, unresolved_told, cascade_told, bound_told, last_unknown;
+    bool probed, unresolved_told, cascade_told, bound_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
+    struct approval approval;
     uint64_t program_hash;
     uint64_t reason; /* hash of the last recorded refusal */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
@@ -175,6 +177,7 @@ struct plan {
     double numbers[ENGINE_NUMBERS_MAX];
     uint32_t number_count, grant, grant_target;
     bool granted, unattended, undo;
+    bool gated; /* it needs a person's approval */
 };
 
 enum refusal {
@@ -229,11 +232,23 @@ bool incident_refuse(struct engine *engine, struct incident *incident, struct ef
                      const char *reason);
 
 /* approval.c */
-/* Asks a person for the plan of this rung; why: what makes it need a word. */
+/* What makes the plan need a person's word; NULL when it needs none. */
+const char *approval_cause(struct engine *engine, const struct incident *incident,
+                           const struct rung *rung, const struct plan *plan);
+/* Asks a person for the plan of this rung; why: approval_cause(). */
 void approval_ask(struct engine *engine, struct incident *incident, const struct rung *rung,
                   const struct plan *plan, const char *why, struct effects *effects);
+/* incident NULL: there is none of that id. */
 void incident_answer(struct engine *engine, struct incident *incident, bool approve,
                      const struct input *input, struct effects *effects);
+/* All who must approve did, and nothing was done yet. */
+bool approval_given(const struct incident *incident);
+/* It was given for exactly this plan, and its time is not over. One that was given and does not
+ * cover the plan is recorded and dropped. */
+bool approval_covers(struct engine *engine, struct incident *incident, const struct plan *plan,
+                     const char *why, struct effects *effects);
+/* It is used, or its trigger is gone: it covers nothing more. */
+void approval_drop(struct incident *incident);
 
 /* cause.c */
 NODISCARD enum status causes_add(struct engine *engine, struct policy_run *run,

@@ -212,8 +212,9 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
                      struct effects *effects)
 {
     CHECK(plan->granted && !engine->stopped);
-    CHECK(incident->run->mode == MODE_ACT || incident->approved || plan->undo);
-    incident->approved = false;
+    CHECK(incident->run->mode == MODE_ACT || plan->gated || plan->undo);
+    CHECK(!plan->gated || approval_given(incident));
+    approval_drop(incident);
     incident->probed = false;
     incident->reason = 0;
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
@@ -294,18 +295,10 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, reason);
         return;
     }
-    bool attended = (plan.action->irreversible || plan.action->replaces.text) && !plan.unattended;
-    const struct memory *memory =
-        memory_of(engine, incident->policy, plan.target, plan.type, false);
-    const bool useless = memory && memory_useless(memory, plan.action->name.text, engine->now);
-    bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended || useless;
-    if (needs_word && !incident->approved) {
-        approval_ask(engine, incident, rung, &plan,
-                     useless         ? "it did not help this target twice in a row"
-                     : rung->approve ? "the policy asks for an approval"
-                     : attended      ? "irreversible, and not granted as unattended"
-                                     : "mode ask",
-                     effects);
+    const char *why = approval_cause(engine, incident, rung, &plan);
+    plan.gated = why != NULL;
+    if (plan.gated && !approval_covers(engine, incident, &plan, why, effects)) {
+        approval_ask(engine, incident, rung, &plan, why, effects);
         return;
     }
     engine_record(engine, effects, RECORD_PLANNED, incident, "%s", plan.text);
@@ -325,8 +318,8 @@ static void step_open(struct engine *engine, struct incident *incident, struct e
 {
     enum truth when = when_truth(incident);
     if (when != TRUTH_TRUE) {
-        if (incident->approved) {
-            incident->approved = false;
+        if (approval_given(incident)) {
+            approval_drop(incident);
             incident_refuse(engine, incident, effects,
                             when == TRUTH_FALSE ? "approved, but the trigger no longer holds"
                                                 : "approved, but the trigger cannot be seen");

@@ -17,7 +17,8 @@ enum {
     TRIAL_ENTITIES_MAX = 256,
     TRIAL_SERIES_MAX = 4096,
     TRIAL_KEYS_MAX = 16,
-    TRIAL_NAMES_MAX = 256
+    TRIAL_NAMES_MAX = 256,
+    TRIAL_UID = 1000 /* of the people in a test */
 };
 
 /* One stream of samples: a signal of one entity, a series, or an entity of a made-up inventory. */
@@ -62,7 +63,7 @@ struct rehearsal {
     struct {
         uint64_t incident;
         struct instant at;
-        bool approve;
+        const struct given *given;
     } answers[TRIAL_NAMES_MAX];
     size_t answer_count;
 };
@@ -577,7 +578,7 @@ static struct input *input_add(struct rehearsal *rehearsal)
         return NULL;
     }
     struct input *input = &rehearsal->inputs[rehearsal->input_count++];
-    *input = (struct input){.who = "the test", .text = ""};
+    *input = (struct input){.who = "the test", .uid = TRIAL_UID, .text = ""};
     return input;
 }
 
@@ -587,10 +588,9 @@ static void note_answer(struct rehearsal *rehearsal, const struct record *record
         if (given->kind == GIVEN_APPROVAL && rehearsal->answer_count < TRIAL_NAMES_MAX) {
             size_t n = rehearsal->answer_count++;
             rehearsal->answers[n].incident = record->incident;
-            rehearsal->answers[n].approve = !given->denied;
+            rehearsal->answers[n].given = given;
             rehearsal->answers[n].at =
                 instant_add(rehearsal->now, duration_seconds(given->has_at ? given->at.value : 0));
-            return;
         }
     }
 }
@@ -665,8 +665,10 @@ static void give_answers(struct rehearsal *rehearsal)
         struct input *input;
         if (rehearsal->answers[i].incident != 0 &&
             rehearsal->answers[i].at.ns <= rehearsal->now.ns && (input = input_add(rehearsal))) {
-            input->kind = rehearsal->answers[i].approve ? INPUT_APPROVE : INPUT_DENY;
+            const struct given *given = rehearsal->answers[i].given;
+            input->kind = given->denied ? INPUT_DENY : INPUT_APPROVE;
             input->id = rehearsal->answers[i].incident;
+            input->who = given->who.text ? given->who.text : input->who;
             rehearsal->answers[i].incident = 0;
         }
     }

@@ -163,7 +163,7 @@ int command_incidents(const struct options *options)
     static const struct column columns[] = {{"id", "ID", 6},          {"opened", "OPENED", 8},
                                             {"state", "STATE", 12},   {"policy", "POLICY", 20},
                                             {"target", "TARGET", 28}, {"action", "ACTION", 14},
-                                            {"text", "TEXT", 0}};
+                                            {"plan", "PLAN", 8},      {"text", "TEXT", 0}};
     int code = CONTROL_OK;
     json_t *answer = ask(
         options, json_pack("{s:s, s:b}", "command", "incidents", "all", (int)options->all), &code);
@@ -248,6 +248,10 @@ int command_answer(const struct options *options)
 {
     json_t *request = request_with_why(options);
     json_object_set_new(request, "id", id_of(options->argument));
+    if (options->plan != NULL) {
+        json_t *plan = json_string(options->plan);
+        json_object_set_new(request, "plan", plan != NULL ? plan : json_string("(not UTF-8)"));
+    }
     return ask_and_say(options, request,
                        strcmp(options->command, "approve") == 0 ? "approved" : "denied");
 }

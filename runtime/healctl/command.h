@@ -11,6 +11,7 @@ struct options {
     const char *socket; /* path */
     const char *state;  /* folder of the STOP file; NULL: not known */
     const char *why;    /* NULL: not said */
+    const char *plan;   /* approve: the one that is meant; NULL: what is asked */
     bool json, all, follow, annotations;
     struct duration timeout;
 };

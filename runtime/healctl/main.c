@@ -37,12 +37,15 @@ static void usage(FILE *out)
         "                   record\n"
         "  --annotations    alerts: with their annotations\n"
         "  --why TEXT       stop, deny: the reason that is kept\n"
+        "  --plan HASH      approve: the plan that is meant, as incidents shows it; another one is "
+        "not approved\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
         "  --version, -h, --help\n"
         "\n"
         "examples:\n"
         "  healctl status\n"
         "  healctl explain 7\n"
+        "  healctl approve 7 --plan 3fa9c1d2\n"
         "  healctl deny 7 --why 'not during the sale'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
@@ -58,6 +61,7 @@ enum {
     OPTION_ALL,
     OPTION_ANNOTATIONS,
     OPTION_WHY,
+    OPTION_PLAN,
     OPTION_TIMEOUT,
     OPTION_VERSION
 };
@@ -88,6 +92,7 @@ static bool options_read(int argc, char **argv, struct settings *settings)
                                           {"annotations", no_argument, NULL, OPTION_ANNOTATIONS},
                                           {"follow", no_argument, NULL, 'f'},
                                           {"why", required_argument, NULL, OPTION_WHY},
+                                          {"plan", required_argument, NULL, OPTION_PLAN},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"version", no_argument, NULL, OPTION_VERSION},
                                           {"help", no_argument, NULL, 'h'},
@@ -111,6 +116,7 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case OPTION_ALL: options->all = true; break;
         case OPTION_ANNOTATIONS: options->annotations = true; break;
         case OPTION_WHY: options->why = optarg; break;
+        case OPTION_PLAN: options->plan = optarg; break;
         case OPTION_VERSION: settings->version = true; break;
         case OPTION_TIMEOUT:
             if (!timeout_read(optarg, &options->timeout)) {

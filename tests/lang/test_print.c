@@ -125,7 +125,9 @@ static void policy(void)
     gap();
     put("risk capacity on missing hold on stale > 2m notify ops");
     gap();
-    put("heal { try act(s, to: +50%) approve by ops within 5m verify ");
+    put("heal { try act(s, to: +50%) approve by ");
+    put(ONE_OF("ops", "two of ops"));
+    put(" within 5m verify ");
     expr(2);
     put(" holds 2m within 5m");
     gap();

@@ -1,0 +1,109 @@
+"""People over the real heald: who approves which plan, and that it is kept."""
+import json
+import os
+import pwd
+import subprocess
+import sys
+from case import program, run, until
+from world import POLICY, PREAMBLE, World
+
+TWO = POLICY.replace("try fix(service)", "try fix(service) approve by two of oncall within 60s")
+ANN, BOB = pwd.getpwnam("daemon"), pwd.getpwnam("bin")  # two accounts that are everywhere
+
+
+def asked(world, service="a"):
+    """The incident that awaits a word, as healctl incidents shows it."""
+    until(world.observed)
+    world.bad[service] = 1
+    return until(lambda: [i for i in world.ask("incidents")["incidents"] if i["plan"]], 10)[0]
+
+
+def let_in(world):
+    """Others of root's group may ask: the socket is 0660."""
+    os.chmod(world.folder, 0o711)
+    os.chmod(world.state, 0o711)
+
+
+def healctl_as(world, who, *arguments):
+    got = subprocess.run([program("healctl"), "--socket", str(world.state / "control.sock"), *arguments], timeout=20,
+                         capture_output=True, text=True, user=who.pw_uid, group=0, extra_groups=[])
+    return got.returncode, got.stdout + got.stderr
+
+
+def claim_another_plan_is_refused_by_name_and_kept(folder):
+    with World(folder, mode="ask") as world:
+        incident = asked(world)
+        other = "%08x" % (int(incident["plan"], 16) ^ 1)
+        for plan, code, said in ((other, 1, f"the plan asked for is now {incident['plan']}, fix(service=a)"),
+                                 ("3fa9", 2, "eight digits"), ("FFFFFFFF", 2, "eight digits"), ("0" * 8, 2, "eight digits")):
+            got = world.healctl("approve", str(incident["id"]), "--plan", plan)
+            assert got[0] == code and said in got[2], (plan, got)
+        until(lambda: [r for r in world.records("refused") if f"approval of plan {other} by" in r["text"]])
+        assert not world.effects()
+        assert incident["plan"] in world.healctl("incidents")[1]
+        until(lambda: [p for _, p in world.webhook.posts if f"--plan {incident['plan']}" in p["text"]])
+        assert world.healctl("approve", str(incident["id"]), "--plan", incident["plan"])[0] == 0
+        until(world.effects)
+        assert f"plan {incident['plan']}: fix(service=a)" in world.healctl("explain", str(incident["id"]))[1]
+
+
+def claim_an_approval_of_before_a_restart_starts_nothing(folder):
+    with World(folder, mode="ask") as world:
+        incident = asked(world)
+        world.kill_all()
+        world.start()
+        again = until(lambda: [i for i in world.ask("incidents")["incidents"] if i["plan"]], 10)[0]
+        assert again["id"] == incident["id"] and again["plan"] != incident["plan"], (incident, again)
+        code, _, err = world.healctl("approve", str(incident["id"]), "--plan", incident["plan"])
+        assert code == 1 and again["plan"] in err, err
+        assert world.healctl("approve", str(incident["id"]), "--plan", again["plan"])[0] == 0
+        until(world.effects)
+        assert len(world.effects()) == 1
+
+
+def claim_two_people_by_the_kernels_word_and_not_the_author(folder):
+    world = World(folder, {"app.heal": PREAMBLE + TWO}, start=False)
+    world.compile_more = ("--author", ANN.pw_name)
+    world.sign()
+    with world:
+        world.start()
+        let_in(world)
+        incident = str(asked(world)["id"])
+        # What a caller says of itself is not heard.
+        said = world.ask("approve", id=int(incident), who=BOB.pw_name, user=BOB.pw_name, uid=BOB.pw_uid)
+        assert said["code"] == 1 and "root does not say who it is" in said["error"], said
+        code, said = healctl_as(world, ANN, "approve", incident)
+        assert code == 1 and f"{ANN.pw_name} is the author" in said, said
+        code, said = healctl_as(world, BOB, "approve", incident)
+        assert code == 0 and "another person must approve too" in said, said
+        until(lambda: world.records("approved"))
+        code, said = healctl_as(world, BOB, "approve", incident)
+        assert code == 1 and f"{BOB.pw_name} has approved it" in said, said
+        code, said = healctl_as(world, pwd.getpwnam("sys"), "approve", incident)
+        assert code == 0 and "the trigger is read again" in said, said
+        until(world.effects)
+        texts = [r["text"] for r in world.records("approved")]
+        assert texts == [f"1 of 2, by {BOB.pw_name}", "by sys"], texts
+        assert len([r for r in world.records("refused") if "approval by" in r["text"]]) == 3
+
+
+def claim_the_author_is_part_of_the_bundle(folder):
+    world = World(folder, start=False)
+    inspect = [program("healc"), "inspect", "--format", "json", str(world.bundle)]
+    assert json.loads(subprocess.check_output(inspect))["author"] == ""
+    world.compile_more = ("--author", "ann")
+    world.sign()
+    assert json.loads(subprocess.check_output(inspect))["author"] == "ann"
+    assert "author: ann" in subprocess.check_output([*inspect[:2], str(world.bundle)], text=True)
+    for name in ("a b", "-x", "a" * 64):
+        got = subprocess.run([program("healc"), "compile", str(world.policies), "-o", str(world.bundle), "--author", name],
+                             capture_output=True, text=True)
+        assert got.returncode == 2 and ("author" in got.stderr or "63" in got.stderr), (name, got)
+    world.exporter.close()
+    world.webhook.close()
+
+
+if os.geteuid() != 0:
+    print("0 passed: who approves can only be tried by root, who may be anybody")
+    sys.exit(0)
+run(globals())
