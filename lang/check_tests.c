@@ -143,10 +143,11 @@ static void report_word(struct check *check, const struct name *name, const char
     struct diag *d =
         diag_add(check->diags, DIAG_TEST_WORD, name->span,
                  "'%s' is no action and nothing else that a test can expect", name->text);
-    nearest_help(d, &near,
-                 "expect an action, cause NAME, or action, incident, escalation, approval, "
-                 "verified, resolved, "
-                 "refused");
+    nearest_help(d, &near, "expect an action, cause NAME, or action"
+#define OUTCOME(word, record) ", " word
+#include "lang/test_outcome.def"
+#undef OUTCOME
+    );
 }
 
 static void check_expected_cause(struct check *check, const struct expect *expect)
@@ -171,8 +172,11 @@ static void check_expect(struct check *check, const struct expect *expect)
         check_expected_cause(check, expect);
         return;
     }
-    static const char *const outcomes[] = {"action",   "incident", "escalation", "approval",
-                                           "verified", "resolved", "refused",    NULL};
+    static const char *const outcomes[] = {"action",
+#define OUTCOME(word, record) word,
+#include "lang/test_outcome.def"
+#undef OUTCOME
+                                           NULL};
     const char *word = expect->subject.text;
     if (!word || find_action(check, word)) {
         return;

@@ -115,8 +115,11 @@ struct quantity build_quantity(struct parser *parser, struct span span, struct q
 
 static bool word_is_outcome(const char *word)
 {
-    static const char *const outcomes[] = {"incident", "escalation", "approval",
-                                           "verified", "resolved",   "refused"};
+    static const char *const outcomes[] = {
+#define OUTCOME(word, record) word,
+#include "lang/test_outcome.def"
+#undef OUTCOME
+    };
     for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
         if (strcmp(word, outcomes[i]) == 0) {
             return true;

@@ -14,8 +14,6 @@ const char *const mode_texts[3] = {
 
 #define BLIND_AFTER_DEFAULT_S 900.0
 
-enum { ENGINE_NOTICE_BIT = 63 }; /* ids of pages that belong to no incident */
-
 /* ---- effects ---- */
 
 struct effect *engine_effect(struct effects *effects, enum effect_kind kind)
@@ -157,7 +155,7 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
                          policy->name.text, NAME_BYTES - 1);
     }
     run->policy = policy;
-    run->mode = mode_of(engine->host, policy->name.text);
+    run->mode = run->ceiling = mode_of(engine->host, policy->name.text);
     run->triage = triage_of(policy);
     run->service =
         policy->service.text ? graph_find(&engine->graph, policy->service.text) : GRAPH_NONE;
@@ -284,6 +282,7 @@ void engine_free(struct engine *engine)
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
+    free(engine->standings);
     free(engine->notice_room);
     ledger_release(&engine->ledger);
     eval_free(engine->eval);
@@ -469,7 +468,7 @@ static void policy_notice(struct engine *engine, struct policy_run *run, const c
     snprintf(record->text, sizeof record->text, "%s", text);
     struct record copy = *record;
     engine->counters.escalated++;
-    engine_notify(engine, &copy, channel, 1ULL << ENGINE_NOTICE_BIT | ++engine->next_notice);
+    engine_notify(engine, &copy, channel, notice_id(engine));
 }
 
 /* on missing, on stale, and blind_after: what to say when the policy cannot see. */
@@ -570,6 +569,7 @@ static void apply_input(struct engine *engine, const struct input *input, struct
         incident_answer(engine, incident_by_id(engine, input->id), input->kind == INPUT_APPROVE,
                         input, effects);
         break;
+    case INPUT_MODE: mode_set(engine, input, effects); break;
     case INPUT_STOP:
     case INPUT_START:
         engine->stopped = input->kind == INPUT_STOP;
@@ -597,6 +597,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
                  size_t count, struct effects *effects)
 {
     CHECK(now.ns >= 0 && now.ns >= engine->now.ns);
+    engine->before = engine->now;
     engine->now = now;
     engine->counters.ticks++;
     for (size_t i = 0; i < count; i++) {
@@ -619,6 +620,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
         }
     }
     cascades_step(engine, effects);
+    modes_step(engine, effects);
     notices_send(engine, effects);
     engine->stepped = true;
 }
@@ -658,6 +660,8 @@ struct policy_view engine_policy(const struct engine *engine, size_t index)
     return (struct policy_view){
         .name = run->policy->name.text,
         .mode = run->mode,
+        .ceiling = run->ceiling,
+        .mode_why = mode_why(engine, run->policy->name.text),
         .entities =
             run->alerts ? run->alerts->count : eval_entities_live_count(run->pool->entities),
         .open = run->open,

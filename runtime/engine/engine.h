@@ -72,6 +72,7 @@ enum input_kind {
     INPUT_NOTIFIED, /* of a NOTIFY: id, delivered, text */
     INPUT_APPROVE,  /* id: incident; plan, who, uid, text */
     INPUT_DENY,     /* id: incident; who, text */
+    INPUT_MODE,     /* policy, mode, who, text: why */
     INPUT_STOP,     /* who, text */
     INPUT_START     /* who, text */
 };
@@ -85,6 +86,8 @@ struct input {
     uint32_t uid;  /* of the person, as the kernel says; 0 is root, who may be anybody */
     uint32_t plan; /* APPROVE: the plan that is meant, as engine_approval() tells it; 0: what is
                       asked now */
+    const char *policy; /* MODE */
+    enum mode mode;     /* MODE */
 };
 
 enum effect_kind { EFFECT_RECORD, EFFECT_DISPATCH, EFFECT_PROBE, EFFECT_NOTIFY };
@@ -141,6 +144,12 @@ bool engine_approval(const struct engine *engine, uint64_t incident, struct appr
 bool engine_may_approve(const struct engine *engine, const struct input *input, char *ret_why,
                         size_t size);
 
+/* The same of INPUT_MODE (policy, mode, text). A mode is never above the host's, and needs a
+ * reason.
+ */
+bool engine_may_set_mode(const struct engine *engine, const struct input *input, char *ret_why,
+                         size_t size);
+
 struct incident_view {
     uint64_t id;
     const char *policy, *target, *state, *action, *text;
@@ -183,7 +192,9 @@ const char *engine_alert_annotation(const struct engine *engine, size_t index, s
 
 struct policy_view {
     const char *name;
-    enum mode mode;
+    enum mode mode;       /* as it is now */
+    enum mode ceiling;    /* as the host gives it */
+    const char *mode_why; /* who or what set it; "": the host's holds. Until the next step */
     size_t entities, open;
     bool observed;   /* at the last tick no live entity was unknown */
     bool ambiguous;  /* the last evaluation of `when`: several series matched where one may, or are

@@ -1,5 +1,5 @@
 /* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
- * cascade.c, triage.c, plan.c, guard.c, remember.c, approval.c, notice.c, restore.c,
+ * cascade.c, triage.c, plan.c, guard.c, remember.c, approval.c, mode.c, notice.c, restore.c,
  * engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
@@ -10,6 +10,7 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/graph.h"
 #include "runtime/engine/ledger.h"
+#include "runtime/engine/mode.h"
 
 enum {
     RUNGS_MAX = 16,
@@ -56,8 +57,8 @@ struct triage {
 struct policy_run {
     const struct policy *policy;
     struct triage triage;
-    uint32_t service; /* in the engine's graph; GRAPH_NONE: of none */
-    enum mode mode;
+    uint32_t service;        /* in the engine's graph; GRAPH_NONE: of none */
+    enum mode mode, ceiling; /* ceiling: what the host gives */
     struct pool_run *pool;
     struct alert_rule *alerts;       /* for each series; else NULL */
     struct eval_watch *when, *clear; /* NULL where not written, and for each series */
@@ -156,13 +157,15 @@ struct engine {
     size_t order_capacity;
     struct memory *memories;
     size_t memory_count, memory_capacity;
+    struct standing *standings;
+    size_t standing_count, standing_capacity;
     struct notice *notices[ENGINE_NOTICES_MAX]; /* on their way, oldest first; then free ones */
     struct notice *notice_room;                 /* [ENGINE_NOTICES_MAX] where they lie */
     size_t notice_count;
     struct ledger ledger;
     struct alert_outside outside;
     struct alert_query query;
-    struct instant now;
+    struct instant now, before; /* before: the step before, or the last record restored */
     bool stopped, stepped;
     char stopped_by[NAME_BYTES];
     uint64_t next_incident, next_action, next_notice;
@@ -282,7 +285,26 @@ NODISCARD enum status alerts_record(struct engine *engine, struct error *error);
 bool alerts_due(const struct policy_run *run);
 void alerts_step(struct engine *engine, struct policy_run *run, struct effects *effects);
 
+/* mode.c */
+/* An action of the policy was judged: bad when it failed or was not verified. */
+void mode_judge(struct engine *engine, const char *policy, uint64_t program_hash, bool bad);
+/* Takes a step down where the judgments of this step ask for it, and tells a person. */
+void modes_step(struct engine *engine, struct effects *effects);
+/* INPUT_MODE. */
+void mode_set(struct engine *engine, const struct input *input, struct effects *effects);
+/* Who or what gave the policy its mode; "": the host. */
+const char *mode_why(const struct engine *engine, const char *policy);
+/* From a DEMOTED or PROMOTED record. */
+void mode_restore(struct engine *engine, const struct record *record);
+void modes_adopt(struct engine *engine, const struct engine *before);
+
 /* notice.c */
+/* Where what concerns the policy as a whole is told: `escalate to`, else the first `else page`. "":
+ * nowhere. */
+const char *policy_channel(const struct policy_run *run);
+uint64_t notice_id(struct engine *engine); /* of a page that belongs to no incident */
+/* A NOTIFIED record of a page that belongs to no incident. */
+void notice_told(struct engine *engine, const struct record *record);
 void engine_notify(struct engine *engine, const struct record *record, const char *channel,
                    uint64_t id);
 void notices_init(struct engine *engine);

@@ -56,16 +56,7 @@ struct incident *incident_new(struct engine *engine, struct policy_run *run, siz
         run->open++;
         snprintf(incident->policy, sizeof incident->policy, "%s", run->policy->name.text);
         incident->program_hash = run->policy->hash;
-        if (run->policy->escalate.present) {
-            snprintf(incident->channel, sizeof incident->channel, "%s",
-                     run->policy->escalate.channel.text);
-        }
-        for (size_t i = 0; i < run->rung_count; i++) {
-            if (run->rungs[i] && run->rungs[i]->kind == RUNG_PAGE && !incident->channel[0]) {
-                snprintf(incident->channel, sizeof incident->channel, "%s",
-                         run->rungs[i]->channel.text);
-            }
-        }
+        snprintf(incident->channel, sizeof incident->channel, "%s", policy_channel(run));
         if (slot != SLOT_NONE) {
             run->incident_at[slot] = incident;
             run->busy[slot / 64] |= 1ULL << (slot % 64);
@@ -377,6 +368,7 @@ static void back_off(struct engine *engine, struct incident *incident, enum judg
     struct memory *memory =
         memory_of(engine, incident->policy, incident->target, incident->type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
+    mode_judge(engine, incident->policy, incident->program_hash, judgment != JUDGED_VERIFIED);
 }
 
 static void next_rung(struct engine *engine, struct incident *incident)

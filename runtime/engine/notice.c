@@ -6,6 +6,8 @@
 
 #include "runtime/engine/engine_internal.h"
 
+enum { ENGINE_NOTICE_BIT = 63 }; /* ids of pages that belong to no incident */
+
 #define NOTICE_RETRY_S     60.0
 #define NOTICE_RETRY_MAX_S 3600.0
 
@@ -14,6 +16,36 @@ void notices_init(struct engine *engine)
     engine->notice_room = heap_alloc(ENGINE_NOTICES_MAX * sizeof *engine->notice_room);
     for (size_t i = 0; i < ENGINE_NOTICES_MAX; i++) {
         engine->notices[i] = &engine->notice_room[i];
+    }
+}
+
+const char *policy_channel(const struct policy_run *run)
+{
+    if (run->policy->escalate.present) {
+        return run->policy->escalate.channel.text;
+    }
+    for (size_t i = 0; i < run->rung_count; i++) {
+        if (run->rungs[i] && run->rungs[i]->kind == RUNG_PAGE) {
+            return run->rungs[i]->channel.text;
+        }
+    }
+    return "";
+}
+
+uint64_t notice_id(struct engine *engine)
+{
+    return 1ULL << ENGINE_NOTICE_BIT | ++engine->next_notice;
+}
+
+void notice_told(struct engine *engine, const struct record *record)
+{
+    for (size_t i = 0; i < engine->notice_count; i++) {
+        const struct notice *notice = engine->notices[i];
+        if (notice->record.incident == 0 && strcmp(notice->record.policy, record->policy) == 0 &&
+            strcmp(notice->record.text, record->text) == 0) {
+            notice_remove(engine, i);
+            return;
+        }
     }
 }
 

@@ -66,6 +66,9 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         }
         return;
     }
+    if (incident->state != STATE_UNDOING) { /* of an undo nothing is judged */
+        mode_judge(engine, record->policy, record->program_hash, record->kind != RECORD_VERIFIED);
+    }
     memory_judge(memory, policy, record->action, record->time,
                  record->kind == RECORD_VERIFIED     ? JUDGED_VERIFIED
                  : record->kind == RECORD_UNVERIFIED ? JUDGED_USELESS
@@ -182,6 +185,8 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_APPROVED:
     case RECORD_NOTIFIED:
     case RECORD_CLOSED:
+    case RECORD_DEMOTED:
+    case RECORD_PROMOTED:
     case RECORD_STOPPED:
     case RECORD_RESUMED:
     case RECORD_KINDS: break;
@@ -199,7 +204,13 @@ void engine_restore(struct engine *engine, const struct record *record)
         snprintf(engine->stopped_by, sizeof engine->stopped_by, "%.60s",
                  strncmp(record->text, "by ", 3) == 0 ? record->text + 3 : record->text);
     }
+    if (record->kind == RECORD_DEMOTED || record->kind == RECORD_PROMOTED) {
+        mode_restore(engine, record);
+    }
     if (record->incident == 0) {
+        if (record->kind == RECORD_NOTIFIED) {
+            notice_told(engine, record);
+        }
         return;
     }
     if (record->incident > engine->next_incident) {
@@ -268,6 +279,7 @@ void engine_adopt(struct engine *engine, struct engine *before)
         ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
         engine->memories[engine->memory_count++] = before->memories[i];
     }
+    modes_adopt(engine, before);
     for (size_t i = 0; i < before->policy_count; i++) {
         const struct policy_run *old = before->policies[i];
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);

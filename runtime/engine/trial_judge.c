@@ -10,9 +10,9 @@ static enum record_kind outcome_kind(const char *word)
         const char *word;
         enum record_kind kind;
     } words[] = {
-        {"incident", RECORD_OPENED}, {"escalation", RECORD_ESCALATED},
-        {"approval", RECORD_ASKED},  {"verified", RECORD_VERIFIED},
-        {"resolved", RECORD_CLOSED}, {"refused", RECORD_REFUSED},
+#define OUTCOME(word, record) {word, RECORD_##record},
+#include "lang/test_outcome.def"
+#undef OUTCOME
         {"cause", RECORD_CONCLUDED},
     };
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {

@@ -71,6 +71,25 @@ static void show_ambiguous(const json_t *policies)
     }
 }
 
+/* Policies whose mode a person or a demotion set. */
+static void show_modes(const json_t *policies)
+{
+    size_t index = 0;
+    json_t *policy = NULL;
+    json_array_foreach((json_t *)(uintptr_t)policies, index, policy)
+    {
+        if (text_of(policy, "why")[0] != '\0') {
+            fputs("mode ", stdout);
+            show(text_of(policy, "mode"), 0);
+            fputs(" of ", stdout);
+            show(text_of(policy, "name"), 0);
+            fputs(": ", stdout);
+            show(text_of(policy, "why"), 0);
+            fputs("\n", stdout);
+        }
+    }
+}
+
 static void show_status(const json_t *answer)
 {
     static const struct column policies[] = {{"name", "POLICY", 28}, {"mode", "MODE", 7},
@@ -110,6 +129,7 @@ static void show_status(const json_t *answer)
         fputs("\n", stdout);
         show_table(json_object_get(answer, "policies"), policies, ARRAY_LEN(policies));
         show_ambiguous(json_object_get(answer, "policies"));
+        show_modes(json_object_get(answer, "policies"));
     }
     if (json_array_size(json_object_get(answer, "signals")) > 0) {
         fputs("\n", stdout);
@@ -254,6 +274,37 @@ int command_answer(const struct options *options)
     }
     return ask_and_say(options, request,
                        strcmp(options->command, "approve") == 0 ? "approved" : "denied");
+}
+
+int command_mode(const struct options *options)
+{
+    int code = CONTROL_OK;
+    json_t *request = request_with_why(options);
+    json_t *policy = json_string(options->argument);
+    json_object_set_new(request, "policy", policy != NULL ? policy : json_string(""));
+    if (options->second != NULL) {
+        json_t *mode = json_string(options->second);
+        json_object_set_new(request, "mode", mode != NULL ? mode : json_string(""));
+        return ask_and_say(options, request, "set");
+    }
+    json_t *answer = ask(options, request, &code);
+    if (answer == NULL) {
+        return code;
+    }
+    if (options->json) {
+        show_json(answer);
+    } else {
+        show(text_of(answer, "policy"), 0);
+        printf(": ");
+        show(text_of(answer, "mode"), 0);
+        fputs("; heald.yaml gives ", stdout);
+        show(text_of(answer, "ceiling"), 0);
+        fputs(text_of(answer, "why")[0] != '\0' ? "; " : "", stdout);
+        show(text_of(answer, "why"), 0);
+        fputs("\n", stdout);
+    }
+    json_decref(answer);
+    return CONTROL_OK;
 }
 
 /* Writes STATE/STOP, which heald obeys at its next tick and at its next start. */

@@ -24,7 +24,7 @@ static void usage(FILE *out)
 {
     fputs("usage: healctl [options] COMMAND\n\nAsks heald over its control socket.\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        fprintf(out, "  %-9s %-3s %s\n", commands[i].text, commands[i].argument, commands[i].help);
+        fprintf(out, "  %-9s %-13s %s\n", commands[i].text, commands[i].argument, commands[i].help);
     }
     fputs(
         "\noptions:\n"
@@ -36,7 +36,7 @@ static void usage(FILE *out)
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
         "                   record\n"
         "  --annotations    alerts: with their annotations\n"
-        "  --why TEXT       stop, deny: the reason that is kept\n"
+        "  --why TEXT       stop, deny, mode: the reason that is kept\n"
         "  --plan HASH      approve: the plan that is meant, as incidents shows it; another one is "
         "not approved\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
@@ -46,6 +46,7 @@ static void usage(FILE *out)
         "  healctl status\n"
         "  healctl explain 7\n"
         "  healctl approve 7 --plan 3fa9c1d2\n"
+        "  healctl mode leak act --why 'the limit was wrong'\n"
         "  healctl deny 7 --why 'not during the sale'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
@@ -140,14 +141,17 @@ static const struct command *command_find(int argc, char **argv, struct options 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
         if (strcmp(command->text, argv[optind]) == 0) {
-            int wanted = command->argument[0] != '\0';
-            if (argc - optind - 1 != wanted) {
-                fprintf(stderr, "healctl: %s %s\n", command->text,
-                        wanted ? "needs one ID" : "takes no argument");
+            const int given = argc - optind - 1, wanted = command->argument[0] != '\0';
+            const int most = wanted + (strchr(command->argument, '[') != NULL);
+            if (given < wanted || given > most) {
+                fprintf(stderr,
+                        wanted ? "healctl: %s needs %s%s\n" : "healctl: %s takes no argument%s%s\n",
+                        command->text, wanted && most == wanted ? "one " : "", command->argument);
                 return NULL;
             }
             options->command = command->text;
-            options->argument = wanted ? argv[optind + 1] : NULL;
+            options->argument = given > 0 ? argv[optind + 1] : NULL;
+            options->second = given > 1 ? argv[optind + 2] : NULL;
             return command;
         }
         if (edit_distance(command->text, argv[optind]) < least) {

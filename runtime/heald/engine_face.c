@@ -78,8 +78,9 @@ static json_t *policies_json(const struct engine *engine)
         struct policy_view view = engine_policy(engine, i);
         json_array_append_new(
             policies,
-            json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:b}", "name", json_text(view.name), "mode",
-                      mode_texts[view.mode], "state",
+            json_pack("{s:o, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:b}", "name", json_text(view.name),
+                      "mode", mode_texts[view.mode], "ceiling", mode_texts[view.ceiling], "why",
+                      json_text(view.mode_why), "state",
                       view.observed ? (view.open ? "incident" : "ok") : "unknown", "entities",
                       (json_int_t)view.entities, "open", (json_int_t)view.open, "failed",
                       (json_int_t)view.failed, "ambiguous", (int)view.ambiguous));
@@ -329,6 +330,7 @@ static json_t *answer(const struct control_request *request, void *ctx)
         {"reload", answer_reload, true},
         {"top", answer_top, false},
         {"alerts", answer_alerts, false},
+        {"mode", engine_mode_json, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(request->command, commands[i].command) == 0) {

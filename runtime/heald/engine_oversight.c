@@ -2,10 +2,12 @@
 #include "runtime/heald/engine_oversight.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/engine/approval.h"
+#include "runtime/heald/engine_json.h"
 
 uint64_t request_id(const struct control_request *request)
 {
@@ -58,6 +60,9 @@ static json_t *give_input(struct engine_process *process, const struct input *in
     }
     waiting->input.uid = input->uid;
     waiting->input.plan = input->plan;
+    waiting->input.mode = input->mode;
+    snprintf(waiting->policy, sizeof waiting->policy, "%s", input->policy ? input->policy : "");
+    waiting->input.policy = waiting->policy;
     return json_pack("{s:s}", "text", said);
 }
 
@@ -111,4 +116,61 @@ json_t *engine_decision_json(struct engine_process *process, const struct contro
                              input.id, view.state);
     }
     return give_input(process, &input, "denied");
+}
+
+/* ---- modes ---- */
+
+static bool find_policy(const struct engine *engine, const char *name, struct policy_view *ret)
+{
+    for (size_t i = 0; i < engine_policy_count(engine); i++) {
+        *ret = engine_policy(engine, i);
+        if (strcmp(ret->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_mode(const char *text, enum mode *ret)
+{
+    for (*ret = MODE_SHADOW; *ret <= MODE_ACT; ++*ret) {
+        if (strcmp(text, mode_texts[*ret]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+json_t *engine_mode_json(struct engine_process *process, const struct control_request *request)
+{
+    struct policy_view view;
+    char why[CONTROL_WHY_BYTES];
+    const struct engine *engine = process->generation->engine;
+    const char *policy = json_string_value(json_object_get(request->args, "policy"));
+    const json_t *wanted = json_object_get(request->args, "mode");
+    struct input input = {.kind = INPUT_MODE,
+                          .policy = policy,
+                          .who = request->user,
+                          .uid = request->uid,
+                          .text = request_why(request)};
+    if (!policy) {
+        return control_error(CONTROL_USAGE, "mode needs the name of a policy");
+    }
+    if (!find_policy(engine, policy, &view)) {
+        return control_error(CONTROL_NOT_FOUND, "there is no policy '%.63s'", policy);
+    }
+    if (!wanted) {
+        return json_pack("{s:o, s:s, s:s, s:o}", "policy", json_text(view.name), "mode",
+                         mode_texts[view.mode], "ceiling", mode_texts[view.ceiling], "why",
+                         json_text(view.mode_why));
+    }
+    if (!json_is_string(wanted) || !read_mode(json_string_value(wanted), &input.mode)) {
+        return control_error(CONTROL_USAGE, "a mode is shadow, ask or act");
+    }
+    if (!engine_may_set_mode(engine, &input, why, sizeof why)) {
+        return control_error(input.text[0] ? CONTROL_NEGATIVE : CONTROL_USAGE, "%s", why);
+    }
+    snprintf(why, sizeof why, "%s: %s -> %s", view.name, mode_texts[view.mode],
+             mode_texts[input.mode]);
+    return give_input(process, &input, why);
 }

@@ -103,6 +103,50 @@ def claim_the_author_is_part_of_the_bundle(folder):
     world.webhook.close()
 
 
+def claim_acts_that_do_not_help_cost_a_mode_until_a_person_gives_it_back(folder):
+    policy = POLICY.replace("cooldown 1s", "cooldown 500ms").replace("within 3s", "within 500ms")
+    with World(folder, {"app.heal": PREAMBLE + policy}) as world:
+        until(world.observed)
+        world.heals = False
+        world.bad = {"a": 1, "b": 1, "c": 1}
+        until(lambda: world.records("demoted"), 15)
+        text = "of the last 5 judged actions 3 failed or were not verified: act -> ask"
+        assert [r["text"] for r in world.records("demoted")] == [text]
+        until(lambda: [p for _, p in world.webhook.posts if p["text"] == text])
+        code, out, _ = world.healctl("mode", "app")
+        assert code == 0 and out == f"app: ask; heald.yaml gives act; {text}\n", out
+        assert f"mode ask of app: {text}" in world.healctl("status")[1]
+        world.kill_all()
+        world.start()
+        assert world.ask("mode", policy="app")["mode"] == "ask"
+        world.write({"app.heal": PREAMBLE + policy.replace("a fake service is bad", "another text")})
+        assert world.healctl("reload")[0] == 0
+        assert world.ask("mode", policy="app")["mode"] == "ask"
+        for argv, code, said in ((["act"], 2, "needs a reason"), (["act", "--why", ""], 2, "needs a reason"),
+                                 (["more", "--why", "x"], 2, "shadow, ask or act"), (["ask", "--why", "x"], 1, "is in mode ask")):
+            got = world.healctl("mode", "app", *argv)
+            assert got[0] == code and said in got[2], (argv, got)
+        assert world.healctl("mode", "no_such", "act", "--why", "x")[0] == 4
+        assert world.healctl("mode")[0] == 2 and world.healctl("mode", "a", "b", "c")[0] == 2
+        code, out, err = world.healctl("mode", "app", "act", "--why", "the limit was wrong")
+        assert code == 0 and out == "app: ask -> act\n", (code, out, err)
+        until(lambda: world.ask("mode", policy="app")["mode"] == "act")
+        assert world.records("promoted")[0]["text"].endswith(": the limit was wrong: ask -> act")
+
+
+def claim_no_mode_is_above_that_of_the_host(folder):
+    with World(folder, mode="ask") as world:
+        until(world.observed)
+        code, _, err = world.healctl("mode", "app", "act", "--why", "I want it")
+        assert code == 1 and "heald.yaml gives policy app mode ask" in err, err
+        assert world.healctl("mode", "app", "shadow", "--why", "a quiet night")[0] == 0
+        until(lambda: world.ask("mode", policy="app")["mode"] == "shadow")
+        world.stop()
+        world.start()
+        assert world.ask("mode", policy="app")["why"].endswith(": a quiet night: ask -> shadow")
+
+
+
 if os.geteuid() != 0:
     print("0 passed: who approves can only be tried by root, who may be anybody")
     sys.exit(0)
