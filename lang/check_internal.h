@@ -42,6 +42,7 @@ void check_tests(struct check *check);
 void check_set(struct check *check);
 void check_later(struct check *check);
 void check_causes(struct check *check);
+void check_escalations(struct check *check);
 void check_alerts(struct check *check);
 void check_hash(struct check *check);
 

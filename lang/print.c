@@ -482,6 +482,12 @@ static void print_escalate(struct printer *p, const void *what)
     const struct escalate *escalate = what;
     const char *before = "when";
     out_add(&p->text, "escalate to %s", escalate->channel.text);
+    for (const struct climb_step *step = escalate->steps; step; step = step->next) {
+        out_add(&p->text, " then %s after %s", step->channel.text, step->after.text);
+    }
+    if (escalate->has_repeat) {
+        out_add(&p->text, " repeat every %s", escalate->repeat.text);
+    }
     if (escalate->has_unresolved) {
         out_add(&p->text, " %s unresolved for %s", before, escalate->unresolved_for.text);
         before = "or";
@@ -608,13 +614,15 @@ static void print_given(struct printer *p, const void *what)
         out_add(&p->text, "stream ");
         out_string(&p->text, given->path);
         break;
+    case GIVEN_ACKNOWLEDGEMENT: out_add(&p->text, "acknowledgement"); break;
     case GIVEN_APPROVAL:
         out_add(&p->text, "approval%s%s%s", given->denied ? " denied" : "",
                 given->who.text ? " by " : "", given->who.text ? given->who.text : "");
         break;
     }
     if (given->has_at) {
-        out_add(&p->text, " %s %s", given->kind == GIVEN_APPROVAL ? "after" : "at", given->at.text);
+        const bool delay = given->kind == GIVEN_APPROVAL || given->kind == GIVEN_ACKNOWLEDGEMENT;
+        out_add(&p->text, " %s %s", delay ? "after" : "at", given->at.text);
     }
 }
 
@@ -629,6 +637,9 @@ static void print_expect(struct printer *p, const void *what)
     if (expect->on) {
         out_add(&p->text, " on ");
         out_string(&p->text, expect->on);
+    }
+    if (expect->to.text) {
+        out_add(&p->text, " to %s", expect->to.text);
     }
     if (expect->has_before) {
         out_add(&p->text, " before %s", expect->before.text);

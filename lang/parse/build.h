@@ -139,9 +139,14 @@ void build_policy_keep(struct parser *parser, struct limit *limit);
 void build_cooldown(struct parser *parser, struct span span, struct quantity cooldown,
                     const struct quantity *maximum);
 void build_escalate(struct parser *parser, struct span span, struct name channel);
+void build_climb(struct parser *parser, struct span span, struct name channel,
+                 struct quantity after);
+void build_repeat(struct parser *parser, struct quantity every);
+void build_escalate_end(struct parser *parser, struct span span);
 void build_unresolved(struct parser *parser, struct span span, struct quantity duration);
 void build_refuse_reason(struct parser *parser, struct span span, struct name name);
-void build_reason(struct parser *parser, struct span span, struct name name);
+void build_reason(struct parser *parser, struct span span, struct name first,
+                  const struct name *second); /* second NULL: one word */
 void build_reason_below(struct parser *parser, struct span span, struct name name,
                         struct quantity limit);
 void build_cause(struct parser *parser, struct name name, const struct quantity *prior);
@@ -176,6 +181,7 @@ struct quantity build_quantity(struct parser *parser, struct span span, struct q
                                struct name unit, const struct name *per);
 void build_expect(struct parser *parser, struct name subject, bool no);
 void build_expect_cause(struct parser *parser, struct name word, struct name cause, bool no);
+void build_expect_to(struct parser *parser, struct span span, struct name channel);
 void build_expect_on(struct parser *parser, struct span span, const struct expr *target);
 void build_expect_before(struct parser *parser, struct span span, struct quantity before);
 void build_expect_after(struct parser *parser, struct span span, struct quantity after);

@@ -146,6 +146,13 @@ void build_expect_cause(struct parser *parser, struct name word, struct name cau
     parser->expect->cause = cause;
 }
 
+void build_expect_to(struct parser *parser, struct span span, struct name channel)
+{
+    if (build_clause(parser, "to", span)) {
+        parser->expect->to = channel;
+    }
+}
+
 void build_expect_on(struct parser *parser, struct span span, const struct expr *target)
 {
     if (build_clause(parser, "on", span)) {

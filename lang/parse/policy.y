@@ -74,6 +74,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_VERIFY "verify" K_HOLDS "holds" K_THEN "then" K_ELSE "else" K_PAGE "page"
 %token <name> K_BOUND "bound" K_COOLDOWN "cooldown" K_DOUBLING "doubling" K_TO "to"
 %token <name> K_ESCALATE "escalate" K_UNRESOLVED "unresolved" K_REACHES "reaches" K_WITH "with"
+%token <name> K_REPEAT "repeat" K_ACKNOWLEDGEMENT "acknowledgement"
 %token <name> K_GIVEN "given" K_EXPECT "expect" K_AFTER "after" K_BEFORE "before" K_IS "is"
 %token <name> K_RAMPS "ramps" K_OVER "over" K_UNSEEN "unseen" K_APPROVAL "approval"
 %token <name> K_SERIES "series" K_LABEL "label" K_ANNOTATION "annotation" K_FIRING "firing"
@@ -299,8 +300,8 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | K_ANNOTATION pair                       { build_annotation(P, @$, $2); }
     | K_COOLDOWN duration                     { build_cooldown(P, @$, $2, NULL); }
     | K_COOLDOWN duration K_DOUBLING K_TO duration { build_cooldown(P, @$, $2, &$5); }
-    | K_ESCALATE K_TO any %prec LOWEST        { build_escalate(P, @$, $3); }
-    | K_ESCALATE K_TO any K_WHEN reasons      { build_escalate(P, @$, $3); }
+    | escalate_to %prec LOWEST                { build_escalate_end(P, @$); }
+    | escalate_to K_WHEN reasons              { build_escalate_end(P, @$); }
     | refused
     | error
     ;
@@ -320,12 +321,22 @@ reaction: K_HOLD                              { $$ = build_reaction(MISSING_HOLD
 bounds: limit                                 { build_bound(P, $1); }
     | bounds ',' limit                        { build_bound(P, $3); }
     ;
+escalate_to: escalate_head climbs repeat
+    ;
+escalate_head: K_ESCALATE K_TO any            { build_escalate(P, @$, $3); }
+    ;
+climbs: %empty
+    | climbs K_THEN any K_AFTER duration      { build_climb(P, @3, $3, $5); }
+    ;
+repeat: %empty
+    | K_REPEAT K_EVERY duration               { build_repeat(P, $3); }
+    ;
 reasons: reason
     | reasons K_OR reason
     ;
 reason: K_UNRESOLVED K_FOR duration           { build_unresolved(P, @$, $3); }
-    | POLICY_IDENT                            { build_reason(P, @$, $1); }
-    | POLICY_IDENT POLICY_IDENT               { build_refuse_reason(P, @$, $1); }
+    | POLICY_IDENT                            { build_reason(P, @$, $1, NULL); }
+    | POLICY_IDENT POLICY_IDENT               { build_reason(P, @$, $1, &$2); }
     | POLICY_IDENT '<' number                 { build_reason_below(P, @$, $1, $3); }
     ;
 
@@ -373,6 +384,8 @@ given_at: given                               { build_given_end(P, @$); }
 given: given_shape
     | K_AFTER any given_shape                 { build_given_after(P, $2); }
     | approval
+    | K_ACKNOWLEDGEMENT                       { build_given(P, GIVEN_ACKNOWLEDGEMENT, NULL); }
+    | K_ACKNOWLEDGEMENT K_AFTER duration      { build_given(P, GIVEN_ACKNOWLEDGEMENT, NULL); build_given_delay(P, false, &$3); }
     | K_STREAM POLICY_STRING                  { build_given_stream(P, $2); }
     ;
 given_shape: subject K_IS quantity            { build_given_is(P, $1, $3); }
@@ -405,6 +418,7 @@ expects: expect                               { build_expect_end(P, @$); }
     ;
 expect: expect_head
     | expect K_ON POLICY_STRING               { build_expect_on(P, @2, $3); }
+    | expect K_TO any                         { build_expect_to(P, @2, $3); }
     | expect K_BEFORE duration                { build_expect_before(P, @2, $3); }
     | expect K_AFTER duration                 { build_expect_after(P, @2, $3); }
     | expect K_AT K_MOST POLICY_NUMBER K_TIMES { build_expect_times(P, @2, $4); }
@@ -586,7 +600,7 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_RAMPS | K_OVER | K_UNSEEN | K_APPROVAL | K_DENIED | K_TIMES | K_REFUSED | K_START
     | K_END | K_ANCHORED | K_SMOOTHED | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
     | K_CAUSE | K_PRIOR | K_OTHERWISE | K_EVIDENCE | K_AGAINST | K_STORM | K_ABOVE
-    | K_EXCLUSIVE
+    | K_EXCLUSIVE | K_REPEAT | K_ACKNOWLEDGEMENT
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -569,6 +569,7 @@ static void apply_input(struct engine *engine, const struct input *input, struct
         incident_answer(engine, incident_by_id(engine, input->id), input->kind == INPUT_APPROVE,
                         input, effects);
         break;
+    case INPUT_ACKNOWLEDGE: climb_acknowledge(engine, input, effects); break;
     case INPUT_MODE: mode_set(engine, input, effects); break;
     case INPUT_STOP:
     case INPUT_START:
@@ -620,6 +621,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
         }
     }
     cascades_step(engine, effects);
+    climbs_step(engine, effects);
     modes_step(engine, effects);
     notices_send(engine, effects);
     engine->stepped = true;
@@ -643,6 +645,7 @@ struct incident_view engine_incident(const struct engine *engine, size_t index)
         .state = incident_texts[incident->state],
         .action = incident->action,
         .text = incident->text,
+        .acknowledged = incident->climb.acknowledged,
         .plan = incident->state == STATE_ASKED ? incident->approval.name : "",
         .opened = incident->opened,
     };

@@ -68,13 +68,14 @@ enum {
 };
 
 enum input_kind {
-    INPUT_RESULT,   /* of a DISPATCH or PROBE: id, outcome, text */
-    INPUT_NOTIFIED, /* of a NOTIFY: id, delivered, text */
-    INPUT_APPROVE,  /* id: incident; plan, who, uid, text */
-    INPUT_DENY,     /* id: incident; who, text */
-    INPUT_MODE,     /* policy, mode, who, text: why */
-    INPUT_STOP,     /* who, text */
-    INPUT_START     /* who, text */
+    INPUT_RESULT,      /* of a DISPATCH or PROBE: id, outcome, text */
+    INPUT_NOTIFIED,    /* of a NOTIFY: id, delivered, text */
+    INPUT_APPROVE,     /* id: incident; plan, who, uid, text */
+    INPUT_DENY,        /* id: incident; who, text */
+    INPUT_ACKNOWLEDGE, /* id: incident; who, text */
+    INPUT_MODE,        /* policy, mode, who, text: why */
+    INPUT_STOP,        /* who, text */
+    INPUT_START        /* who, text */
 };
 struct input {
     enum input_kind kind;
@@ -144,6 +145,11 @@ bool engine_approval(const struct engine *engine, uint64_t incident, struct appr
 bool engine_may_approve(const struct engine *engine, const struct input *input, char *ret_why,
                         size_t size);
 
+/* The same of INPUT_ACKNOWLEDGE (id): somebody was told of the incident, and nobody acknowledged
+ * it.
+ */
+bool engine_may_acknowledge(const struct engine *engine, const struct input *input, char *ret_why,
+                            size_t size);
 /* The same of INPUT_MODE (policy, mode, text). A mode is never above the host's, and needs a
  * reason.
  */
@@ -153,6 +159,7 @@ bool engine_may_set_mode(const struct engine *engine, const struct input *input,
 struct incident_view {
     uint64_t id;
     const char *policy, *target, *state, *action, *text;
+    bool acknowledged;
     const char *plan; /* that a person is asked for, eight digits; "": none */
     struct instant opened;
 };

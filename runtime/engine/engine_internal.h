@@ -1,12 +1,13 @@
 /* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
- * cascade.c, triage.c, plan.c, guard.c, remember.c, approval.c, mode.c, notice.c, restore.c,
- * engine_alert.c. */
+ * cascade.c, triage.c, plan.c, guard.c, remember.c, approval.c, climb.c, mode.c, notice.c,
+ * restore.c, engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
 #include "runtime/engine/alert.h"
 #include "runtime/engine/alert_query.h"
 #include "runtime/engine/approval.h"
+#include "runtime/engine/climb.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/graph.h"
 #include "runtime/engine/ledger.h"
@@ -104,6 +105,7 @@ struct incident {
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     struct approval approval;
+    struct climb climb;
     uint64_t program_hash;
     uint64_t reason; /* hash of the last recorded refusal */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
@@ -228,6 +230,9 @@ void incident_hold(struct engine *engine, struct incident *incident, struct effe
                    const char *reason);
 void incident_escalate(struct engine *engine, struct incident *incident, struct effects *effects,
                        const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* A page to this channel. */
+void incident_page(struct engine *engine, struct incident *incident, struct effects *effects,
+                   const char *channel, const char *fmt, ...) PRINTF_LIKE(5, 6);
 void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
                      struct effects *effects);
 /* Records a refusal once, not at every tick. True when it is news. */
@@ -284,6 +289,19 @@ NODISCARD enum status alerts_record(struct engine *engine, struct error *error);
 /* True when there is something to do at this step. */
 bool alerts_due(const struct policy_run *run);
 void alerts_step(struct engine *engine, struct policy_run *run, struct effects *effects);
+
+/* climb.c */
+#define CLIMB_WORD "not acknowledged for " /* how a page begins that a ladder of channels sends */
+/* A page was sent: the ladder begins, unless it has, or somebody acknowledged. */
+void climb_begin(struct incident *incident, struct instant now);
+/* It is held anew: what was acknowledged is not any more. */
+void climb_anew(struct incident *incident);
+void climb_end(struct incident *incident);
+void climbs_step(struct engine *engine, struct effects *effects);
+/* INPUT_ACKNOWLEDGE. */
+void climb_acknowledge(struct engine *engine, const struct input *input, struct effects *effects);
+/* From an ESCALATED or ACKNOWLEDGED record. */
+void climb_restore(struct incident *incident, const struct record *record);
 
 /* mode.c */
 /* An action of the policy was judged: bad when it failed or was not verified. */

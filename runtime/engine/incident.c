@@ -104,18 +104,14 @@ void incident_escalate(struct engine *engine, struct incident *incident, struct 
     va_start(args, fmt);
     vsnprintf(reason, sizeof reason, fmt, args);
     va_end(args);
-    engine->counters.escalated++;
-    engine_record(engine, effects, RECORD_ESCALATED, incident, "%s", reason);
-    struct record *record = &effects->items[effects->count - 1].record;
-    snprintf(record->action, sizeof record->action, "%s", incident->channel);
-    record->rung = ++incident->notices;
-    struct record copy = *record;
-    engine_notify(engine, &copy, incident->channel, incident->id << 8 | (incident->notices & 0xFF));
+    incident_page(engine, incident, effects, incident->channel, "%s", reason);
+    climb_begin(incident, engine->now);
 }
 
 void incident_hold(struct engine *engine, struct incident *incident, struct effects *effects,
                    const char *reason)
 {
+    climb_anew(incident);
     incident_escalate(engine, incident, effects, "%s", reason);
     incident_enter(engine, incident, STATE_HELD);
 }

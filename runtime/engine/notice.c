@@ -1,6 +1,7 @@
 /* Pages on their way: sent again, with growing pauses, until the actor says that one was delivered.
  */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,23 @@ void engine_notify(struct engine *engine, const struct record *record, const cha
     struct notice *notice = engine->notices[engine->notice_count++];
     *notice = (struct notice){.id = id, .record = *record};
     snprintf(notice->channel, sizeof notice->channel, "%s", channel ? channel : "");
+}
+
+void incident_page(struct engine *engine, struct incident *incident, struct effects *effects,
+                   const char *channel, const char *fmt, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    engine->counters.escalated++;
+    engine_record(engine, effects, RECORD_ESCALATED, incident, "%s", text);
+    struct record *record = &effects->items[effects->count - 1].record;
+    snprintf(record->action, sizeof record->action, "%s", channel);
+    record->rung = ++incident->notices;
+    const struct record copy = *record;
+    engine_notify(engine, &copy, channel, incident->id << 8 | (incident->notices & 0xFF));
 }
 
 void notices_send(struct engine *engine, struct effects *effects)

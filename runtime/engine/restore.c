@@ -96,6 +96,10 @@ static void restore_escalated(struct engine *engine, struct incident *incident,
                               const struct record *record)
 {
     incident->notices = record->rung;
+    climb_restore(incident, record);
+    if (strncmp(record->text, CLIMB_WORD, sizeof CLIMB_WORD - 1) == 0) {
+        return;
+    }
     snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
     if (strncmp(record->text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
         incident->cascade_told = true;
@@ -104,6 +108,10 @@ static void restore_escalated(struct engine *engine, struct incident *incident,
     incident->unresolved_told = true;
     if (strncmp(record->text, "unresolved for ", 15) == 0) {
         return;
+    }
+    if (incident->climb.acknowledged) { /* it was held anew */
+        climb_anew(incident);
+        climb_begin(incident, record->time);
     }
     incident->undo_owed = false;
     if (incident->state != STATE_RECOVERED) {
@@ -158,6 +166,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_VERIFIED:
         restore_memory(engine, incident, record);
         incident_enter(engine, incident, STATE_RECOVERED);
+        climb_end(incident);
         break;
     case RECORD_UNVERIFIED:
         restore_memory(engine, incident, record);
@@ -172,6 +181,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
     case RECORD_CONCLUDED: cause_restore(incident, record); break;
+    case RECORD_ACKNOWLEDGED: climb_restore(incident, record); break;
     case RECORD_PLANNED:
         if (strncmp(record->text, "shadow:", 7) == 0) {
             incident_enter(engine, incident, STATE_SHADOWED);

@@ -35,6 +35,9 @@ static bool event_matches(const struct trial_event *event, const struct expect *
     if (expect->cause.text && !record_has_cause(event->text, expect->cause.text)) {
         return false;
     }
+    if (expect->to.text && strcmp(expect->to.text, event->action) != 0) {
+        return false;
+    }
     /* The target of an incident, or of the action where the two differ: a service. */
     bool acted = event->kind == RECORD_DISPATCHED && expect->on && strstr(event->text, expect->on);
     if (expect->on && !acted && !strstr(event->target, expect->on)) {
@@ -78,9 +81,10 @@ void trial_judge(struct trial *trial, const struct expect *expect)
         snprintf(failure->text, sizeof failure->text, "expected %s at most %.0f times: %zu came",
                  subject, expect->times, count);
     } else {
-        snprintf(failure->text, sizeof failure->text, "expected %s%s%s%s%s%s%s: it did not come",
-                 subject, expect->on ? " on " : "", expect->on ? expect->on : "",
-                 expect->has_before ? " before " : "",
+        snprintf(failure->text, sizeof failure->text,
+                 "expected %s%s%s%s%s%s%s%s%s: it did not come", subject, expect->on ? " on " : "",
+                 expect->on ? expect->on : "", expect->to.text ? " to " : "",
+                 expect->to.text ? expect->to.text : "", expect->has_before ? " before " : "",
                  expect->has_before ? expect->before.text : "", expect->has_after ? " after " : "",
                  expect->has_after ? expect->after.text : "");
     }

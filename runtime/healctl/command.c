@@ -180,10 +180,10 @@ int command_status(const struct options *options)
 
 int command_incidents(const struct options *options)
 {
-    static const struct column columns[] = {{"id", "ID", 6},          {"opened", "OPENED", 8},
-                                            {"state", "STATE", 12},   {"policy", "POLICY", 20},
-                                            {"target", "TARGET", 28}, {"action", "ACTION", 14},
-                                            {"plan", "PLAN", 8},      {"text", "TEXT", 0}};
+    static const struct column columns[] = {
+        {"id", "ID", 6},          {"opened", "OPENED", 8},    {"state", "STATE", 12},
+        {"policy", "POLICY", 20}, {"target", "TARGET", 28},   {"action", "ACTION", 14},
+        {"plan", "PLAN", 8},      {"acknowledged", "ACK", 3}, {"text", "TEXT", 0}};
     int code = CONTROL_OK;
     json_t *answer = ask(
         options, json_pack("{s:s, s:b}", "command", "incidents", "all", (int)options->all), &code);
@@ -273,7 +273,9 @@ int command_answer(const struct options *options)
         json_object_set_new(request, "plan", plan != NULL ? plan : json_string("(not UTF-8)"));
     }
     return ask_and_say(options, request,
-                       strcmp(options->command, "approve") == 0 ? "approved" : "denied");
+                       strcmp(options->command, "approve") == 0 ? "approved"
+                       : strcmp(options->command, "ack") == 0   ? "acknowledged"
+                                                                : "denied");
 }
 
 int command_mode(const struct options *options)

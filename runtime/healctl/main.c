@@ -36,7 +36,7 @@ static void usage(FILE *out)
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
         "                   record\n"
         "  --annotations    alerts: with their annotations\n"
-        "  --why TEXT       stop, deny, mode: the reason that is kept\n"
+        "  --why TEXT       stop, deny, ack, mode: the reason that is kept\n"
         "  --plan HASH      approve: the plan that is meant, as incidents shows it; another one is "
         "not approved\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"

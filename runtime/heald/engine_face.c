@@ -178,10 +178,11 @@ static json_t *answer_status(struct engine_process *process, const struct contro
 
 static json_t *incident_json(const struct incident_view *view)
 {
-    return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:s}", "id", (json_int_t)view->id,
+    return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:b}", "id", (json_int_t)view->id,
                      "policy", json_text(view->policy), "target", json_text(view->target), "state",
                      view->state, "opened", json_time(view->opened), "text", json_text(view->text),
-                     "action", json_text(view->action), "plan", view->plan);
+                     "action", json_text(view->action), "plan", view->plan, "acknowledged",
+                     (int)view->acknowledged);
 }
 
 struct closed_list {
@@ -331,6 +332,7 @@ static json_t *answer(const struct control_request *request, void *ctx)
         {"top", answer_top, false},
         {"alerts", answer_alerts, false},
         {"mode", engine_mode_json, false},
+        {"ack", engine_acknowledge_json, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(request->command, commands[i].command) == 0) {

@@ -118,6 +118,28 @@ json_t *engine_decision_json(struct engine_process *process, const struct contro
     return give_input(process, &input, "denied");
 }
 
+json_t *engine_acknowledge_json(struct engine_process *process,
+                                const struct control_request *request)
+{
+    struct incident_view view;
+    char why[CONTROL_WHY_BYTES];
+    const struct engine *engine = process->generation->engine;
+    const struct input input = {.kind = INPUT_ACKNOWLEDGE,
+                                .id = request_id(request),
+                                .who = request->user,
+                                .uid = request->uid,
+                                .text = request_why(request)};
+    if (input.id == 0) {
+        return control_error(CONTROL_USAGE, "ack needs the id of an incident");
+    }
+    if (!engine_may_acknowledge(engine, &input, why, sizeof why)) {
+        return control_error(open_incident(engine, input.id, &view) ? CONTROL_NEGATIVE
+                                                                    : CONTROL_NOT_FOUND,
+                             "%s", why);
+    }
+    return give_input(process, &input, "acknowledged: nobody else is told until it is held anew");
+}
+
 /* ---- modes ---- */
 
 static bool find_policy(const struct engine *engine, const char *name, struct policy_view *ret)

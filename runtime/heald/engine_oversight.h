@@ -12,6 +12,9 @@ const char *request_why(const struct control_request *request);
 
 /* Answers approve and deny. */
 json_t *engine_decision_json(struct engine_process *process, const struct control_request *request);
+/* Answers ack. */
+json_t *engine_acknowledge_json(struct engine_process *process,
+                                const struct control_request *request);
 /* Answers mode: shows it, or sets it where the request names one. */
 json_t *engine_mode_json(struct engine_process *process, const struct control_request *request);
 

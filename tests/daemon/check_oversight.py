@@ -134,6 +134,26 @@ def claim_acts_that_do_not_help_cost_a_mode_until_a_person_gives_it_back(folder)
         assert world.records("promoted")[0]["text"].endswith(": the limit was wrong: ask -> act")
 
 
+def claim_an_incident_is_acknowledged_once_and_it_is_shown(folder):
+    policy = POLICY.replace("  escalate to oncall when unresolved for 20s\n", "  escalate to oncall then oncall after 2s\n")
+    with World(folder, {"app.heal": PREAMBLE + policy}) as world:
+        until(world.observed)
+        assert world.healctl("ack", "1")[0] == 4 and world.healctl("ack")[0] == 2
+        world.heals = False
+        world.bad["a"] = 1
+        until(lambda: [r for r in world.records("escalated") if r["text"].startswith("not acknowledged for 2s: ")], 15)
+        incident = str(world.records("escalated")[0]["incident"])
+        world.kill_all()
+        world.start()
+        code, out, err = world.healctl("ack", incident, "--why", "looking at it")
+        assert code == 0 and "acknowledged" in out, (code, out, err)
+        assert until(lambda: world.records("acknowledged"))[0]["text"].endswith(": looking at it")
+        assert world.ask("incidents")["incidents"][0]["acknowledged"] is True
+        code, _, err = world.healctl("ack", incident)
+        assert code == 1 and "is acknowledged" in err, (code, err)
+        assert len([r for r in world.records("escalated") if r["text"].startswith("not acknowledged")]) == 1
+
+
 def claim_no_mode_is_above_that_of_the_host(folder):
     with World(folder, mode="ask") as world:
         until(world.observed)

@@ -136,6 +136,8 @@ static void policy(void)
     put("bound at most min(3, 10%) of pods per 1h, at most 2 of pod per 1d");
     gap();
     put("keep at least 80% of pods ready cooldown 5m doubling to 1h escalate to ops");
+    put(ONE_OF("", " then boss after 10m",
+               " then boss after 10m then all after 1h repeat every 5m"));
     put(ONE_OF("", " when unresolved for 5m"));
     gap();
     put("}");
