@@ -72,6 +72,8 @@ void approval_ask(struct engine *engine, struct incident *incident, const struct
                   plan->text, why);
     struct record copy = effects->items[effects->count - 1].record;
     copy.rung = ++incident->notices;
+    incident->told_own = true;
+    told_note(incident, rung->approve ? rung->approver.text : incident->channel);
     snprintf(copy.text, sizeof copy.text, "approve %.300s? healctl approve %llu --plan %s%s",
              plan->text, (unsigned long long)incident->id, approval->name,
              rung->four_eyes ? ", by two people" : "");
@@ -206,6 +208,14 @@ bool approval_covers(struct engine *engine, struct incident *incident, const str
                   approval->name, plan->text);
     approval_drop(incident);
     return false;
+}
+
+void approval_restore(struct incident *incident, const struct record *record)
+{
+    const struct policy_run *run = incident->run;
+    const struct rung *rung =
+        run && record->rung < run->rung_count ? run->rungs[record->rung] : NULL;
+    told_note(incident, rung && rung->approve ? rung->approver.text : incident->channel);
 }
 
 bool engine_approval(const struct engine *engine, uint64_t id, struct approval_view *ret)

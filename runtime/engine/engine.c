@@ -621,6 +621,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
         }
     }
     cascades_step(engine, effects);
+    inhibitions_step(engine, effects);
     climbs_step(engine, effects);
     modes_step(engine, effects);
     notices_send(engine, effects);

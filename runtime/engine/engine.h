@@ -101,6 +101,7 @@ struct effect {
     uint32_t number_count;
     struct duration timeout;
     const char *channel; /* NOTIFY: the policy's name for it */
+    bool resolved;       /* NOTIFY: the incident is over, of which the channel was told */
 };
 struct effects {
     struct effect *items;

@@ -1,6 +1,6 @@
 /* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
- * cascade.c, triage.c, plan.c, guard.c, remember.c, approval.c, climb.c, mode.c, notice.c,
- * restore.c, engine_alert.c. */
+ * cascade.c, triage.c, plan.c, guard.c, remember.c, approval.c, mode.c, notice.c, group.c, climb.c,
+ * inhibit.c, restore.c, engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
@@ -17,7 +17,11 @@ enum {
     RUNGS_MAX = 16,
     RUNGS_ROOM = RUNGS_MAX + CAUSES_MAX + 1, /* each ladder's end with it */
     POLICY_SIGNALS_MAX = 64,
-    ENGINE_NOTICES_MAX = 1024
+    ENGINE_NOTICES_MAX = 1024,
+    ENGINE_WINDOWS_MAX =
+        256,               /* groups of pages that are collected at once; others are not grouped */
+    TOLD_CHANNELS_MAX = 8, /* of one incident, that hear when it is over */
+    TOLD_AS_MAX = 8        /* pages of others that named one incident */
 };
 
 enum incident_state {
@@ -106,6 +110,10 @@ struct incident {
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     struct approval approval;
     struct climb climb;
+    uint64_t told[TOLD_CHANNELS_MAX]; /* names of the channels that were told; 0: none */
+    uint64_t told_as[TOLD_AS_MAX];    /* incidents in whose pages it was named, the last first */
+    bool told_own;                    /* by a page of its own */
+    char withheld[TEXT_BYTES];        /* the page that is inhibited; "": none */
     uint64_t program_hash;
     uint64_t reason; /* hash of the last recorded refusal */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
@@ -135,6 +143,16 @@ struct notice {
     char channel[NAME_BYTES];
     struct instant next; /* sent (again) at; ns 0: now */
     unsigned tries;
+    uint64_t group;   /* what may go out in one page; 0: it is a page of its own */
+    bool collected;   /* it waits for others of its group */
+    unsigned folded;  /* others for which there was no room */
+    uint64_t carrier; /* the notice in which it goes out; 0: itself */
+};
+
+/* So long pages of a group are collected. */
+struct page_window {
+    uint64_t group;
+    struct instant until;
 };
 
 struct engine {
@@ -164,6 +182,8 @@ struct engine {
     struct notice *notices[ENGINE_NOTICES_MAX]; /* on their way, oldest first; then free ones */
     struct notice *notice_room;                 /* [ENGINE_NOTICES_MAX] where they lie */
     size_t notice_count;
+    struct page_window windows[ENGINE_WINDOWS_MAX];
+    size_t window_count;
     struct ledger ledger;
     struct alert_outside outside;
     struct alert_query query;
@@ -255,6 +275,8 @@ bool approval_given(const struct incident *incident);
  * cover the plan is recorded and dropped. */
 bool approval_covers(struct engine *engine, struct incident *incident, const struct plan *plan,
                      const char *why, struct effects *effects);
+/* From an ASKED record: only who was told comes back. */
+void approval_restore(struct incident *incident, const struct record *record);
 /* It is used, or its trigger is gone: it covers nothing more. */
 void approval_drop(struct incident *incident);
 
@@ -302,6 +324,36 @@ void climbs_step(struct engine *engine, struct effects *effects);
 void climb_acknowledge(struct engine *engine, const struct input *input, struct effects *effects);
 /* From an ESCALATED or ACKNOWLEDGED record. */
 void climb_restore(struct incident *incident, const struct record *record);
+
+/* group.c */
+/* A new page: it goes out at once, or waits for the end of its group's window. */
+void group_join(struct engine *engine, struct notice *notice);
+/* There is no room for another page: whether one of its group that waits counts it. */
+bool group_fold(struct engine *engine, const struct record *record, const char *channel);
+/* It is sent for the first time: one that was collected takes the others of its group along. */
+void group_gather(struct engine *engine, struct notice *leader);
+/* What this notice carried goes out by itself. */
+void group_release(struct engine *engine, uint64_t carrier);
+/* The channel was told of the incident. */
+void told_note(struct incident *incident, const char *channel);
+#define TOLD_WITH_WORD "in one page with incident "
+void told_text(const struct notice *leader, const struct notice *carried, char *ret, size_t size);
+/* From a NOTIFIED record. */
+void told_restore(struct incident *incident, const struct record *record);
+/* The incident is over: the channels that were told hear it. */
+void incident_resolved(struct engine *engine, struct incident *incident, const char *reason,
+                       struct effects *effects);
+/* What began it is not delivered yet, or others of its page are open. */
+bool resolved_waits(const struct engine *engine, const struct notice *notice);
+
+/* inhibit.c */
+/* Whether the page is withheld; then it is recorded. */
+bool inhibited(struct engine *engine, struct incident *incident, const char *reason,
+               struct effects *effects);
+/* Sends what is not inhibited any more. */
+void inhibitions_step(struct engine *engine, struct effects *effects);
+/* From an INHIBITED record. */
+void inhibit_restore(struct incident *incident, const struct record *record);
 
 /* mode.c */
 /* An action of the policy was judged: bad when it failed or was not verified. */

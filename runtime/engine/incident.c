@@ -91,6 +91,9 @@ void incident_remove(struct engine *engine, struct incident *incident)
 void incident_close(struct engine *engine, struct incident *incident, struct effects *effects,
                     const char *reason)
 {
+    if (incident->run) { /* what is abandoned may not be over */
+        incident_resolved(engine, incident, reason, effects);
+    }
     engine_record(engine, effects, RECORD_CLOSED, incident, "%s", reason);
     engine->counters.closed++;
     incident_remove(engine, incident);
@@ -104,6 +107,9 @@ void incident_escalate(struct engine *engine, struct incident *incident, struct 
     va_start(args, fmt);
     vsnprintf(reason, sizeof reason, fmt, args);
     va_end(args);
+    if (inhibited(engine, incident, reason, effects)) {
+        return;
+    }
     incident_page(engine, incident, effects, incident->channel, "%s", reason);
     climb_begin(incident, engine->now);
 }

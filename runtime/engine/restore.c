@@ -79,7 +79,7 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
 static void restore_notice(struct engine *engine, const struct record *record)
 {
     uint64_t id = record->incident << 8 | (record->rung & 0xFF);
-    if (record->kind == RECORD_ESCALATED) {
+    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_RESOLVED) {
         engine_notify(engine, record, record->action, id);
         return;
     }
@@ -95,18 +95,26 @@ static void restore_notice(struct engine *engine, const struct record *record)
 static void restore_escalated(struct engine *engine, struct incident *incident,
                               const struct record *record)
 {
-    incident->notices = record->rung;
-    climb_restore(incident, record);
-    if (strncmp(record->text, CLIMB_WORD, sizeof CLIMB_WORD - 1) == 0) {
+    const char *text = record->text;
+    if (record->kind == RECORD_INHIBITED) {
+        inhibit_restore(incident, record);
+        text = incident->withheld;
+    } else {
+        incident->notices = record->rung;
+        incident->withheld[0] = '\0';
+        told_note(incident, record->action);
+        climb_restore(incident, record);
+    }
+    if (strncmp(text, CLIMB_WORD, sizeof CLIMB_WORD - 1) == 0) {
         return;
     }
     snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
-    if (strncmp(record->text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
+    if (strncmp(text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
         incident->cascade_told = true;
         return;
     }
     incident->unresolved_told = true;
-    if (strncmp(record->text, "unresolved for ", 15) == 0) {
+    if (strncmp(text, "unresolved for ", 15) == 0) {
         return;
     }
     if (incident->climb.acknowledged) { /* it was held anew */
@@ -125,6 +133,8 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     switch (record->kind) {
     case RECORD_ASKED:
         incident->notices++;
+        incident->told_own = true;
+        approval_restore(incident, record);
         break; /* approvals do not outlive the engine that asked */
     case RECORD_INTENT:
         incident->intent_only = true;
@@ -177,7 +187,10 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->rung = record->rung + 1;
         incident_enter(engine, incident, STATE_OPEN);
         break;
-    case RECORD_ESCALATED: restore_escalated(engine, incident, record); break;
+    case RECORD_ESCALATED:
+    case RECORD_INHIBITED: restore_escalated(engine, incident, record); break;
+    case RECORD_NOTIFIED: told_restore(incident, record); break;
+    case RECORD_RESOLVED: incident->notices = record->rung; break;
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
     case RECORD_CONCLUDED: cause_restore(incident, record); break;
@@ -193,7 +206,6 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_JOINED:
     case RECORD_REFUSED:
     case RECORD_APPROVED:
-    case RECORD_NOTIFIED:
     case RECORD_CLOSED:
     case RECORD_DEMOTED:
     case RECORD_PROMOTED:
@@ -231,7 +243,8 @@ void engine_restore(struct engine *engine, const struct record *record)
         CHECK(ledger_spend(&engine->ledger, engine->now, record->policy, record->target,
                            record->type));
     }
-    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_NOTIFIED) {
+    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_RESOLVED ||
+        record->kind == RECORD_NOTIFIED) {
         restore_notice(engine, record);
     }
     struct incident *incident = incident_of(engine, record->incident);
@@ -281,6 +294,8 @@ void engine_adopt(struct engine *engine, struct engine *before)
         *engine->notices[i] = *before->notices[i];
     }
     engine->notice_count = before->notice_count;
+    memcpy(engine->windows, before->windows, sizeof engine->windows);
+    engine->window_count = before->window_count;
     for (size_t i = 0; i < before->ledger.count; i++) {
         ARRAY_RESERVE(engine->ledger.entries, engine->ledger.count, engine->ledger.capacity);
         engine->ledger.entries[engine->ledger.count++] = before->ledger.entries[i];

@@ -154,6 +154,31 @@ def claim_an_incident_is_acknowledged_once_and_it_is_shown(folder):
         assert len([r for r in world.records("escalated") if r["text"].startswith("not acknowledged")]) == 1
 
 
+def claim_one_cause_is_one_page_and_all_that_was_told_is_told_to_be_over(folder):
+    policy = "".join(POLICY.partition("  heal {")[::2]).partition("    try")[0] + "  escalate to oncall\n}\n"
+    with World(folder, {"app.heal": PREAMBLE + policy}) as world:
+        world.bad = {"a": 0, "b": 0, "c": 0}
+        until(world.observed)
+        world.heals = False
+        world.bad["a"] = 1
+        until(lambda: world.webhook.posts)
+        world.bad.update(b=1, c=1)
+        until(lambda: len(world.records("escalated")) == 3)
+        assert len(world.webhook.posts) == 1
+        until(lambda: len(world.webhook.posts) == 2, 40)
+        assert world.webhook.posts[1][1]["text"].startswith("2 pages of policy app (service="), world.webhook.posts
+        until(lambda: len(world.records("notified")) == 3)
+        world.kill_all()
+        world.start()
+        world.bad.update(a=0, b=0, c=0)
+        until(lambda: len(world.records("closed")) == 3)
+        until(lambda: len([r for r in world.records("notified") if r["text"].startswith("over after")]) == 2, 20)
+        over = [p for _, p in world.webhook.posts if p["resolved"]]
+        first = [p for _, p in world.webhook.posts if not p["resolved"]]
+        assert sorted(p["incident"] for p in over) == sorted(p["incident"] for p in first), world.webhook.posts
+        assert [p["target"] for p in over if p["incident"] == first[1]["incident"]] == [first[1]["target"]]
+
+
 def claim_no_mode_is_above_that_of_the_host(folder):
     with World(folder, mode="ask") as world:
         until(world.observed)
