@@ -58,7 +58,10 @@ static void check_limit(struct check *check, const struct limit *limit)
         }
         break;
     case LIMIT_STORM: check_amount(check, limit); break;
-    case LIMIT_EXCLUSIVE: break;
+    case LIMIT_EXCLUSIVE:
+    case LIMIT_STEP:
+    case LIMIT_SPEND:
+    case LIMIT_ONLY_WHILE: break; /* check_amounts.c */
     case LIMIT_BETWEEN:
         if (!(limit->low <= limit->high)) {
             struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE, limit->span,
@@ -162,7 +165,7 @@ static double most_actions(const struct limit *limit, double seconds)
     return limit->amount.count * ceil(seconds / limit->per.value);
 }
 
-static double most_of_type(const struct policy *policy, const char *type, double seconds)
+double policy_most_of_type(const struct policy *policy, const char *type, double seconds)
 {
     double most = INFINITY;
     for (const struct limit *l = policy->bounds; l; l = l->next) {
@@ -174,7 +177,7 @@ static double most_of_type(const struct policy *policy, const char *type, double
 }
 
 /* True when an earlier rung already acts on this type: a type is counted once. */
-static bool type_counted(const struct policy *policy, const struct rung *until, const char *type)
+bool policy_counts_type(const struct policy *policy, const struct rung *until, const char *type)
 {
     for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
         for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
@@ -198,8 +201,8 @@ static double most_of_policy(const struct policy *policy, double seconds)
             const char *type = rung->kind == RUNG_ACT && rung->call.resolved
                                    ? action_target(rung->call.resolved)
                                    : NULL;
-            if (type && !type_counted(policy, rung, type)) {
-                sum += most_of_type(policy, type, seconds);
+            if (type && !policy_counts_type(policy, rung, type)) {
+                sum += policy_most_of_type(policy, type, seconds);
             }
         }
     }

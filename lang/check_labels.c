@@ -541,6 +541,19 @@ void check_labels(struct check *check)
     for (struct pool *pool = check->program->pools; pool; pool = pool->next) {
         label_pool(check, pool);
     }
+    struct scope scope = {.check = check, .acts = true};
+    for (struct action *action = check->program->actions; action; action = action->next) {
+        if (action->reads) {
+            label_expr(&scope, action->reads);
+        }
+    }
+    for (struct guard *guard = check->program->guards; guard; guard = guard->next) {
+        for (struct limit *limit = guard->limits; limit; limit = limit->next) {
+            if (limit->only) {
+                label_expr(&scope, limit->only);
+            }
+        }
+    }
     for (struct policy *policy = check->program->policies; policy; policy = policy->next) {
         label_policy(check, policy);
     }

@@ -482,10 +482,16 @@ void check_names(struct check *check)
         if (a->probe) {
             names_of_expr(&scope, a->probe);
         }
+        if (a->reads) {
+            names_of_expr(&(struct scope){.check = check, .acts = true}, a->reads);
+        }
     }
     for (struct guard *g = check->program->guards; g; g = g->next) {
         for (struct limit *l = g->limits; l; l = l->next) {
             resolve_limit(check, l);
+            if (l->only) {
+                names_of_expr(&(struct scope){.check = check, .acts = true}, l->only);
+            }
         }
     }
     for (struct policy *p = check->program->policies; p; p = p->next) {

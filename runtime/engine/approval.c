@@ -41,6 +41,7 @@ static uint64_t plan_hash(const struct engine *engine, const struct incident *in
                           const struct plan *plan, const char *why)
 {
     uint64_t hash = hash_text(HASH_INIT, plan->action->name.text);
+    hash = hash_text(hash, plan->text);
     hash = hash_text(hash, plan->target);
     hash = hash_text(hash, plan->type);
     hash = hash_number(hash, plan->number_count);
@@ -48,6 +49,7 @@ static uint64_t plan_hash(const struct engine *engine, const struct incident *in
     hash = hash_text(hash, why);
     hash = hash_number(hash, incident->rung);
     hash = hash_number(hash, incident->cause);
+    hash = hash_number(hash, incident->plan);
     hash = hash_number(hash, incident->program_hash);
     hash = hash_number(hash, incident->id);
     hash = hash_number(hash, engine->host->epoch);

@@ -177,7 +177,7 @@ static bool waits_for_group(const struct engine *engine, const struct notice *no
 
 bool resolved_waits(const struct engine *engine, const struct notice *notice)
 {
-    if (notice->record.kind != RECORD_RESOLVED) {
+    if (notice->record.kind != RECORD_OVER) {
         return false;
     }
     for (size_t i = 0; engine->notices[i] != notice; i++) { /* what began it is not delivered yet */
@@ -217,8 +217,7 @@ static void resolve_at(struct engine *engine, struct incident *incident, const c
 {
     char lasted[64];
     duration_print(instant_sub(engine->now, incident->opened), lasted, sizeof lasted);
-    engine_record(engine, effects, RECORD_RESOLVED, incident, "over after %s: %.300s", lasted,
-                  reason);
+    engine_record(engine, effects, RECORD_OVER, incident, "over after %s: %.300s", lasted, reason);
     struct record *record = &effects->items[effects->count - 1].record;
     snprintf(record->action, sizeof record->action, "%s", channel);
     record->rung = ++incident->notices;

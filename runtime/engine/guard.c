@@ -18,22 +18,6 @@ static struct pool_run *pool_run_of(struct engine *engine, const struct pool *po
     return NULL;
 }
 
-static const char *pool_type(const struct pool *pool)
-{
-    const struct name_list *key = pool->keys;
-    while (key && key->next) {
-        key = key->next;
-    }
-    return key ? key->name.text : "";
-}
-
-/* True when the limit speaks about targets of this type; a pool speaks about the type of its
- * entities. */
-static bool limit_covers(const struct limit *limit, const char *type)
-{
-    return strcmp(limit->pool ? pool_type(limit->pool) : limit->subject.text, type) == 0;
-}
-
 /* at most AMOUNT of SUBJECT per D, counted over `policy` (NULL: over all policies). */
 static bool at_most_denies(struct engine *engine, const struct limit *limit,
                            const struct policy *policy, const struct plan *plan, char *reason,
@@ -77,7 +61,7 @@ static bool at_most_denies(struct engine *engine, const struct limit *limit,
 static bool under_way(const struct incident *incident)
 {
     return incident->state == STATE_ACTING || incident->state == STATE_UNDOING ||
-           incident->state == STATE_VERIFYING;
+           incident->state == STATE_VERIFYING || incident->state == STATE_ROLLED_BACK;
 }
 
 /* True when a target of that name and type is acted on now, whichever policy and pool it came from.
@@ -193,11 +177,14 @@ static bool between_denies(const struct limit *limit, const struct plan *plan, c
     return false;
 }
 
-/* Undo is free of rates and storms, never of keep and between. */
+/* Undo is free of rates and storms, never of keep, between and step. */
 static bool limit_denies(struct engine *engine, const struct limit *limit,
                          const struct policy *policy, const struct plan *plan, char *reason,
                          size_t size)
 {
+    if (limit->kind == LIMIT_SPEND || limit->kind == LIMIT_ONLY_WHILE) {
+        return false; /* wait: budget_denies(), while_waits() */
+    }
     if (!limit_covers(limit, plan->type)) {
         return false;
     }
@@ -207,6 +194,9 @@ static bool limit_denies(struct engine *engine, const struct limit *limit,
     case LIMIT_KEEP: return keep_denies(engine, limit, plan, reason, size);
     case LIMIT_BETWEEN: return between_denies(limit, plan, reason, size);
     case LIMIT_STORM: return !plan->undo && storm_denies(engine, limit, reason, size);
+    case LIMIT_STEP: return step_denies(engine, limit, plan, reason, size);
+    case LIMIT_SPEND:
+    case LIMIT_ONLY_WHILE:
     case LIMIT_EXCLUSIVE: return false; /* waits: exclusive_waits() */
     }
     return true;
@@ -297,8 +287,12 @@ static enum refusal target_refusal(struct engine *engine, const struct incident 
         if (memory->target != target || memory->type != type) {
             continue;
         }
-        if (!own && memory->effect_until.ns > engine->now.ns) {
-            snprintf(ret, size, "the target is in the effect window of an earlier action");
+        const int64_t free = memory->effect_until.ns + incident->run->hold.ns;
+        if (!own && memory->effect_until.ns > 0 && free > engine->now.ns) {
+            snprintf(ret, size,
+                     "what is seen of the target may be the effect of %s of policy %s: it must "
+                     "last beyond its window",
+                     memory->action, memory->by);
             return REFUSAL_WAIT;
         }
         if (own && incident_begins(incident) && memory->cooldown_until.ns > engine->now.ns) {
@@ -361,7 +355,12 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
     if (refusal != REFUSAL_NONE) {
         return refusal;
     }
-    if (!plan->undo && exclusive_waits(engine, incident, plan, ret, size)) {
+    if (plan->lack != LACK_NOTHING) {
+        snprintf(ret, size, "%s", plan->why);
+        return plan->lack == LACK_NEWS ? REFUSAL_WAIT : REFUSAL_DENY;
+    }
+    if (!plan->undo &&
+        (exclusive_waits(engine, incident, plan, ret, size) || while_waits(engine, ret, size))) {
         return REFUSAL_WAIT;
     }
     if (guards_deny(engine, plan, ret, size) ||
@@ -371,14 +370,14 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
     if (list_denies(engine, incident, policy->bounds, plan, "bound", ret, size)) {
         return REFUSAL_BOUND;
     }
-    return REFUSAL_NONE;
+    return budget_denies(engine, policy, plan, ret, size) ? REFUSAL_BUDGET : REFUSAL_NONE;
 }
 
 static void window_max(const struct limit *limit, struct duration *longest)
 {
     for (; limit; limit = limit->next) {
         struct duration per = duration_seconds(limit->per.value);
-        if (limit->kind == LIMIT_AT_MOST && per.ns > longest->ns) {
+        if (per.ns > longest->ns) {
             *longest = per;
         }
     }
@@ -389,6 +388,7 @@ struct duration ledger_window_of(const struct program *program)
     struct duration longest = duration_seconds(86400);
     for (const struct policy *policy = program->policies; policy; policy = policy->next) {
         window_max(policy->bounds, &longest);
+        window_max(policy->spends, &longest);
     }
     for (const struct guard *guard = program->guards; guard; guard = guard->next) {
         window_max(guard->limits, &longest);

@@ -23,6 +23,7 @@ static bool is_taken_care_of(const struct engine *engine, const struct incident 
     case STATE_JOINED:
     case STATE_SHADOWED:
     case STATE_ASKED:
+    case STATE_ROLLED_BACK:
     case STATE_HELD: return incident->notices > 0;
     case INCIDENT_STATES: break;
     }

@@ -11,8 +11,9 @@ enum { ENGINE_NOTICE_BIT = 63 }; /* ids of pages that belong to no incident */
 
 #define NOTICE_RETRY_S     60.0
 #define NOTICE_RETRY_MAX_S 3600.0
-#define RESOLVED_PAUSE_S   5.0 /* until it is looked again whether people can hear that it is over \
-                                */
+#define RESOLVED_PAUSE_S                                                    \
+    5.0 /* until it is looked again whether people can hear that it is over \
+         */
 
 void notices_init(struct engine *engine)
 {
@@ -128,7 +129,7 @@ void notices_send(struct engine *engine, struct effects *effects)
         effect->id = notice->id;
         effect->record = notice->record;
         effect->channel = notice->channel;
-        effect->resolved = notice->record.kind == RECORD_RESOLVED;
+        effect->resolved = notice->record.kind == RECORD_OVER;
     }
 }
 

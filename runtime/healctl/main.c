@@ -31,7 +31,7 @@ static void usage(FILE *out)
         "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
         "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
         "  --state FOLDER   state folder, for stop without heald\n"
-        "  -o json|text     how to print\n"
+        "  -o json|text     how to print; --json is -o json\n"
         "  -f, --follow     tail: go on with what comes\n"
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
         "                   record\n"
@@ -39,6 +39,9 @@ static void usage(FILE *out)
         "  --why TEXT       stop, deny, ack, mode: the reason that is kept\n"
         "  --plan HASH      approve: the plan that is meant, as incidents shows it; another one is "
         "not approved\n"
+        "  --policy NAME    history, outcomes: of this policy\n"
+        "  --target TEXT    history: of this target, as 'healctl incidents' names it\n"
+        "  --limit N        history: at most so many, the newest first (default 50, up to 1000)\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
         "  --version, -h, --help\n"
         "\n"
@@ -47,6 +50,7 @@ static void usage(FILE *out)
         "  healctl explain 7\n"
         "  healctl approve 7 --plan 3fa9c1d2\n"
         "  healctl mode leak act --why 'the limit was wrong'\n"
+        "  healctl history --policy checkout_memory --limit 10\n"
         "  healctl deny 7 --why 'not during the sale'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
@@ -63,6 +67,10 @@ enum {
     OPTION_ANNOTATIONS,
     OPTION_WHY,
     OPTION_PLAN,
+    OPTION_JSON,
+    OPTION_POLICY,
+    OPTION_TARGET,
+    OPTION_LIMIT,
     OPTION_TIMEOUT,
     OPTION_VERSION
 };
@@ -85,6 +93,18 @@ static bool timeout_read(const char *text, struct duration *ret)
     return true;
 }
 
+static bool limit_read(const char *text, int64_t *ret)
+{
+    char *end = NULL;
+    const long long limit = strtoll(text, &end, 10);
+    *ret = limit;
+    if (end == text || *end != '\0' || limit < 1 || limit > 1000) {
+        fprintf(stderr, "healctl: '%s' is no number of incidents from 1 to 1000\n", text);
+        return false;
+    }
+    return true;
+}
+
 static bool options_read(int argc, char **argv, struct settings *settings)
 {
     static const struct option longs[] = {{"socket", required_argument, NULL, OPTION_SOCKET},
@@ -94,6 +114,10 @@ static bool options_read(int argc, char **argv, struct settings *settings)
                                           {"follow", no_argument, NULL, 'f'},
                                           {"why", required_argument, NULL, OPTION_WHY},
                                           {"plan", required_argument, NULL, OPTION_PLAN},
+                                          {"json", no_argument, NULL, OPTION_JSON},
+                                          {"policy", required_argument, NULL, OPTION_POLICY},
+                                          {"target", required_argument, NULL, OPTION_TARGET},
+                                          {"limit", required_argument, NULL, OPTION_LIMIT},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"version", no_argument, NULL, OPTION_VERSION},
                                           {"help", no_argument, NULL, 'h'},
@@ -118,6 +142,14 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case OPTION_ANNOTATIONS: options->annotations = true; break;
         case OPTION_WHY: options->why = optarg; break;
         case OPTION_PLAN: options->plan = optarg; break;
+        case OPTION_JSON: options->json = true; break;
+        case OPTION_POLICY: options->policy = optarg; break;
+        case OPTION_TARGET: options->target = optarg; break;
+        case OPTION_LIMIT:
+            if (!limit_read(optarg, &options->limit)) {
+                return false;
+            }
+            break;
         case OPTION_VERSION: settings->version = true; break;
         case OPTION_TIMEOUT:
             if (!timeout_read(optarg, &options->timeout)) {

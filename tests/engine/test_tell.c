@@ -250,7 +250,7 @@ static void check_all_told(const struct play *play)
 {
     for (size_t i = 0; i < play->world.record_count; i++) {
         const struct record *page = &play->world.records[i];
-        if (page->kind != RECORD_ESCALATED && page->kind != RECORD_RESOLVED) {
+        if (page->kind != RECORD_ESCALATED && page->kind != RECORD_OVER) {
             continue;
         }
         bool told = false;
@@ -308,7 +308,7 @@ static void nothing_is_lost_or_told_twice_over_random_illness_lost_words_and_res
         check_all_told(&play);
         pages += count_of(&play, RECORD_ESCALATED);
         sent += play.sent_count;
-        overs += count_of(&play, RECORD_RESOLVED);
+        overs += count_of(&play, RECORD_OVER);
         end(&play);
     }
     print_message("%zu decisions to tell, %zu pages with all tries, %zu ends\n", pages, sent,
