@@ -85,6 +85,7 @@ void incident_remove(struct engine *engine, struct incident *incident)
             break;
         }
     }
+    free(incident->seen);
     free(incident);
 }
 
@@ -96,6 +97,7 @@ void incident_close(struct engine *engine, struct incident *incident, struct eff
     }
     engine_record(engine, effects, RECORD_CLOSED, incident, "%s", reason);
     engine->counters.closed++;
+    experience_close(engine, incident);
     incident_remove(engine, incident);
 }
 
@@ -182,6 +184,7 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
     engine->counters.opened++;
     engine_record(engine, effects, RECORD_OPENED, incident, "%s", incident->text);
     conclude(engine, incident, effects);
+    experience_open(engine, incident, effects);
     if (!policy_acts(run->policy)) {
         incident_hand_over(engine, incident, effects);
     } else if (!safe) {
@@ -340,6 +343,12 @@ static void step_open(struct engine *engine, struct incident *incident, struct e
         !cause_decide(engine, incident, effects)) {
         return;
     }
+    char strange[TEXT_BYTES];
+    if (incident_begins(incident) && incident->plan == 0 && incident->done_count == 0 &&
+        experience_strange(incident, strange, sizeof strange)) {
+        incident_hold(engine, incident, effects, strange);
+        return;
+    }
     if (incident->plan == 0 && incident_begins(incident)) {
         choose_plan(engine, incident, effects);
     }
@@ -389,6 +398,7 @@ void incident_judge(struct engine *engine, struct incident *incident, enum judgm
     struct memory *memory =
         memory_of(engine, incident->policy, incident->target, incident->type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
+    experience_learn(engine, incident, incident->action, engine->now, judgment);
     if (judgment != JUDGED_OPEN) {
         mode_judge(engine, incident->policy, incident->program_hash, judgment != JUDGED_VERIFIED);
     }
@@ -587,6 +597,7 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
         if (when_truth(incident) == TRUTH_TRUE &&
             engine->now.ns - incident->since.ns >= incident->run->hold.ns) {
             incident->rung = incident->cause = incident->plan = 0;
+            incident->cause_name[0] = '\0';
             incident->reason = 0;
             incident_enter(engine, incident, STATE_OPEN);
         }

@@ -50,6 +50,13 @@ static void restore_open(struct engine *engine, const struct record *record)
 static void restore_memory(struct engine *engine, const struct incident *incident,
                            const struct record *record)
 {
+    const enum judgment judgment = record->kind == RECORD_VERIFIED   ? JUDGED_VERIFIED
+                                   : record->kind == RECORD_RESOLVED ? JUDGED_OPEN
+                                   : record->kind == RECORD_FAILED   ? JUDGED_FAILED
+                                                                     : JUDGED_USELESS;
+    if (record->kind != RECORD_DISPATCHED && incident->state != STATE_UNDOING) {
+        experience_learn(engine, incident, record->action, record->time, judgment);
+    }
     if (!incident->run) {
         return;
     }
@@ -72,11 +79,7 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         /* of an undo, and of what ended before it could be verified, nothing is judged */
         mode_judge(engine, record->policy, record->program_hash, record->kind != RECORD_VERIFIED);
     }
-    memory_judge(memory, policy, record->action, record->time,
-                 record->kind == RECORD_VERIFIED   ? JUDGED_VERIFIED
-                 : record->kind == RECORD_RESOLVED ? JUDGED_OPEN
-                 : record->kind == RECORD_FAILED   ? JUDGED_FAILED
-                                                   : JUDGED_USELESS);
+    memory_judge(memory, policy, record->action, record->time, judgment);
 }
 
 /* A page that was decided but of which no delivery is on record goes out again: at least once. */
@@ -221,6 +224,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->taken_back = 0;
         incident_enter(engine, incident, STATE_OPEN);
         break;
+    case RECORD_MEASURED: experience_restore(incident, record); break;
     case RECORD_CHOSEN: plan_restore(incident, record); break;
     case RECORD_ESCALATED:
     case RECORD_INHIBITED: restore_escalated(engine, incident, record); break;
@@ -228,7 +232,10 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_OVER: incident->notices = record->rung; break;
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
-    case RECORD_CONCLUDED: cause_restore(incident, record); break;
+    case RECORD_CONCLUDED:
+        (void)record_cause(record->text, incident->cause_name);
+        cause_restore(incident, record);
+        break;
     case RECORD_ACKNOWLEDGED: climb_restore(incident, record); break;
     case RECORD_PLANNED:
         if (strncmp(record->text, "shadow:", 7) == 0) {
@@ -286,6 +293,7 @@ void engine_restore(struct engine *engine, const struct record *record)
     if (!incident && record->kind == RECORD_OPENED) {
         restore_open(engine, record);
     } else if (incident && record->kind == RECORD_CLOSED) {
+        experience_close(engine, incident);
         incident_remove(engine, incident);
     } else if (incident) {
         restore_incident(engine, incident, record, undo);
@@ -341,6 +349,7 @@ void engine_adopt(struct engine *engine, struct engine *before)
         engine->memories[engine->memory_count++] = before->memories[i];
     }
     modes_adopt(engine, before);
+    experience_adopt(engine, before);
     for (size_t i = 0; i < before->policy_count; i++) {
         const struct policy_run *old = before->policies[i];
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);
@@ -352,10 +361,11 @@ void engine_adopt(struct engine *engine, struct engine *before)
         }
     }
     for (size_t i = 0; i < before->incident_count; i++) {
-        const struct incident *old = before->incidents[i];
+        struct incident *old = before->incidents[i];
         struct policy_run *run = policy_run_of(engine, old->policy, old->program_hash);
         struct incident *incident = incident_new(engine, run, SLOT_NONE, old->id);
         *incident = *old;
+        old->seen = NULL; /* it is this one's now */
         incident->run = run;
         incident->slot = SLOT_NONE;
         if (run) {
