@@ -252,7 +252,7 @@ static struct incident *joins(struct engine *engine, const struct incident *inci
     for (size_t i = 0; i < engine->incident_count; i++) {
         struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->target, plan->target) == 0 && strcmp(other->type, plan->type) == 0 &&
+            incident_acts_on(other, plan->target, plan->type) &&
             strcmp(other->action, plan->action->name.text) == 0) {
             return other;
         }
@@ -270,6 +270,8 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         return;
     }
     snprintf(incident->action, sizeof incident->action, "%s", plan.action->name.text);
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan.target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan.type);
     struct incident *other = joins(engine, incident, &plan);
     if (other) {
         engine_record(engine, effects, RECORD_JOINED, incident, "joins %s of incident %llu",
@@ -370,8 +372,7 @@ static void step_joined(struct engine *engine, struct incident *incident)
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->target, incident->target) == 0 &&
-            strcmp(other->type, incident->type) == 0 &&
+            incident_acts_on(other, incident->acts_on, incident->acts_type) &&
             strcmp(other->action, incident->action) == 0) {
             return;
         }
@@ -398,7 +399,7 @@ static void step_acting(struct engine *engine, struct incident *incident, struct
 static void back_off(struct engine *engine, struct incident *incident, enum judgment judgment)
 {
     struct memory *memory =
-        memory_of(engine, incident->policy, incident->target, incident->type, true);
+        memory_of(engine, incident->policy, incident->acts_on, incident->acts_type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
 }
 

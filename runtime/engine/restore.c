@@ -54,7 +54,8 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         return;
     }
     const struct policy *policy = incident->run->policy;
-    struct memory *memory = memory_of(engine, record->policy, record->target, record->type, true);
+    struct memory *memory =
+        memory_of(engine, record->policy, incident->acts_on, incident->acts_type, true);
     if (record->kind == RECORD_DISPATCHED) {
         const struct rung *rung = incident->rung < incident->run->rung_count
                                       ? incident->run->rungs[incident->rung]
@@ -124,6 +125,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
+        incident_restore_target(incident, record);
         incident->amounts = undo ? incident->amounts : amounts_parse(record->text);
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;

@@ -495,6 +495,35 @@ static void an_undo_too_far_for_now_waits_for_the_window(void **state)
     play_free(play);
 }
 
+static void an_action_on_a_service_cools_down_and_is_alone_after_a_crash_too(void **state)
+{
+    (void)state;
+    struct play *play = play_new(
+        HEAD "policy one for service shop every 1s { when max(x) > 90% for 2s "
+             "clear when max(x) < 50% on missing hold on stale > 1m hold "
+             "heal { try grow(shop, to: 6) verify max(x) < 50% holds 1s within 9s else page oncall "
+             "} bound at most 9 of service per 1m cooldown 90s }\n"
+             "policy two for service shop every 1s { when max(x) > 90% for 2s "
+             "clear when max(x) < 50% on missing hold on stale > 1m hold "
+             "heal { try grow(shop, to: 6) verify max(x) < 50% holds 1s within 9s else page oncall "
+             "} bound at most 9 of service per 1m cooldown 90s }\n");
+    play->x[0] = 0.95;
+    play_on(play, 6);
+    assert_int_equal(play->act_count, 1);
+    assert_int_equal(world_count(&play->world, RECORD_JOINED), 1);
+    play_on(play, 12);
+    assert_true(play->acts[1].undo);
+    play->x[0] = 0.1;
+    play_on(play, 30); /* the other one had its turn, or not: all is clear */
+    size_t acts = play->act_count;
+    world_restart(&play->world);
+    play->x[0] = 0.95;
+    play_on(play, 20);
+    assert_true(said(play, RECORD_REFUSED, "cooldown of the target after 1 unverified action"));
+    assert_true(play->act_count <= acts + 2); /* of the other policy at most */
+    play_free(play);
+}
+
 static void an_undo_is_no_action_of_a_rate_after_a_crash_too(void **state)
 {
     (void)state;
@@ -752,6 +781,7 @@ int main(void)
         cmocka_unit_test(a_number_that_is_read_seldom_is_waited_for),
         cmocka_unit_test(an_undo_passes_no_guard_on_numbers),
         cmocka_unit_test(an_undo_too_far_for_now_waits_for_the_window),
+        cmocka_unit_test(an_action_on_a_service_cools_down_and_is_alone_after_a_crash_too),
         cmocka_unit_test(an_undo_is_no_action_of_a_rate_after_a_crash_too),
         cmocka_unit_test(a_budget_is_told_once_and_waited_for),
         cmocka_unit_test(nothing_new_is_done_while_it_is_hot_or_unseen),
