@@ -180,6 +180,8 @@ struct engine {
     struct engine_counters counters;
 };
 
+#define UNDO_WORD "undo: " /* how the text of an undo's records begins */
+
 /* What a plan lacks to be carried out. */
 enum lack {
     LACK_NOTHING,

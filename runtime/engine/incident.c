@@ -225,9 +225,9 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     incident->deadline = engine_after(engine, timeout + (double)RESULT_GRACE_S);
     plan_spend(engine, incident, plan);
     engine->counters.dispatched++;
-    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",
+    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? UNDO_WORD : "",
                   plan->text);
-    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? "undo: " : "",
+    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? UNDO_WORD : "",
                   plan->text);
     struct effect *effect = engine_effect(effects, EFFECT_DISPATCH);
     effect->id = incident->action_id;

@@ -222,7 +222,8 @@ static void plan_costs(struct plan *plan)
 
 /* ---- text ---- */
 
-static void plan_text(const struct incident *incident, const struct act_call *call,
+/* False when it does not fit: what an act costs and changed must come back from its record. */
+static bool plan_text(const struct incident *incident, const struct act_call *call,
                       struct plan *plan)
 {
     struct arena arena = {0};
@@ -238,11 +239,12 @@ static void plan_text(const struct incident *incident, const struct act_call *ca
                                       : number_print(plan->numbers[i], number));
     }
     if (used < sizeof plan->text) {
-        snprintf(plan->text + used, sizeof plan->text - used, ")%s",
-                 plan->lack == LACK_NOTHING ? amounts_print(&plan->amounts, tail, sizeof tail)
-                                            : "");
+        used += (size_t)snprintf(
+            plan->text + used, sizeof plan->text - used, ")%s",
+            plan->lack == LACK_NOTHING ? amounts_print(&plan->amounts, tail, sizeof tail) : "");
     }
     arena_release(&arena);
+    return used + sizeof UNDO_WORD <= sizeof plan->text;
 }
 
 bool plan_make(const struct engine *engine, const struct incident *incident,
@@ -264,7 +266,9 @@ bool plan_make(const struct engine *engine, const struct incident *incident,
         return false;
     }
     plan_costs(&plan);
-    plan_text(incident, call, &plan);
+    if (!plan_text(incident, call, &plan)) {
+        return false;
+    }
     plan_find_grant(engine, &plan);
     *ret_plan = plan;
     return true;

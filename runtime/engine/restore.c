@@ -212,7 +212,7 @@ void engine_restore(struct engine *engine, const struct record *record)
     if (record->incident > engine->next_incident) {
         engine->next_incident = record->incident;
     }
-    bool undo = strncmp(record->text, "undo: ", 6) == 0;
+    bool undo = strncmp(record->text, UNDO_WORD, sizeof UNDO_WORD - 1) == 0;
     if (record->kind == RECORD_DISPATCHED) {
         record_spend(engine, record, undo);
     }

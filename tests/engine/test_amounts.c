@@ -422,6 +422,33 @@ static void what_was_there_survives_a_crash(void **state)
     }
 }
 
+static void what_was_there_survives_a_reload(void **state)
+{
+    (void)state;
+    struct play *play =
+        play_new(HEAD POLICY("load", "for service shop", "max(x)", "try grow(shop, to: +2)" HELPED,
+                             "") POLICY("pods", EACH, "x", "try scale(w, to: +50%)" HELPS,
+                                        "") "guard g { step at most 60% per 1m of any w }\n");
+    struct error error;
+    play->x[2] = 0.95;
+    while (play->act_count < 2) {
+        play_on(play, 1);
+    }
+    struct engine *before = play->world.engine;
+    play->world.engine =
+        engine_new(play->world.program, play->world.store, &play->world.host, &error);
+    assert_non_null(play->world.engine);
+    engine_adopt(play->world.engine, before);
+    engine_free(before);
+    play_on(play, 30);
+    assert_int_equal(play->act_count, 3);
+    assert_true(play->acts[2].undo && play->number[SHOP] == 4);
+    play_on(play, 50); /* the step of the pod's undo had to wait for its window */
+    assert_int_equal(play->act_count, 4);
+    assert_true(play->acts[3].undo && play->number[2] == 4);
+    play_free(play);
+}
+
 static void an_approval_is_for_the_plan_that_was_asked_about(void **state)
 {
     (void)state;
@@ -784,6 +811,7 @@ int main(void)
         cmocka_unit_test(a_step_that_is_no_change_goes_to_the_next_rung),
         cmocka_unit_test(what_another_hand_changed_is_not_undone),
         cmocka_unit_test(what_was_there_survives_a_crash),
+        cmocka_unit_test(what_was_there_survives_a_reload),
         cmocka_unit_test(an_approval_is_for_the_plan_that_was_asked_about),
         cmocka_unit_test(a_number_that_is_read_seldom_is_waited_for),
         cmocka_unit_test(an_undo_passes_no_guard_on_numbers),
