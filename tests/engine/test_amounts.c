@@ -623,8 +623,9 @@ static void nothing_new_is_done_while_it_is_hot_or_unseen(void **state)
 
 /* ---- at random ---- */
 
-enum { STEP_WINDOW_S = 20, LOW = 2, HIGH = 14 };
-#define STEP_SHARE 0.5
+#define STEP_WINDOW_S 20.0
+#define STEP_SHARE    0.5
+static const int low = 2, high = 14;
 
 #define GUARDS                                                               \
     "guard g {\n"                                                            \
@@ -670,7 +671,7 @@ static void judge_step(const struct play *play, size_t at, struct limits_seen *s
     }
     seen->crowded += many > 1;
     if (!near_or_below(sum, STEP_SHARE * first)) {
-        fail_msg("act %zu on %zu: %g changed within %d s from %g", at, act->target, sum,
+        fail_msg("act %zu on %zu: %g changed within %g s from %g", at, act->target, sum,
                  STEP_WINDOW_S, first);
     }
 }
@@ -710,7 +711,7 @@ static void judge(const struct play *play, size_t from, struct limits_seen *seen
 {
     for (size_t i = from; i < play->act_count; i++) {
         const struct act *act = &play->acts[i];
-        assert_true(act->given >= LOW && act->given <= HIGH && act->given == floor(act->given));
+        assert_true(act->given >= low && act->given <= high && act->given == floor(act->given));
         judge_step(play, i, seen);
         if (act->undo) {
             judge_undo(play, i);
@@ -738,7 +739,7 @@ static void random_events(struct play *play)
     for (size_t i = 0; i < TARGETS; i++) {
         play->absent[i] = pick(play, 12) == 0;
         if (pick(play, 60) == 0) { /* another hand */
-            play->number[i] = 1 + pick(play, HIGH + 6);
+            play->number[i] = 1 + pick(play, (unsigned)high + 6);
         }
     }
     for (size_t i = 0; i < ENTITIES; i++) {
