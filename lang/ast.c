@@ -134,3 +134,18 @@ double argument_seconds(const struct expr *call, const char *name)
     }
     return 0;
 }
+
+const char *pool_type(const struct pool *pool)
+{
+    const char *type = NULL;
+    for (const struct name_list *key = pool->keys; key; key = key->next) {
+        type = key->name.text;
+    }
+    return type;
+}
+
+bool limit_covers(const struct limit *limit, const char *type)
+{
+    const char *of = limit->pool ? pool_type(limit->pool) : limit->subject.text;
+    return of && type && strcmp(of, type) == 0;
+}

@@ -431,8 +431,17 @@ struct cause {
     struct cause *next;
 };
 
+/* heal CAUSES { RUNGS } | heal CAUSES { plan NAME [effect P%] [risk WORD] { RUNGS } ... }: each
+ * plan is one of these, and those of one block follow each other. */
+#define PLAN_EFFECT 0.5 /* how likely a plan helps where nothing is written */
 struct heal {
     struct name_list *causes; /* NULL: what no other block names */
+    struct name plan;         /* text NULL: the block has no plans */
+    bool more;                /* a further plan of the block before it */
+    bool has_effect;
+    struct quantity effect;
+    struct name risk;  /* low, medium, high; text NULL: by what its actions are */
+    struct span block; /* of the whole block */
     struct rung *rungs;
     struct span span;
     struct heal *next;
@@ -468,6 +477,10 @@ struct policy {
     struct quantity keep_firing; /* keep firing for D */
     struct span keep_firing_span;
     struct condition when, clear;
+    struct condition resolved_when, abort_when; /* expr NULL: not written */
+    bool has_settle;
+    struct quantity settle;
+    struct span settle_span;
     struct missing on_missing, on_stale;
     struct cause *causes;
     struct heal *heals;
@@ -614,6 +627,9 @@ bool expr_constant(const struct expr *expr, double *ret_value);
 /* A duration given to a call by name, in seconds; 0 where it is not given, or not known now. */
 double argument_seconds(const struct expr *call, const char *name);
 
+const char *pool_type(const struct pool *pool); /* of its entities: the last key; NULL without */
+/* True when the limit speaks about targets of this type; a pool speaks about its entities' type. */
+bool limit_covers(const struct limit *limit, const char *type);
 /* What the call gives for a parameter of its action, by name or by place; NULL when nothing. */
 const struct expr *call_value(const struct act_call *call, const struct parameter *parameter);
 /* The second parameter of an action, where it is the only one behind the target; else NULL. */

@@ -43,6 +43,7 @@ void check_tests(struct check *check);
 void check_set(struct check *check);
 void check_later(struct check *check);
 void check_causes(struct check *check);
+void check_plans(struct check *check);
 void check_alerts(struct check *check);
 void check_hash(struct check *check);
 
@@ -105,7 +106,6 @@ struct type type_of_recorded(const struct recorded *first);
 /* True when all of them write series with exactly these labels. */
 bool shape_of_recorded(struct arena *arena, const struct recorded *first,
                        struct name_list **ret_labels);
-const char *pool_type(const struct pool *pool);         /* the type of its entities */
 const char *action_target(const struct action *action); /* type of its target, or NULL */
 /* What a quantity for this parameter measures. */
 struct dimension parameter_dimension(const struct parameter *parameter);
@@ -113,8 +113,6 @@ struct dimension parameter_dimension(const struct parameter *parameter);
 bool pool_is_acted_on(const struct check *check, const struct pool *pool);
 /* "service", a pool's entity type. */
 bool type_exists(const struct check *check, const char *name);
-/* The entities of a limit's subject have this type. */
-bool limit_covers(const struct limit *limit, const char *type);
 
 /* Most actions on targets of this type in any span of so many seconds; INFINITY without a count. */
 double policy_most_of_type(const struct policy *policy, const char *type, double seconds);

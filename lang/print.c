@@ -417,6 +417,23 @@ static void print_clear(struct printer *p, const void *what)
     print_condition(p, what, "for");
 }
 
+static void print_resolved(struct printer *p, const void *what)
+{
+    out_add(&p->text, "resolved when ");
+    print_condition(p, what, "for");
+}
+
+static void print_abort(struct printer *p, const void *what)
+{
+    out_add(&p->text, "abort when ");
+    print_condition(p, what, "for");
+}
+
+static void print_settle(struct printer *p, const void *what)
+{
+    out_add(&p->text, "settle %s", ((const struct quantity *)what)->text);
+}
+
 static void print_missing(struct printer *p, const void *what)
 {
     const struct missing *missing = what;
@@ -456,16 +473,43 @@ static void print_rung(struct printer *p, const void *what)
     }
 }
 
+static void rung_clauses(struct clauses *clauses, const struct heal *heal)
+{
+    for (const struct rung *r = heal->rungs; r; r = r->next) {
+        clauses_add(clauses, r->span, print_rung, r);
+    }
+}
+
+static void print_plan(struct printer *p, const void *what)
+{
+    const struct heal *plan = what;
+    struct clauses clauses = {0};
+    rung_clauses(&clauses, plan);
+    out_add(&p->text, "plan %s", plan->plan.text);
+    if (plan->has_effect) {
+        out_add(&p->text, " effect %s", plan->effect.text);
+    }
+    if (plan->risk.text) {
+        out_add(&p->text, " risk %s", plan->risk.text);
+    }
+    print_clauses(p, &clauses, plan->span.end);
+}
+
 static void print_heal(struct printer *p, const void *what)
 {
     const struct heal *heal = what;
     struct clauses clauses = {0};
-    for (const struct rung *r = heal->rungs; r; r = r->next) {
-        clauses_add(&clauses, r->span, print_rung, r);
-    }
     out_add(&p->text, "heal%s", heal->causes ? " " : "");
     print_names(p, heal->causes);
-    print_clauses(p, &clauses, heal->span.end);
+    if (heal->plan.text) {
+        clauses_add(&clauses, heal->span, print_plan, heal);
+        for (const struct heal *h = heal->next; h && h->more; h = h->next) {
+            clauses_add(&clauses, h->span, print_plan, h);
+        }
+    } else {
+        rung_clauses(&clauses, heal);
+    }
+    print_clauses(p, &clauses, heal->block.end);
 }
 
 static void print_evidence(struct printer *p, const void *what)
@@ -579,6 +623,15 @@ static void policy_clauses(struct clauses *clauses, const struct policy *policy)
     if (policy->clear.expr) {
         clauses_add(clauses, policy->clear.span, print_clear, &policy->clear);
     }
+    if (policy->resolved_when.expr) {
+        clauses_add(clauses, policy->resolved_when.span, print_resolved, &policy->resolved_when);
+    }
+    if (policy->abort_when.expr) {
+        clauses_add(clauses, policy->abort_when.span, print_abort, &policy->abort_when);
+    }
+    if (policy->has_settle) {
+        clauses_add(clauses, policy->settle_span, print_settle, &policy->settle);
+    }
     if (policy->on_missing.kind != MISSING_NONE) {
         clauses_add(clauses, policy->on_missing.span, print_missing, &policy->on_missing);
     }
@@ -592,7 +645,9 @@ static void policy_clauses(struct clauses *clauses, const struct policy *policy)
         }
     }
     for (const struct heal *h = policy->heals; h; h = h->next) {
-        clauses_add(clauses, h->span, print_heal, h);
+        if (!h->more) {
+            clauses_add(clauses, h->block, print_heal, h);
+        }
     }
     if (policy->bounds) {
         clauses_add(clauses, bounds_span(policy->bounds), print_bounds, policy->bounds);

@@ -142,12 +142,18 @@ void build_signal(struct parser *parser, struct span span, struct name name, str
 struct condition build_condition(struct span span, struct expr *expr, const struct quantity *hold);
 void build_when(struct parser *parser, struct span span, struct condition condition);
 void build_clear(struct parser *parser, struct span span, struct condition condition);
+void build_resolved(struct parser *parser, struct span span, struct condition condition);
+void build_abort(struct parser *parser, struct span span, struct condition condition);
+void build_settle(struct parser *parser, struct span span, struct quantity duration);
 struct missing build_reaction(enum missing_kind kind, const struct name *channel);
 void build_on_missing(struct parser *parser, struct span span, struct missing missing);
 void build_on_stale(struct parser *parser, struct span span, struct quantity than,
                     struct missing missing);
-void build_heal(struct parser *parser, struct name_list *last_cause);
+void build_heal(struct parser *parser, struct span span, struct name_list *last_cause);
 void build_heal_end(struct parser *parser, struct span span);
+void build_plan(struct parser *parser, struct span span, struct name name, struct quantity effect,
+                const struct name *risk);
+void build_plans_end(struct parser *parser, struct span span);
 void build_bound(struct parser *parser, struct limit *limit);
 void build_policy_keep(struct parser *parser, struct limit *limit);
 void build_policy_spend(struct parser *parser, struct limit *money);

@@ -51,6 +51,7 @@ struct parser {
     struct signal *last_signal;
     struct pair *last_label, *last_annotation;
     struct heal *last_heal;
+    struct heal *heal_block; /* the first of the block that is open */
     struct cause *last_cause;
     struct evidence *last_evidence; /* of the last cause */
     struct rung *last_rung;

@@ -69,6 +69,8 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_IMPACT "impact" K_SIGNAL "signal" K_WHEN "when" K_CLEAR "clear"
 %token <name> K_MISSING "missing" K_STALE "stale" K_HOLD "hold" K_NOTIFY "notify" K_AS "as"
 %token <name> K_PROMETHEUS "prometheus" K_HEAL "heal" K_TRY "try" K_APPROVE "approve"
+%token <name> K_RESOLVED "resolved" K_ABORT "abort" K_SETTLE "settle"
+%token <name> K_PLAN "plan" K_EFFECT "effect"
 %token <name> K_STORM "storm" K_ABOVE "above" K_EXCLUSIVE "exclusive"
 %token <name> K_READS "reads" K_COSTS "costs" K_SPEND "spend" K_ONLY "only" K_WHILE "while"
 %token <name> K_CAUSE "cause" K_PRIOR "prior" K_OTHERWISE "otherwise" K_EVIDENCE "evidence" K_AGAINST "against"
@@ -86,7 +88,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 
 %type <name> usable label any word typed reserved
 %type <names> labels label_list names
-%type <quantity> number duration time times span reckoned reckoning unit signed_quantity quantity offset every
+%type <quantity> number duration time times effect span reckoned reckoning unit signed_quantity quantity offset every
 %type <amount> amount simple_amount
 %type <expr> expr postfix primary selector call aggregate value domain_ready argument_string subject
 %type <matcher> matchers matcher_list matcher
@@ -297,6 +299,9 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | K_SIGNAL any '=' expr                   { build_signal(P, @$, $2, $4); }
     | K_WHEN condition                        { build_when(P, @$, $2); }
     | K_CLEAR K_WHEN condition                { build_clear(P, @$, $3); }
+    | K_RESOLVED K_WHEN condition             { build_resolved(P, @$, $3); }
+    | K_ABORT K_WHEN condition                { build_abort(P, @$, $3); }
+    | K_SETTLE duration                       { build_settle(P, @$, $2); }
     | K_ON K_MISSING reaction                 { build_on_missing(P, @$, $3); }
     | K_ON K_STALE '>' duration reaction      { build_on_stale(P, @$, $4, $5); }
     | cause_head K_WHEN expr %prec LOWEST     { build_cause_when(P, @$, $3); }
@@ -304,6 +309,7 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | K_EVIDENCE expr times                   { build_evidence(P, @$, $2, $3, false); }
     | K_AGAINST expr times                    { build_evidence(P, @$, $2, $3, true); }
     | heal_head open rungs close              { build_heal_end(P, @$); }
+    | heal_head open plans close              { build_plans_end(P, @$); }
     | K_BOUND bounds                          { build_clause(P, "bound", @$); }
     | K_SPEND K_AT K_MOST monies              { build_clause(P, "spend", @$); }
     | keep                                    { build_policy_keep(P, $1); }
@@ -345,8 +351,19 @@ reason: K_UNRESOLVED K_FOR duration           { build_unresolved(P, @$, $3); }
     | POLICY_IDENT '<' number                 { build_reason_below(P, @$, $1, $3); }
     ;
 
-heal_head: K_HEAL                             { build_heal(P, NULL); }
-    | K_HEAL names                            { build_heal(P, $2); }
+heal_head: K_HEAL                             { build_heal(P, @$, NULL); }
+    | K_HEAL names                            { build_heal(P, @$, $2); }
+    ;
+plans: plan
+    | plans plan
+    ;
+plan: plan_head open rungs close              { build_heal_end(P, @$); }
+    ;
+plan_head: K_PLAN any effect                  { build_plan(P, @$, $2, $3, NULL); }
+    | K_PLAN any effect K_RISK word           { build_plan(P, @$, $2, $3, &$5); }
+    ;
+effect: %empty                                { $$ = (struct quantity){0}; }
+    | K_EFFECT number                         { $$ = $2; }
     ;
 rungs: %empty
     | rungs rung
@@ -598,7 +615,8 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_RAMPS | K_OVER | K_UNSEEN | K_APPROVAL | K_DENIED | K_TIMES | K_REFUSED | K_START
     | K_END | K_ANCHORED | K_SMOOTHED | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
     | K_CAUSE | K_PRIOR | K_OTHERWISE | K_EVIDENCE | K_AGAINST | K_STORM | K_ABOVE
-    | K_EXCLUSIVE | K_READS | K_COSTS | K_SPEND | K_ONLY | K_WHILE
+    | K_EXCLUSIVE | K_RESOLVED | K_ABORT | K_SETTLE | K_PLAN | K_EFFECT
+    | K_READS | K_COSTS | K_SPEND | K_ONLY | K_WHILE
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -13,7 +13,9 @@
 
 enum {
     RUNGS_MAX = 16,
-    RUNGS_ROOM = RUNGS_MAX + CAUSES_MAX + 1, /* each ladder's end with it */
+    LADDERS_MAX = RUNGS_MAX + CAUSES_MAX + 1,
+    RUNGS_ROOM = RUNGS_MAX + LADDERS_MAX, /* each ladder's end with it */
+    DONE_MAX = RUNGS_MAX,
     POLICY_SIGNALS_MAX = 64,
     ENGINE_NOTICES_MAX = 1024
 };
@@ -42,7 +44,12 @@ struct cause_run {
     struct eval_watch *evidence[EVIDENCE_MAX];
     size_t evidence_count;
     double prior;
-    uint32_t ladder; /* its first rung */
+    uint32_t ladder; /* the first of its block */
+};
+
+struct ladder_run {
+    const struct heal *heal;
+    uint32_t rung; /* its first */
 };
 
 /* What decides which incident is worked first; see triage.c. */
@@ -59,22 +66,25 @@ struct policy_run {
     uint32_t service; /* in the engine's graph; GRAPH_NONE: of none */
     enum mode mode;
     struct pool_run *pool;
-    struct alert_rule *alerts;       /* for each series; else NULL */
-    struct eval_watch *when, *clear; /* NULL where not written, and for each series */
+    struct alert_rule *alerts;           /* for each series; else NULL */
+    struct eval_watch *when, *clear;     /* NULL where not written, and for each series */
+    struct eval_watch *resolved, *abort; /* NULL where not written */
     struct eval_watch *signals[POLICY_SIGNALS_MAX];
     struct eval_watch *verify[RUNGS_ROOM];
     struct eval_watch *reads[RUNGS_ROOM]; /* the number of the target; NULL: not said where */
     bool on_entity[RUNGS_ROOM];           /* of reads: the target is the entity, else a service */
     const struct rung *rungs[RUNGS_ROOM]; /* ladder behind ladder, NULL at the end of each */
     struct cause_run causes[CAUSES_MAX];
-    size_t rung_count, signal_count, cause_count;
-    struct duration every, hold, clear_hold;
-    bool backlog;        /* for each series: incidents wait to be opened or closed */
-    size_t bound;        /* for each series: open incidents that have their alert */
-    bool as_prometheus;  /* on missing as prometheus: membership alone decides */
-    bool ran;            /* evaluated at this step */
-    struct instant last; /* ns 0: never */
-    size_t open;         /* incidents */
+    struct ladder_run ladders[LADDERS_MAX];
+    size_t rung_count, signal_count, cause_count, ladder_count;
+    struct duration every, hold, clear_hold, resolved_hold, abort_hold, settle;
+    struct instant settled; /* before it nothing opens */
+    bool backlog;           /* for each series: incidents wait to be opened or closed */
+    size_t bound;           /* for each series: open incidents that have their alert */
+    bool as_prometheus;     /* on missing as prometheus: membership alone decides */
+    bool ran;               /* evaluated at this step */
+    struct instant last;    /* ns 0: never */
+    size_t open;            /* incidents */
     /* per entity slot */
     size_t slots;
     struct instant *pending_since; /* ns 0: not pending */
@@ -99,15 +109,25 @@ struct incident {
     uint64_t action_id;
     uint32_t rung;
     uint32_t cause;   /* from 1; 0: not decided, or the policy has none */
+    uint32_t plan;    /* a ladder, from 1; 0: not chosen, or there is no choice */
     uint32_t notices; /* sent so far */
     bool alerting;    /* for each series: bound to its alert */
     bool approved, probed, unresolved_told, cascade_told, bound_told, budget_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
+    bool aborting;    /* what was done is being taken back */
+    uint32_t taken_back;
+    uint32_t done[DONE_MAX]; /* rungs whose act took place and is not undone, oldest first */
+    size_t done_count;
+    struct instant abort_since, resolved_since; /* ns 0: does not hold */
     uint64_t program_hash;
-    uint64_t reason;           /* hash of the last recorded refusal */
-    uint64_t asked;            /* hash of the plan that a person was asked about */
-    struct amounts amounts;    /* of the last act that was not an undo */
+    uint64_t reason;      /* hash of the last recorded refusal */
+    uint64_t asked;       /* hash of the plan that a person was asked about */
+    struct rung_amounts { /* of the last act of a rung, undos apart */
+        uint32_t rung;
+        struct amounts amounts;
+    } amounts[RUNGS_MAX];
+    size_t amounts_count;
     struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
     char acts_on[TARGET_BYTES], acts_type[NAME_BYTES]; /* of the action: it may be a service */
@@ -121,6 +141,8 @@ enum { USELESS_MAX = 2, USELESS_DAYS = 1 }; /* then a person is asked, for so lo
 struct memory {
     uint64_t policy, target, type;
     struct instant cooldown_until, effect_until;
+    struct instant acted;                    /* the last act began, or ended */
+    char by[NAME_BYTES], action[NAME_BYTES]; /* the policy; its last act, "" before one */
     unsigned failures;
     struct remedy {
         uint64_t action; /* 0: none */
@@ -128,7 +150,12 @@ struct memory {
         struct instant last;
     } remedies[RUNGS_MAX];
 };
-enum judgment { JUDGED_VERIFIED, JUDGED_USELESS, JUDGED_FAILED }; /* failed: it did not happen */
+enum judgment {
+    JUDGED_VERIFIED,
+    JUDGED_USELESS,
+    JUDGED_FAILED, /* it did not happen */
+    JUDGED_OPEN    /* not known: it was over before the verify said so */
+};
 
 /* A page on its way: kept until it is delivered. */
 struct notice {
@@ -224,6 +251,7 @@ enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, si
 /* The truth of one of the policy's own conditions. */
 enum truth policy_truth(const struct policy_run *run, const struct eval_watch *watch, size_t slot);
 bool engine_policy_resize(struct policy_run *run);
+const char *pool_run_type(const struct pool_run *pool); /* of its entities; "" without a pool */
 /* The canonical text of an entity; false when a label's value cannot be a target's name. */
 bool engine_target_text(const struct pool_run *pool, size_t slot, char *ret, size_t size);
 
@@ -255,6 +283,29 @@ void incident_result(struct engine *engine, struct incident *incident, const str
 /* Records a refusal once, not at every tick. True when it is news. */
 bool incident_refuse(struct engine *engine, struct incident *incident, struct effects *effects,
                      const char *reason);
+
+/* Remembers what the end of the last action says of the next one. */
+void incident_judge(struct engine *engine, struct incident *incident, enum judgment judgment);
+/* Undoes the act of the rung; where it has no undo, goes on to the next one. */
+void incident_undo(struct engine *engine, struct incident *incident, struct effects *effects);
+/* Waits for the actor's answer; without one asks once, and then it is unknown. */
+void incident_await(struct engine *engine, struct incident *incident, struct effects *effects);
+
+/* rollback.c */
+void done_push(struct incident *incident, uint32_t rung);
+void done_pop(struct incident *incident, uint32_t rung);
+/* `abort when` has held long enough, and something was done that is not under way. */
+bool rollback_due(struct engine *engine, struct incident *incident);
+void rollback_begin(struct engine *engine, struct incident *incident, struct effects *effects);
+void rollback_step(struct engine *engine, struct incident *incident, struct effects *effects);
+/* `resolved when`: recovered, whatever the ladder would do next. */
+void resolved_step(struct engine *engine, struct incident *incident, struct effects *effects);
+
+/* choice.c */
+/* Where the block of the incident's cause has plans: chooses one, and records why. */
+void choose_plan(struct engine *engine, struct incident *incident, struct effects *effects);
+/* From a CHOSEN record. */
+void plan_restore(struct incident *incident, const struct record *record);
 
 /* approval.c */
 /* Asks a person for the plan of this rung; why: what makes it need a word. */
@@ -343,6 +394,9 @@ bool budget_denies(const struct engine *engine, const struct policy *policy,
 void budget_refused(struct engine *engine, struct incident *incident, struct effects *effects,
                     const char *reason);
 
+/* What the act of the incident's rung did, for its undo; not read where nothing is on record. */
+struct amounts incident_amounts(const struct incident *incident);
+void incident_keep_amounts(struct incident *incident, const struct amounts *amounts);
 /* The incident's action is, or was last, on this target. */
 bool incident_acts_on(const struct incident *incident, const char *target, const char *type);
 /* The same from the text of an INTENT or DISPATCHED record. */
@@ -354,6 +408,12 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
 struct duration ledger_window_of(const struct program *program);
 
 /* remember.c */
+/* When heal last did something to the target, under whichever policy; long ago when it never did.
+ */
+struct instant target_acted(const struct engine *engine, const char *target, const char *type);
+/* The act of heal in whose effect window the target is; NULL: in none. */
+const struct memory *target_effect(const struct engine *engine, const char *target,
+                                   const char *type);
 void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan);
 /* The same from the record of a dispatched act, undos included. */
 void record_spend(struct engine *engine, const struct record *record, bool undo);

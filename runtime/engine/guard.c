@@ -18,22 +18,6 @@ static struct pool_run *pool_run_of(struct engine *engine, const struct pool *po
     return NULL;
 }
 
-static const char *pool_type(const struct pool *pool)
-{
-    const struct name_list *key = pool->keys;
-    while (key && key->next) {
-        key = key->next;
-    }
-    return key ? key->name.text : "";
-}
-
-/* True when the limit speaks about targets of this type; a pool speaks about the type of its
- * entities. */
-static bool limit_covers(const struct limit *limit, const char *type)
-{
-    return strcmp(limit->pool ? pool_type(limit->pool) : limit->subject.text, type) == 0;
-}
-
 /* at most AMOUNT of SUBJECT per D, counted over `policy` (NULL: over all policies). */
 static bool at_most_denies(struct engine *engine, const struct limit *limit,
                            const struct policy *policy, const struct plan *plan, char *reason,
@@ -77,7 +61,7 @@ static bool at_most_denies(struct engine *engine, const struct limit *limit,
 static bool under_way(const struct incident *incident)
 {
     return incident->state == STATE_ACTING || incident->state == STATE_UNDOING ||
-           incident->state == STATE_VERIFYING;
+           incident->state == STATE_VERIFYING || incident->state == STATE_ROLLED_BACK;
 }
 
 /* True when a target of that name and type is acted on now, whichever policy and pool it came from.
@@ -302,8 +286,12 @@ static enum refusal target_refusal(struct engine *engine, const struct incident 
         if (memory->target != target || memory->type != type) {
             continue;
         }
-        if (!own && memory->effect_until.ns > engine->now.ns) {
-            snprintf(ret, size, "the target is in the effect window of an earlier action");
+        const int64_t free = memory->effect_until.ns + incident->run->hold.ns;
+        if (!own && memory->effect_until.ns > 0 && free > engine->now.ns) {
+            snprintf(ret, size,
+                     "what is seen of the target may be the effect of %s of policy %s: it must "
+                     "last beyond its window",
+                     memory->action, memory->by);
             return REFUSAL_WAIT;
         }
         if (own && incident_begins(incident) && memory->cooldown_until.ns > engine->now.ns) {

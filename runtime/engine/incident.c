@@ -154,8 +154,13 @@ static void conclude(struct engine *engine, struct incident *incident, struct ef
     if (run->service != GRAPH_NONE && used > 0 && (size_t)used < sizeof text) {
         const uint32_t stand =
             graph_impact(&engine->graph, run->service, NULL).transitive; /* others */
-        snprintf(text + used, sizeof text - (size_t)used, "; %u service%s on %s", stand,
-                 stand == 1 ? " stands" : "s stand", run->policy->service.text);
+        used += snprintf(text + used, sizeof text - (size_t)used, "; %u service%s on %s", stand,
+                         stand == 1 ? " stands" : "s stand", run->policy->service.text);
+    }
+    const struct memory *effect = target_effect(engine, incident->target, incident->type);
+    if (effect && used > 0 && (size_t)used < sizeof text) {
+        snprintf(text + used, sizeof text - (size_t)used,
+                 "; perhaps an effect of %s, which policy %s did", effect->action, effect->by);
     }
     engine_record(engine, effects, RECORD_CONCLUDED, incident, "%s", text);
 }
@@ -178,10 +183,7 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
     }
     struct incident *incident = incident_new(engine, run, slot, ++engine->next_incident);
     bool safe = engine_target_text(run->pool, slot, incident->target, sizeof incident->target);
-    const struct name_list *key = run->pool->pool ? run->pool->pool->keys : NULL;
-    for (; key; key = key->next) {
-        snprintf(incident->type, sizeof incident->type, "%s", key->name.text);
-    }
+    snprintf(incident->type, sizeof incident->type, "%s", pool_run_type(run->pool));
     snprintf(incident->text, sizeof incident->text, "%s",
              run->policy->about ? run->policy->about : run->policy->name.text);
     engine->counters.opened++;
@@ -217,7 +219,11 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     incident->probed = false;
     incident->reason = 0;
     incident->owed_since = (struct instant){0};
-    incident->amounts = plan->undo ? incident->amounts : plan->amounts;
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan->target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan->type);
+    if (!plan->undo) {
+        incident_keep_amounts(incident, &plan->amounts);
+    }
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
@@ -355,6 +361,9 @@ static void step_open(struct engine *engine, struct incident *incident, struct e
         !cause_decide(engine, incident, effects)) {
         return;
     }
+    if (incident->plan == 0 && incident_begins(incident)) {
+        choose_plan(engine, incident, effects);
+    }
     const struct rung *rung =
         incident->rung < incident->run->rung_count ? incident->run->rungs[incident->rung] : NULL;
     if (!rung) {
@@ -380,8 +389,7 @@ static void step_joined(struct engine *engine, struct incident *incident)
     incident_enter(engine, incident, STATE_OPEN);
 }
 
-/* An answer that does not come: ask the actor once what became of it, then it is unknown. */
-static void step_acting(struct engine *engine, struct incident *incident, struct effects *effects)
+void incident_await(struct engine *engine, struct incident *incident, struct effects *effects)
 {
     if (engine->now.ns < incident->deadline.ns) {
         return;
@@ -396,14 +404,14 @@ static void step_acting(struct engine *engine, struct incident *incident, struct
     incident_hold(engine, incident, effects, "what became of the action is not known");
 }
 
-static void back_off(struct engine *engine, struct incident *incident, enum judgment judgment)
+void incident_judge(struct engine *engine, struct incident *incident, enum judgment judgment)
 {
     struct memory *memory =
         memory_of(engine, incident->policy, incident->acts_on, incident->acts_type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
 }
 
-static void undo_or_next(struct engine *engine, struct incident *incident, struct effects *effects)
+void incident_undo(struct engine *engine, struct incident *incident, struct effects *effects)
 {
     const struct rung *rung = incident->run->rungs[incident->rung];
     const struct act_call *undo = rung->call.resolved->undo;
@@ -465,10 +473,10 @@ static void step_verifying(struct engine *engine, struct incident *incident,
         engine_record(engine, effects, RECORD_VERIFIED, incident, "%.400s",
                       print_expr(&arena, rung->verify.expr));
         arena_release(&arena);
-        back_off(engine, incident, JUDGED_VERIFIED);
+        incident_judge(engine, incident, JUDGED_VERIFIED);
         incident_enter(engine, incident, STATE_RECOVERED);
     } else if (engine->now.ns >= incident->deadline.ns) {
-        back_off(engine, incident, JUDGED_USELESS);
+        incident_judge(engine, incident, JUDGED_USELESS);
         engine_record(engine, effects, RECORD_UNVERIFIED, incident, "%s",
                       incident->last_unknown ? "it could not be seen whether the action helped"
                                              : "the action did not help in time");
@@ -476,7 +484,7 @@ static void step_verifying(struct engine *engine, struct incident *incident,
             incident_hold(engine, incident, effects,
                           "it could not be seen whether the action helped");
         } else {
-            undo_or_next(engine, incident, effects);
+            incident_undo(engine, incident, effects);
         }
     }
 }
@@ -538,7 +546,7 @@ static void step_orphan(struct engine *engine, struct incident *incident, struct
 {
     bool in_doubt = incident->state == STATE_ACTING || incident->state == STATE_UNDOING;
     if (in_doubt) {
-        step_acting(engine, incident, effects);
+        incident_await(engine, incident, effects);
         return;
     }
     incident_escalate(engine, incident, effects,
@@ -562,13 +570,22 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
     }
     if (incident->undo_owed) {
         incident->undo_owed = false;
-        undo_or_next(engine, incident, effects);
+        incident_undo(engine, incident, effects);
+        step_unresolved(engine, incident, effects);
+        return;
+    }
+    if (!incident->aborting && rollback_due(engine, incident)) {
+        rollback_begin(engine, incident, effects);
+    }
+    if (incident->aborting) {
+        rollback_step(engine, incident, effects);
         step_unresolved(engine, incident, effects);
         return;
     }
     if (step_clear(engine, incident, effects)) {
         return;
     }
+    resolved_step(engine, incident, effects);
     switch (incident->state) {
     case STATE_OPEN:
     case STATE_WAITING: step_open(engine, incident, effects); break;
@@ -580,19 +597,20 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
         }
         break;
     case STATE_ACTING:
-    case STATE_UNDOING: step_acting(engine, incident, effects); break;
+    case STATE_UNDOING: incident_await(engine, incident, effects); break;
     case STATE_VERIFYING: step_verifying(engine, incident, effects); break;
     case STATE_RECOVERED: /* the trigger came back before it was clear: a relapse starts the ladder
                              again */
         if (when_truth(incident) == TRUTH_TRUE &&
             engine->now.ns - incident->since.ns >= incident->run->hold.ns) {
-            incident->rung = incident->cause = 0;
+            incident->rung = incident->cause = incident->plan = 0;
             incident->reason = 0;
             incident_enter(engine, incident, STATE_OPEN);
         }
         break;
     case STATE_SHADOWED:
     case STATE_HELD:
+    case STATE_ROLLED_BACK:
     case INCIDENT_STATES: break;
     }
     step_unresolved(engine, incident, effects);
@@ -639,17 +657,25 @@ void incident_result(struct engine *engine, struct incident *incident, const str
         if (undoing) {
             incident_hold(engine, incident, effects, "the undo failed");
         } else if (input->outcome == OUTCOME_FAILED) {
-            back_off(engine, incident, JUDGED_FAILED);
+            incident_judge(engine, incident, JUDGED_FAILED);
             next_rung(engine, incident);
         } else { /* it was ended half way: only an observation tells */
+            done_push(incident, incident->rung);
             incident_enter(engine, incident, STATE_VERIFYING);
         }
         break;
     case OUTCOME_SUCCEEDED:
         if (undoing) {
             engine_record(engine, effects, RECORD_UNDONE, incident, "%s", incident->action);
-            next_rung(engine, incident);
+            done_pop(incident, incident->rung);
+            incident->taken_back += incident->aborting;
+            if (incident->aborting) {
+                incident_enter(engine, incident, STATE_OPEN);
+            } else {
+                next_rung(engine, incident);
+            }
         } else {
+            done_push(incident, incident->rung);
             incident_enter(engine, incident, STATE_VERIFYING);
         }
         break;

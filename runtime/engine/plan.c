@@ -152,15 +152,15 @@ static bool act_number(const struct parameter *parameter, const struct expr *val
 static bool undo_number(const struct incident *incident, const struct act_call *outer,
                         const struct expr *value, double *ret)
 {
-    const struct amounts *amounts = &incident->amounts;
+    const struct amounts amounts = incident_amounts(incident);
     const struct parameter *passed = passed_on(outer, value);
-    if (passed && passed == action_number(outer->resolved) && amounts->read) {
-        *ret = amounts->given;
+    if (passed && passed == action_number(outer->resolved) && amounts.read) {
+        *ret = amounts.given;
         return true;
     }
     if (!passed && word_of(value) && strcmp(word_of(value), "before") == 0) {
-        *ret = amounts->before;
-        return amounts->read;
+        *ret = amounts.before;
+        return amounts.read;
     }
     value = passed ? call_value(outer, passed) : value;
     return value && !expr_relative(value) && expr_constant(value, ret) && isfinite(*ret);
@@ -170,14 +170,15 @@ static bool undo_number(const struct incident *incident, const struct act_call *
 static void undo_untouched(const struct incident *incident, struct plan *plan, double now)
 {
     char why[TEXT_BYTES], is[NUMBER_BYTES], was[NUMBER_BYTES];
-    if (!incident->amounts.read) {
+    const struct amounts amounts = incident_amounts(incident);
+    if (!amounts.read) {
         snprintf(why, sizeof why, "what heal gave %s is not on record: nothing is touched",
                  plan->target);
         lacks(plan, LACK_SENSE, why);
-    } else if (now != incident->amounts.given) {
+    } else if (now != amounts.given) {
         snprintf(why, sizeof why,
                  "%s is at %s now, not the %s that heal gave it: nothing is touched", plan->target,
-                 number_print(now, is), number_print(incident->amounts.given, was));
+                 number_print(now, is), number_print(amounts.given, was));
         lacks(plan, LACK_SENSE, why);
     }
 }

@@ -1,5 +1,6 @@
 /* What heal did to a target, and what came of it: cooldown, effect window, remedies of no use. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/engine/engine_internal.h"
@@ -20,6 +21,7 @@ struct memory *memory_of(struct engine *engine, const char *policy, const char *
     ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
     struct memory *memory = &engine->memories[engine->memory_count++];
     *memory = (struct memory){.policy = p, .target = t, .type = y};
+    snprintf(memory->by, sizeof memory->by, "%s", policy);
     return memory;
 }
 
@@ -50,12 +52,14 @@ void memory_judge(struct memory *memory, const struct policy *policy, const char
                   struct instant time, enum judgment judgment)
 {
     struct remedy *remedy = remedy_of(memory, ledger_name(action));
-    if (remedy && judgment != JUDGED_FAILED) {
+    if (remedy && judgment != JUDGED_FAILED && judgment != JUDGED_OPEN) {
         remedy->action = ledger_name(action);
         remedy->useless = judgment == JUDGED_VERIFIED ? 0 : remedy->useless + 1;
         remedy->last = time;
     }
-    memory->failures = judgment == JUDGED_VERIFIED ? 0 : memory->failures + 1;
+    memory->failures = judgment == JUDGED_VERIFIED ? 0
+                       : judgment == JUDGED_OPEN   ? memory->failures
+                                                   : memory->failures + 1;
     if (!policy->has_cooldown) {
         return;
     }
@@ -76,6 +80,8 @@ void plan_spend(struct engine *engine, const struct incident *incident, const st
     struct duration window = plan->action->has_within ? duration_seconds(plan->action->within.value)
                                                       : duration_seconds(0);
     memory->effect_until = instant_add(engine->now, window);
+    memory->acted = engine->now;
+    snprintf(memory->action, sizeof memory->action, "%s", plan->action->name.text);
     CHECK(ledger_spend(&engine->ledger, &(struct ledger_entry){
                                             .time = engine->now,
                                             .policy = ledger_name(incident->policy),
@@ -94,6 +100,27 @@ static const struct action *action_named(const struct program *program, const ch
         action = action->next;
     }
     return action;
+}
+
+struct amounts incident_amounts(const struct incident *incident)
+{
+    for (size_t i = 0; i < incident->amounts_count; i++) {
+        if (incident->amounts[i].rung == incident->rung) {
+            return incident->amounts[i].amounts;
+        }
+    }
+    return (struct amounts){0};
+}
+
+void incident_keep_amounts(struct incident *incident, const struct amounts *amounts)
+{
+    size_t i = 0;
+    while (i < incident->amounts_count && incident->amounts[i].rung != incident->rung) {
+        i++;
+    }
+    CHECK(i < ARRAY_LEN(incident->amounts)); /* a policy has no more acts */
+    incident->amounts[i] = (struct rung_amounts){incident->rung, *amounts};
+    incident->amounts_count += i == incident->amounts_count;
 }
 
 bool incident_acts_on(const struct incident *incident, const char *target, const char *type)
@@ -132,4 +159,30 @@ void record_spend(struct engine *engine, const struct record *record, bool undo)
                          .quantity = action_quantity(action_named(engine->program, record->action)),
                          .amounts = amounts_parse(record->text),
                      }));
+}
+
+struct instant target_acted(const struct engine *engine, const char *target, const char *type)
+{
+    const uint64_t t = ledger_name(target), y = ledger_name(type);
+    struct instant last = {INT64_MIN / 2};
+    for (size_t i = 0; i < engine->memory_count; i++) {
+        const struct memory *memory = &engine->memories[i];
+        if (memory->target == t && memory->type == y && memory->acted.ns > last.ns) {
+            last = memory->acted;
+        }
+    }
+    return last;
+}
+
+const struct memory *target_effect(const struct engine *engine, const char *target,
+                                   const char *type)
+{
+    const uint64_t t = ledger_name(target), y = ledger_name(type);
+    for (size_t i = 0; i < engine->memory_count; i++) {
+        const struct memory *memory = &engine->memories[i];
+        if (memory->target == t && memory->type == y && memory->effect_until.ns > engine->now.ns) {
+            return memory;
+        }
+    }
+    return NULL;
 }

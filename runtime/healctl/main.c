@@ -31,18 +31,22 @@ static void usage(FILE *out)
         "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
         "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
         "  --state FOLDER   state folder, for stop without heald\n"
-        "  -o json|text     how to print\n"
+        "  -o json|text     how to print; --json is -o json\n"
         "  -f, --follow     tail: go on with what comes\n"
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
         "                   record\n"
         "  --annotations    alerts: with their annotations\n"
         "  --why TEXT       stop, deny: the reason that is kept\n"
+        "  --policy NAME    history, outcomes: of this policy\n"
+        "  --target TEXT    history: of this target, as 'healctl incidents' names it\n"
+        "  --limit N        history: at most so many, the newest first (default 50, up to 1000)\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
         "  --version, -h, --help\n"
         "\n"
         "examples:\n"
         "  healctl status\n"
         "  healctl explain 7\n"
+        "  healctl history --policy checkout_memory --limit 10\n"
         "  healctl deny 7 --why 'not during the sale'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
@@ -58,6 +62,10 @@ enum {
     OPTION_ALL,
     OPTION_ANNOTATIONS,
     OPTION_WHY,
+    OPTION_JSON,
+    OPTION_POLICY,
+    OPTION_TARGET,
+    OPTION_LIMIT,
     OPTION_TIMEOUT,
     OPTION_VERSION
 };
@@ -80,6 +88,18 @@ static bool timeout_read(const char *text, struct duration *ret)
     return true;
 }
 
+static bool limit_read(const char *text, int64_t *ret)
+{
+    char *end = NULL;
+    const long long limit = strtoll(text, &end, 10);
+    *ret = limit;
+    if (end == text || *end != '\0' || limit < 1 || limit > 1000) {
+        fprintf(stderr, "healctl: '%s' is no number of incidents from 1 to 1000\n", text);
+        return false;
+    }
+    return true;
+}
+
 static bool options_read(int argc, char **argv, struct settings *settings)
 {
     static const struct option longs[] = {{"socket", required_argument, NULL, OPTION_SOCKET},
@@ -88,6 +108,10 @@ static bool options_read(int argc, char **argv, struct settings *settings)
                                           {"annotations", no_argument, NULL, OPTION_ANNOTATIONS},
                                           {"follow", no_argument, NULL, 'f'},
                                           {"why", required_argument, NULL, OPTION_WHY},
+                                          {"json", no_argument, NULL, OPTION_JSON},
+                                          {"policy", required_argument, NULL, OPTION_POLICY},
+                                          {"target", required_argument, NULL, OPTION_TARGET},
+                                          {"limit", required_argument, NULL, OPTION_LIMIT},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"version", no_argument, NULL, OPTION_VERSION},
                                           {"help", no_argument, NULL, 'h'},
@@ -111,6 +135,14 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case OPTION_ALL: options->all = true; break;
         case OPTION_ANNOTATIONS: options->annotations = true; break;
         case OPTION_WHY: options->why = optarg; break;
+        case OPTION_JSON: options->json = true; break;
+        case OPTION_POLICY: options->policy = optarg; break;
+        case OPTION_TARGET: options->target = optarg; break;
+        case OPTION_LIMIT:
+            if (!limit_read(optarg, &options->limit)) {
+                return false;
+            }
+            break;
         case OPTION_VERSION: settings->version = true; break;
         case OPTION_TIMEOUT:
             if (!timeout_read(optarg, &options->timeout)) {
