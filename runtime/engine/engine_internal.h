@@ -126,6 +126,7 @@ struct incident {
     struct rung_amounts { /* of the last act of a rung, undos apart */
         uint32_t rung;
         struct amounts amounts;
+        double first; /* what was there before the first of those that are not undone */
     } amounts[RUNGS_MAX];
     size_t amounts_count;
     struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
@@ -394,7 +395,8 @@ bool budget_denies(const struct engine *engine, const struct policy *policy,
 void budget_refused(struct engine *engine, struct incident *incident, struct effects *effects,
                     const char *reason);
 
-/* What the act of the incident's rung did, for its undo; not read where nothing is on record. */
+/* What the act of the incident's rung did, for its undo; not read where nothing is on record.
+ * Taking back all that was done goes back to before the rung's first act, not to a relapse's. */
 struct amounts incident_amounts(const struct incident *incident);
 void incident_keep_amounts(struct incident *incident, const struct amounts *amounts);
 /* The incident's action is, or was last, on this target. */

@@ -106,7 +106,9 @@ struct amounts incident_amounts(const struct incident *incident)
 {
     for (size_t i = 0; i < incident->amounts_count; i++) {
         if (incident->amounts[i].rung == incident->rung) {
-            return incident->amounts[i].amounts;
+            struct amounts amounts = incident->amounts[i].amounts;
+            amounts.before = incident->aborting ? incident->amounts[i].first : amounts.before;
+            return amounts;
         }
     }
     return (struct amounts){0};
@@ -119,7 +121,12 @@ void incident_keep_amounts(struct incident *incident, const struct amounts *amou
         i++;
     }
     CHECK(i < ARRAY_LEN(incident->amounts)); /* a policy has no more acts */
-    incident->amounts[i] = (struct rung_amounts){incident->rung, *amounts};
+    bool again = false;
+    for (size_t d = 0; d < incident->done_count && i < incident->amounts_count; d++) {
+        again |= incident->done[d] == incident->rung;
+    }
+    const double first = again ? incident->amounts[i].first : amounts->before;
+    incident->amounts[i] = (struct rung_amounts){incident->rung, *amounts, first};
     incident->amounts_count += i == incident->amounts_count;
 }
 

@@ -519,6 +519,39 @@ static void an_abort_takes_the_number_back_to_what_was_there(void **state)
     }
 }
 
+static void an_abort_after_a_relapse_takes_back_both_acts(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash < 2; crash++) {
+        struct play *play = play_new(HEAD POLICY("load", EACH, "x", "try scale(w, to: +50%)" HELPS,
+                                                 "abort when max(heat) > 90% for 2s\n"));
+        play->heat = 0.2;
+        play->x[0] = 0.95;
+        while (play->act_count == 0) {
+            play_on(play, 1);
+        }
+        play->x[0] = 0.3;
+        while (world_count(&play->world, RECORD_VERIFIED) == 0) {
+            play_on(play, 1);
+        }
+        play->x[0] = 0.95;
+        while (play->act_count == 1) {
+            play_on(play, 1);
+        }
+        assert_true(play->acts[1].given == 9);
+        play->heat = 0.95;
+        play_on(play, 1);
+        if (crash) {
+            world_restart(&play->world);
+            play->pending_count = 0;
+        }
+        play_on(play, 5);
+        assert_int_equal(play->act_count, 3);
+        assert_true(play->acts[2].undo && play->number[0] == 4);
+        play_free(play);
+    }
+}
+
 static void an_undo_passes_no_guard_on_numbers(void **state)
 {
     (void)state;
@@ -841,6 +874,7 @@ int main(void)
         cmocka_unit_test(an_approval_is_for_the_plan_that_was_asked_about),
         cmocka_unit_test(a_number_that_is_read_seldom_is_waited_for),
         cmocka_unit_test(an_abort_takes_the_number_back_to_what_was_there),
+        cmocka_unit_test(an_abort_after_a_relapse_takes_back_both_acts),
         cmocka_unit_test(an_undo_passes_no_guard_on_numbers),
         cmocka_unit_test(an_undo_too_far_for_now_waits_for_the_window),
         cmocka_unit_test(an_action_on_a_service_cools_down_and_is_alone_after_a_crash_too),
