@@ -36,6 +36,9 @@ struct pool_run {
     struct eval_entities *entities;
     struct eval_watch *ready; /* NULL where the pool has no `ready` */
     struct population population;
+    struct eval_entities *domains; /* the same with their failure domain; NULL: the pool has none */
+    struct pool domain_pool;       /* what these are read by */
+    struct name_list *domain_keys;
 };
 
 struct cause_run {
@@ -117,18 +120,16 @@ struct incident {
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     bool aborting;    /* what was done is being taken back */
     uint32_t taken_back;
-    uint32_t done[DONE_MAX]; /* rungs whose act took place and is not undone, oldest first */
+    struct done {
+        uint32_t rung;
+        struct amounts amounts;
+    } done[DONE_MAX]; /* acts that took place and are not undone, oldest first */
     size_t done_count;
     struct instant abort_since, resolved_since; /* ns 0: does not hold */
     uint64_t program_hash;
-    uint64_t reason;      /* hash of the last recorded refusal */
-    uint64_t asked;       /* hash of the plan that a person was asked about */
-    struct rung_amounts { /* of the last act of a rung, undos apart */
-        uint32_t rung;
-        struct amounts amounts;
-        double first; /* what was there before the first of those that are not undone */
-    } amounts[RUNGS_MAX];
-    size_t amounts_count;
+    uint64_t reason;           /* hash of the last recorded refusal */
+    uint64_t asked;            /* hash of the plan that a person was asked about */
+    struct amounts amounts;    /* of the last act that was not an undo */
     struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
     char acts_on[TARGET_BYTES], acts_type[NAME_BYTES]; /* of the action: it may be a service */
@@ -395,10 +396,6 @@ bool budget_denies(const struct engine *engine, const struct policy *policy,
 void budget_refused(struct engine *engine, struct incident *incident, struct effects *effects,
                     const char *reason);
 
-/* What the act of the incident's rung did, for its undo; not read where nothing is on record.
- * Taking back all that was done goes back to before the rung's first act, not to a relapse's. */
-struct amounts incident_amounts(const struct incident *incident);
-void incident_keep_amounts(struct incident *incident, const struct amounts *amounts);
 /* The incident's action is, or was last, on this target. */
 bool incident_acts_on(const struct incident *incident, const char *target, const char *type);
 /* The same from the text of an INTENT or DISPATCHED record. */
@@ -408,6 +405,30 @@ void incident_restore_target(struct incident *incident, const struct record *rec
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret_reason, size_t size);
 struct duration ledger_window_of(const struct program *program);
+
+struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool);
+
+/* guard_domain.c */
+NODISCARD enum status domains_add(struct engine *engine, struct pool_run *run,
+                                  struct duration every, struct error *error);
+/* at most AMOUNT of POOL per D in each domain; over all policies where policy is NULL. */
+bool each_domain_denies(struct engine *engine, const struct limit *limit,
+                        const struct policy *policy, const struct plan *plan, char *reason,
+                        size_t size);
+/* at most N domains of POOL per D */
+bool domains_deny(struct engine *engine, const struct limit *limit, const struct plan *plan,
+                  char *reason, size_t size);
+/* at most N actions per D */
+bool total_denies(const struct engine *engine, const struct limit *limit, char *reason,
+                  size_t size);
+/* at most N unattended actions on any TYPE per D: the next one needs a person. */
+bool unattended_spent(const struct engine *engine, const struct plan *plan, char *reason,
+                      size_t size);
+
+/* guard_wide.c */
+/* Nothing is done now, whatever the target. */
+bool wide_waits(struct engine *engine, const struct incident *incident, const struct plan *plan,
+                char *ret, size_t size);
 
 /* remember.c */
 /* When heal last did something to the target, under whichever policy; long ago when it never did.

@@ -221,9 +221,7 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     incident->owed_since = (struct instant){0};
     snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan->target);
     snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan->type);
-    if (!plan->undo) {
-        incident_keep_amounts(incident, &plan->amounts);
-    }
+    incident->amounts = plan->undo ? incident->amounts : plan->amounts;
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
@@ -321,11 +319,15 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
     const struct memory *memory =
         memory_of(engine, incident->policy, plan.target, plan.type, false);
     const bool useless = memory && memory_useless(memory, plan.action->name.text, engine->now);
-    bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended || useless;
+    char spent[TEXT_BYTES];
+    const bool beyond = unattended_spent(engine, &plan, spent, sizeof spent);
+    bool needs_word =
+        incident->run->mode == MODE_ASK || rung->approve || attended || useless || beyond;
     incident->approved = incident->approved && incident->asked == ledger_name(plan.text);
     if (needs_word && !incident->approved) {
         approval_ask(engine, incident, rung, &plan,
                      useless         ? "it did not help this target twice in a row"
+                     : beyond        ? spent
                      : rung->approve ? "the policy asks for an approval"
                      : attended      ? "irreversible, and not granted as unattended"
                                      : "mode ask",

@@ -152,7 +152,7 @@ static bool act_number(const struct parameter *parameter, const struct expr *val
 static bool undo_number(const struct incident *incident, const struct act_call *outer,
                         const struct expr *value, double *ret)
 {
-    const struct amounts amounts = incident_amounts(incident);
+    const struct amounts amounts = incident->amounts;
     const struct parameter *passed = passed_on(outer, value);
     if (passed && passed == action_number(outer->resolved) && amounts.read) {
         *ret = amounts.given;
@@ -170,7 +170,7 @@ static bool undo_number(const struct incident *incident, const struct act_call *
 static void undo_untouched(const struct incident *incident, struct plan *plan, double now)
 {
     char why[TEXT_BYTES], is[NUMBER_BYTES], was[NUMBER_BYTES];
-    const struct amounts amounts = incident_amounts(incident);
+    const struct amounts amounts = incident->amounts;
     if (!amounts.read) {
         snprintf(why, sizeof why, "what heal gave %s is not on record: nothing is touched",
                  plan->target);

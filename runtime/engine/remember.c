@@ -102,34 +102,6 @@ static const struct action *action_named(const struct program *program, const ch
     return action;
 }
 
-struct amounts incident_amounts(const struct incident *incident)
-{
-    for (size_t i = 0; i < incident->amounts_count; i++) {
-        if (incident->amounts[i].rung == incident->rung) {
-            struct amounts amounts = incident->amounts[i].amounts;
-            amounts.before = incident->aborting ? incident->amounts[i].first : amounts.before;
-            return amounts;
-        }
-    }
-    return (struct amounts){0};
-}
-
-void incident_keep_amounts(struct incident *incident, const struct amounts *amounts)
-{
-    size_t i = 0;
-    while (i < incident->amounts_count && incident->amounts[i].rung != incident->rung) {
-        i++;
-    }
-    CHECK(i < ARRAY_LEN(incident->amounts)); /* a policy has no more acts */
-    bool again = false;
-    for (size_t d = 0; d < incident->done_count && i < incident->amounts_count; d++) {
-        again |= incident->done[d] == incident->rung;
-    }
-    const double first = again ? incident->amounts[i].first : amounts->before;
-    incident->amounts[i] = (struct rung_amounts){incident->rung, *amounts, first};
-    incident->amounts_count += i == incident->amounts_count;
-}
-
 bool incident_acts_on(const struct incident *incident, const char *target, const char *type)
 {
     return strcmp(incident->acts_on, target) == 0 && strcmp(incident->acts_type, type) == 0;

@@ -144,10 +144,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->action_id = record->action_id;
         incident->rung = record->rung;
         incident_restore_target(incident, record);
-        if (!undo) {
-            const struct amounts amounts = amounts_parse(record->text);
-            incident_keep_amounts(incident, &amounts);
-        }
+        incident->amounts = undo ? incident->amounts : amounts_parse(record->text);
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
     case RECORD_DISPATCHED:
