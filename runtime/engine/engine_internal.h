@@ -150,7 +150,8 @@ struct incident {
     struct amounts amounts;    /* of the last act that was not an undo */
     struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
-    char channel[NAME_BYTES]; /* where its pages go */
+    char acts_on[TARGET_BYTES], acts_type[NAME_BYTES]; /* of the action: it may be a service */
+    char channel[NAME_BYTES];                          /* where its pages go */
     char text[TEXT_BYTES];
 };
 
@@ -240,6 +241,8 @@ struct engine {
     uint64_t next_incident, next_action, next_notice;
     struct engine_counters counters;
 };
+
+#define UNDO_WORD "undo: " /* how the text of an undo's records begins */
 
 /* What a plan lacks to be carried out. */
 enum lack {
@@ -527,6 +530,11 @@ bool budget_denies(const struct engine *engine, const struct policy *policy,
  * escalate, or nobody would be told later. */
 void budget_refused(struct engine *engine, struct incident *incident, struct effects *effects,
                     const char *reason);
+
+/* The incident's action is, or was last, on this target. */
+bool incident_acts_on(const struct incident *incident, const char *target, const char *type);
+/* The same from the text of an INTENT or DISPATCHED record. */
+void incident_restore_target(struct incident *incident, const struct record *record);
 
 /* guard.c */
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,

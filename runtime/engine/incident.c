@@ -216,6 +216,8 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     incident->probed = false;
     incident->reason = 0;
     incident->owed_since = (struct instant){0};
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan->target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan->type);
     incident->amounts = plan->undo ? incident->amounts : plan->amounts;
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
@@ -224,9 +226,9 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     incident->deadline = engine_after(engine, timeout + (double)RESULT_GRACE_S);
     plan_spend(engine, incident, plan);
     engine->counters.dispatched++;
-    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",
+    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? UNDO_WORD : "",
                   plan->text);
-    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? "undo: " : "",
+    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? UNDO_WORD : "",
                   plan->text);
     struct effect *effect = engine_effect(effects, EFFECT_DISPATCH);
     effect->id = incident->action_id;
@@ -251,7 +253,7 @@ static struct incident *joins(struct engine *engine, const struct incident *inci
     for (size_t i = 0; i < engine->incident_count; i++) {
         struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->target, plan->target) == 0 && strcmp(other->type, plan->type) == 0 &&
+            incident_acts_on(other, plan->target, plan->type) &&
             strcmp(other->action, plan->action->name.text) == 0) {
             return other;
         }
@@ -269,6 +271,8 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         return;
     }
     snprintf(incident->action, sizeof incident->action, "%s", plan.action->name.text);
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan.target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan.type);
     struct incident *other = joins(engine, incident, &plan);
     if (other) {
         engine_record(engine, effects, RECORD_JOINED, incident, "joins %s of incident %llu",
@@ -369,8 +373,7 @@ static void step_joined(struct engine *engine, struct incident *incident)
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->target, incident->target) == 0 &&
-            strcmp(other->type, incident->type) == 0 &&
+            incident_acts_on(other, incident->acts_on, incident->acts_type) &&
             strcmp(other->action, incident->action) == 0) {
             return;
         }
@@ -396,7 +399,7 @@ void incident_await(struct engine *engine, struct incident *incident, struct eff
 void incident_judge(struct engine *engine, struct incident *incident, enum judgment judgment)
 {
     struct memory *memory =
-        memory_of(engine, incident->policy, incident->target, incident->type, true);
+        memory_of(engine, incident->policy, incident->acts_on, incident->acts_type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
     experience_learn(engine, incident, incident->action, engine->now, judgment);
     if (judgment != JUDGED_OPEN) {

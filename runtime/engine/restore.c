@@ -61,7 +61,8 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         return;
     }
     const struct policy *policy = incident->run->policy;
-    struct memory *memory = memory_of(engine, record->policy, record->target, record->type, true);
+    struct memory *memory =
+        memory_of(engine, record->policy, incident->acts_on, incident->acts_type, true);
     memory->acted = record->time;
     snprintf(memory->action, sizeof memory->action, "%s", record->action);
     if (record->kind == RECORD_DISPATCHED) {
@@ -167,6 +168,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
+        incident_restore_target(incident, record);
         incident->amounts = undo ? incident->amounts : amounts_parse(record->text);
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
@@ -281,7 +283,7 @@ void engine_restore(struct engine *engine, const struct record *record)
     if (record->incident > engine->next_incident) {
         engine->next_incident = record->incident;
     }
-    bool undo = strncmp(record->text, "undo: ", 6) == 0;
+    bool undo = strncmp(record->text, UNDO_WORD, sizeof UNDO_WORD - 1) == 0;
     if (record->kind == RECORD_DISPATCHED) {
         record_spend(engine, record, undo);
     }
