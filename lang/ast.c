@@ -146,6 +146,9 @@ const char *pool_type(const struct pool *pool)
 
 bool limit_covers(const struct limit *limit, const char *type)
 {
+    if (limit->kind == LIMIT_TOTAL || limit->kind == LIMIT_NOT_DURING) {
+        return true;
+    }
     const char *of = limit->pool ? pool_type(limit->pool) : limit->subject.text;
     return of && type && strcmp(of, type) == 0;
 }

@@ -9,6 +9,7 @@
 #include "lang/arena.h"
 #include "lang/source.h"
 #include "lang/unit.h"
+#include "lang/zone.h"
 
 /* A word with its place. text is NULL where the source has none. */
 struct name {
@@ -260,7 +261,7 @@ struct pool {
     struct name_list *keys; /* entity key labels; the last one is the type of its entities */
     struct expr *expr;
     struct expr *ready; /* or NULL */
-    struct name domain; /* parsed; refused in this version */
+    struct name domain; /* a label of its series that says what fails together; text NULL: none */
     struct span span;
     struct pool *next;
 };
@@ -306,6 +307,7 @@ struct action {
     bool irreversible, idempotent, has_within, has_timeout;
     struct span irreversible_span, idempotent_span;
     struct name replaces; /* replaces p */
+    struct name reduces;  /* "capacity"; text NULL: it takes none away */
     struct expr *probe;
     struct expr *reads; /* where its number can be read, or NULL */
     bool has_costs;
@@ -327,18 +329,32 @@ enum limit_kind {
     LIMIT_EXCLUSIVE, /* guard: exclusive on SUBJECT */
     LIMIT_STEP,      /* guard: step at most AMOUNT per D of any TYPE */
     LIMIT_SPEND,     /* guard and policy: spend at most AMOUNT usd per D */
-    LIMIT_ONLY_WHILE /* guard: only while EXPR */
+    LIMIT_ONLY_WHILE, /* guard: only while EXPR */
+    LIMIT_TOTAL,      /* guard: at most N actions per D */
+    LIMIT_DOMAINS,    /* guard: at most N domains of POOL per D */
+    LIMIT_NOT_DURING  /* guard: not during A..B in ZONE [for impact above WORD] */
+};
+
+/* Local time at which nothing is done. */
+struct freeze {
+    struct name from, to, zone; /* strings */
+    struct name above;          /* impact; text NULL: all */
+    struct time_stretch stretch;
+    struct zone in;
 };
 struct limit {
     enum limit_kind kind;
     struct amount amount;
-    bool any;            /* "actions on any": each target on its own */
-    struct name subject; /* a pool, or an entity type */
-    struct quantity per; /* window */
-    double low, high;    /* BETWEEN */
-    enum unit unit;      /* BETWEEN, STEP */
-    bool inherits;       /* STEP: unit and type are those of the BETWEEN before it */
-    struct expr *only;   /* ONLY_WHILE */
+    bool any;              /* "actions on any": each target on its own */
+    struct name subject;   /* a pool, or an entity type */
+    struct quantity per;   /* window */
+    double low, high;      /* BETWEEN */
+    enum unit unit;        /* BETWEEN, STEP */
+    bool inherits;         /* STEP: unit and type are those of the BETWEEN before it */
+    struct expr *only;     /* ONLY_WHILE */
+    bool each_domain;      /* AT_MOST of a pool: in each of its domains */
+    bool unattended;       /* AT_MOST actions on any: beyond it a person is asked */
+    struct freeze *freeze; /* NOT_DURING */
     struct span span;
     struct pool *pool; /* set by the checks; NULL when the subject is a type */
     struct limit *next;

@@ -9,7 +9,8 @@ static void check_amount(struct check *check, const struct limit *limit)
 {
     const struct amount *a = &limit->amount;
     bool zero = (a->has_count && a->count < 1) || (a->has_ratio && !(a->ratio > 0));
-    if (zero && limit->kind == LIMIT_AT_MOST) {
+    if (zero && (limit->kind == LIMIT_AT_MOST || limit->kind == LIMIT_TOTAL ||
+                 limit->kind == LIMIT_DOMAINS)) {
         struct diag *d = diag_add(check->diags, DIAG_BOUND_ZERO, a->span,
                                   "at most %s allows nothing, ever", a->text);
         diag_help(d, "write at least 1, or remove the action");
@@ -35,18 +36,36 @@ static void check_amount(struct check *check, const struct limit *limit)
     }
 }
 
+static void check_window(struct check *check, const struct limit *limit)
+{
+    check_amount(check, limit);
+    if (!(limit->per.value > 0)) {
+        struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE,
+                                  limit->per.text ? limit->per.span : limit->span,
+                                  "a window of no length limits nothing");
+        diag_help(d, "write a window such as 'per 1h'");
+    }
+}
+
+static void check_domains(struct check *check, const struct limit *limit)
+{
+    check_window(check, limit);
+    if (limit->pool && !limit->pool->domain.text) {
+        struct diag *d =
+            diag_add(check->diags, DIAG_NO_DOMAIN, limit->subject.span,
+                     "pool '%s' does not say what its failure domains are", limit->pool->name.text);
+        diag_label(d, limit->pool->name.span, "declared here");
+        diag_help(d, "write 'domain LABEL' behind the pool, such as domain node");
+    }
+}
+
 static void check_limit(struct check *check, const struct limit *limit)
 {
     switch (limit->kind) {
-    case LIMIT_AT_MOST:
-        check_amount(check, limit);
-        if (!(limit->per.value > 0)) {
-            struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE,
-                                      limit->per.text ? limit->per.span : limit->span,
-                                      "a window of no length limits nothing");
-            diag_help(d, "write a window such as 'per 1h'");
-        }
-        break;
+    case LIMIT_AT_MOST: (limit->each_domain ? check_domains : check_window)(check, limit); break;
+    case LIMIT_TOTAL: check_window(check, limit); break;
+    case LIMIT_DOMAINS: check_domains(check, limit); break;
+    case LIMIT_NOT_DURING: check_freeze(check, limit->freeze); break;
     case LIMIT_KEEP:
         check_amount(check, limit);
         if (limit->pool && !limit->pool->ready) {

@@ -45,6 +45,7 @@ void check_later(struct check *check);
 void check_causes(struct check *check);
 void check_escalations(struct check *check);
 void check_plans(struct check *check);
+void check_freeze(struct check *check, struct freeze *freeze); /* fills stretch and zone */
 void check_alerts(struct check *check);
 void check_hash(struct check *check);
 

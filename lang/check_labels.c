@@ -524,6 +524,14 @@ static void label_pool(struct check *check, struct pool *pool)
             }
         }
     }
+    const struct type *type = &pool->expr->type;
+    if (pool->domain.text && type->labels_exact && !names_have(type->labels, pool->domain.text)) {
+        struct diag *d = diag_add(check->diags, DIAG_GROUP_LABEL, pool->domain.span,
+                                  "the series of pool '%s' have no label '%s'", pool->name.text,
+                                  pool->domain.text);
+        diag_label(d, pool->expr->span, "labels: %s", names_text(check, type->labels));
+        diag_help(d, "name a label that says what fails together");
+    }
 }
 
 static void label_recorded(struct check *check)

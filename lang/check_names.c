@@ -310,7 +310,8 @@ static void resolve_call(struct check *check, struct act_call *call)
 static void resolve_limit(struct check *check, struct limit *limit)
 {
     const char *subject = limit->subject.text;
-    if (limit->kind == LIMIT_KEEP || limit->kind == LIMIT_STORM) {
+    if (limit->kind == LIMIT_KEEP || limit->kind == LIMIT_STORM || limit->kind == LIMIT_DOMAINS ||
+        limit->each_domain) {
         limit->pool = resolve_pool(check, &limit->subject);
         return;
     }

@@ -3,6 +3,7 @@
 #include "lang/check_internal.h"
 
 static const double settle_seconds_most = 86400;
+enum { METRICS_SEEN_MAX = 64, CONJUNCTS_MAX = 16 };
 
 static void form(struct check *check, struct span span, const char *what, const char *help)
 {
@@ -74,12 +75,101 @@ static void check_clauses(struct check *check, const struct policy *policy)
     }
 }
 
+/* ---- taking capacity away ---- */
+
+struct metrics_of {
+    const char *names[METRICS_SEEN_MAX];
+    size_t count, steps;
+};
+
+static void see_metrics(struct expr *expr, void *context)
+{
+    struct metrics_of *seen = context;
+    if (++seen->steps > CHECK_WALK_MAX) {
+        return;
+    }
+    if (expr->kind == EXPR_SELECTOR && expr->selector.signal) {
+        see_metrics(expr->selector.signal->expr, context);
+    } else if (expr->kind == EXPR_SELECTOR && expr->selector.name.text &&
+               seen->count < METRICS_SEEN_MAX) {
+        seen->names[seen->count++] = expr->selector.name.text;
+    }
+    expr_children(expr, see_metrics, context);
+}
+
+static bool share_metric(const struct metrics_of *a, const struct metrics_of *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        for (size_t j = 0; j < b->count; j++) {
+            if (same(a->names[i], b->names[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static size_t conjuncts(struct expr *expr, struct expr **ret, size_t count)
+{
+    while (expr->kind == EXPR_PAREN) {
+        expr = expr->inner;
+    }
+    if (expr->kind == EXPR_BINARY && expr->binary.op == OPERATOR_AND) {
+        count = conjuncts(expr->binary.left, ret, count);
+        return conjuncts(expr->binary.right, ret, count);
+    }
+    if (count < CONJUNCTS_MAX) {
+        ret[count++] = expr;
+    }
+    return count;
+}
+
+/* Two parts of the trigger, both needed, that read no metric in common. */
+static bool corroborated(struct expr *when)
+{
+    struct expr *parts[CONJUNCTS_MAX];
+    size_t count = conjuncts(when, parts, 0);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            struct metrics_of a = {.count = 0}, b = {.count = 0};
+            see_metrics(parts[i], &a);
+            see_metrics(parts[j], &b);
+            if (a.count > 0 && b.count > 0 && !share_metric(&a, &b)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_reduces(struct check *check, const struct policy *policy)
+{
+    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+            const struct action *action = rung->kind == RUNG_ACT ? rung->call.resolved : NULL;
+            if (!action || !action->reduces.text || !policy->when.expr ||
+                corroborated(policy->when.expr)) {
+                continue;
+            }
+            struct diag *d =
+                diag_add(check->diags, DIAG_ONE_SIGNAL, policy->when.span,
+                         "policy '%s' takes capacity away with '%s' on the word of one "
+                         "signal: idle may mean cut off",
+                         policy->name.text, action->name.text);
+            diag_label(d, action->reduces.span, "declared here");
+            diag_help(d, "write 'and' a condition on another metric that says the same");
+            return;
+        }
+    }
+}
+
 void check_plans(struct check *check)
 {
     for (const struct policy *policy = check->program->policies; policy; policy = policy->next) {
         if (!policy->each_series) {
             check_clauses(check, policy);
         }
+        check_reduces(check, policy);
         for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
             if (heal->plan.text && !heal->more) {
                 check_block(check, heal);

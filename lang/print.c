@@ -298,6 +298,9 @@ static void print_action(struct printer *p, const struct action *action)
     if (action->probe) {
         clauses_add(&clauses, action->probe->span, print_probe, action->probe);
     }
+    if (action->reduces.text) {
+        clauses_add(&clauses, action->reduces.span, print_word, "reduces capacity");
+    }
     if (action->reads) {
         clauses_add(&clauses, action->reads->span, print_reads, action->reads);
     }
@@ -314,14 +317,36 @@ static void print_action(struct printer *p, const struct action *action)
 
 /* ---- limits ---- */
 
+static void print_freeze(struct printer *p, const struct freeze *freeze)
+{
+    out_add(&p->text, "not during ");
+    out_string(&p->text, freeze->from.text);
+    out_add(&p->text, "..");
+    out_string(&p->text, freeze->to.text);
+    out_add(&p->text, " in ");
+    out_string(&p->text, freeze->zone.text);
+    if (freeze->above.text) {
+        out_add(&p->text, " for impact above %s", freeze->above.text);
+    }
+}
+
 static void print_limit(struct printer *p, const void *what)
 {
     const struct limit *limit = what;
     switch (limit->kind) {
     case LIMIT_AT_MOST:
-        out_add(&p->text, "at most %s %s %s per %s", limit->amount.text,
-                limit->any ? "actions on any" : "of", limit->subject.text, limit->per.text);
+        out_add(&p->text, "at most %s %s%s %s per %s%s", limit->amount.text,
+                limit->unattended ? "unattended " : "", limit->any ? "actions on any" : "of",
+                limit->subject.text, limit->per.text, limit->each_domain ? " in each domain" : "");
         break;
+    case LIMIT_TOTAL:
+        out_add(&p->text, "at most %s actions per %s", limit->amount.text, limit->per.text);
+        break;
+    case LIMIT_DOMAINS:
+        out_add(&p->text, "at most %s domains of %s per %s", limit->amount.text,
+                limit->subject.text, limit->per.text);
+        break;
+    case LIMIT_NOT_DURING: print_freeze(p, limit->freeze); break;
     case LIMIT_BETWEEN:
         out_add(&p->text, "between %s of any %s", limit->amount.text, limit->subject.text);
         break;

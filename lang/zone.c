@@ -229,13 +229,13 @@ static bool read_mark(const char *text, struct mark *ret)
     return month >= 1 && month <= 12 && day >= 1 && civil_of_days(days).month == month;
 }
 
-bool stretch_read(const char *from, const char *to, struct stretch *ret)
+bool stretch_read(const char *from, const char *to, struct time_stretch *ret)
 {
     struct mark a, b;
     if (!read_mark(from, &a) || !read_mark(to, &b) || a.kind != b.kind) {
         return false;
     }
-    *ret = (struct stretch){a.kind, a.at, b.at};
+    *ret = (struct time_stretch){a.kind, a.at, b.at};
     const bool times = a.kind == STRETCH_DAILY || a.kind == STRETCH_WEEKLY;
     return times ? a.at != b.at : a.kind == STRETCH_YEARLY || a.at <= b.at;
 }
@@ -246,7 +246,7 @@ static bool around(int64_t at, int64_t from, int64_t to)
     return from <= to ? at >= from && at < to : at >= from || at < to;
 }
 
-bool stretch_holds(const struct stretch *stretch, int64_t local)
+bool stretch_holds(const struct time_stretch *stretch, int64_t local)
 {
     const int64_t day = days_of(local), second = local - day * DAY_S;
     const struct civil civil = civil_of_days(day);

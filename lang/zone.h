@@ -42,13 +42,13 @@ int64_t zone_local(const struct zone *zone, int64_t utc);
  * ("22:00".."06:00"), every year ("12-24".."01-02"), or never ("2026-12-24".."2027-01-02"). Times
  * of day end before the end; a day that is an end is in it wholly. */
 enum stretch_kind { STRETCH_DAILY, STRETCH_WEEKLY, STRETCH_YEARLY, STRETCH_ONCE };
-struct stretch {
+struct time_stretch {
     enum stretch_kind kind;
     int64_t from, to; /* seconds of the day, of the week from Sunday, day of the year as MMDD, days
                          since 1970 */
 };
 /* False: one of them is no such time, or they are of two kinds, or nothing is between them. */
-NODISCARD bool stretch_read(const char *from, const char *to, struct stretch *ret);
-bool stretch_holds(const struct stretch *stretch, int64_t local);
+NODISCARD bool stretch_read(const char *from, const char *to, struct time_stretch *ret);
+bool stretch_holds(const struct time_stretch *stretch, int64_t local);
 
 #endif

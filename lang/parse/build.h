@@ -90,6 +90,7 @@ struct affect *build_affect(struct parser *parser, struct affect *last, struct n
 void build_affects(struct parser *parser, struct span span, struct affect *last,
                    const struct quantity *within);
 void build_undo(struct parser *parser, struct span span, struct act_call *call);
+void build_reduces(struct parser *parser, struct span span, struct name what);
 void build_irreversible(struct parser *parser, struct span span);
 void build_timeout(struct parser *parser, struct span span, struct quantity timeout);
 void build_idempotent(struct parser *parser, struct span span);
@@ -102,6 +103,17 @@ void build_guard(struct parser *parser, struct name name);
 void build_guard_limit(struct parser *parser, struct limit *limit);
 struct limit *build_limit(struct parser *parser, struct span span, struct amount amount,
                           struct name subject, struct quantity per);
+struct limit *build_limit_each(struct parser *parser, struct span span, struct amount amount,
+                               struct name pool, struct quantity per);
+struct limit *build_limit_unattended(struct parser *parser, struct span span, struct amount amount,
+                                     struct name type, struct quantity per);
+struct limit *build_limit_total(struct parser *parser, struct span span, struct amount amount,
+                                struct quantity per);
+struct limit *build_limit_domains(struct parser *parser, struct span span, struct amount amount,
+                                  struct name pool, struct quantity per);
+struct limit *build_not_during(struct parser *parser, struct span span, const struct expr *from,
+                               const struct expr *to, const struct expr *zone,
+                               const struct name *above);
 struct limit *build_limit_actions(struct parser *parser, struct span span, struct amount amount,
                                   struct name type, struct quantity per);
 struct limit *build_limit_between(struct parser *parser, struct span span, struct quantity low,

@@ -321,6 +321,18 @@ void build_undo(struct parser *parser, struct span span, struct act_call *call)
     }
 }
 
+void build_reduces(struct parser *parser, struct span span, struct name what)
+{
+    if (strcmp(what.text, "capacity") != 0) {
+        struct diag *diag = diag_add(parser->diags, DIAG_SYNTAX, what.span,
+                                     "an action reduces capacity, not '%s'", what.text);
+        diag_help(diag, "write reduces capacity");
+    }
+    if (build_clause(parser, "reduces", span)) {
+        parser->action->reduces = (struct name){what.text, span};
+    }
+}
+
 void build_irreversible(struct parser *parser, struct span span)
 {
     if (build_clause(parser, "irreversible", span)) {
@@ -427,17 +439,76 @@ struct limit *build_limit(struct parser *parser, struct span span, struct amount
     return limit;
 }
 
+static void counted(struct parser *parser, const struct amount *amount, const char *what,
+                    const char *help)
+{
+    if (amount->has_ratio) {
+        struct diag *diag = diag_add(parser->diags, DIAG_AMOUNT_FORM, amount->span,
+                                     "%s are counted; a share of one is nothing", what);
+        diag_help(diag, "write a number, such as %s", help);
+    }
+}
+
 struct limit *build_limit_actions(struct parser *parser, struct span span, struct amount amount,
                                   struct name type, struct quantity per)
 {
     struct limit *limit = build_limit(parser, span, amount, type, per);
     limit->any = true;
-    if (amount.has_ratio) {
-        struct diag *diag =
-            diag_add(parser->diags, DIAG_AMOUNT_FORM, amount.span,
-                     "actions on one target are counted; a share of one is nothing");
-        diag_help(diag, "write a number, such as at most 3 actions on any %s per 1h", type.text);
+    counted(parser, &amount, "actions on one target",
+            arena_printf(parser->arena, "at most 3 actions on any %s per 1h", type.text));
+    return limit;
+}
+
+struct limit *build_limit_each(struct parser *parser, struct span span, struct amount amount,
+                               struct name pool, struct quantity per)
+{
+    struct limit *limit = build_limit(parser, span, amount, pool, per);
+    limit->each_domain = true;
+    return limit;
+}
+
+struct limit *build_limit_unattended(struct parser *parser, struct span span, struct amount amount,
+                                     struct name type, struct quantity per)
+{
+    struct limit *limit = build_limit_actions(parser, span, amount, type, per);
+    limit->unattended = true;
+    return limit;
+}
+
+struct limit *build_limit_total(struct parser *parser, struct span span, struct amount amount,
+                                struct quantity per)
+{
+    struct limit *limit = limit_new(parser, LIMIT_TOTAL, span, (struct name){0});
+    limit->amount = amount;
+    limit->per = per;
+    counted(parser, &amount, "actions in total", "at most 10 actions per 1h");
+    return limit;
+}
+
+struct limit *build_limit_domains(struct parser *parser, struct span span, struct amount amount,
+                                  struct name pool, struct quantity per)
+{
+    struct limit *limit = limit_new(parser, LIMIT_DOMAINS, span, pool);
+    limit->amount = amount;
+    limit->per = per;
+    counted(parser, &amount, "domains",
+            arena_printf(parser->arena, "at most 1 domains of %s per 1h", pool.text));
+    return limit;
+}
+
+struct limit *build_not_during(struct parser *parser, struct span span, const struct expr *from,
+                               const struct expr *to, const struct expr *zone,
+                               const struct name *above)
+{
+    struct limit *limit = limit_new(parser, LIMIT_NOT_DURING, span, (struct name){0});
+    struct freeze *freeze = ARENA_NEW(parser->arena, struct freeze);
+    freeze->from = (struct name){from->string.value, from->span};
+    freeze->to = (struct name){to->string.value, to->span};
+    freeze->zone = (struct name){zone->string.value, zone->span};
+    if (above) {
+        freeze->above = *above;
     }
+    limit->freeze = freeze;
     return limit;
 }
 

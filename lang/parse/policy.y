@@ -55,7 +55,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <quantity> POLICY_NUMBER "a number" POLICY_PERCENT "a percentage" POLICY_DURATION "a duration"
 %token <quantity> POLICY_QUANTITY "a quantity"
 %token POLICY_EQ "==" POLICY_NE "!=" POLICY_RE "=~" POLICY_NRE "!~" POLICY_LE "<=" POLICY_GE ">=" POLICY_TRIM "</"
-%token POLICY_ARROW "->"
+%token POLICY_ARROW "->" POLICY_DOTS ".."
 
 %token <name> K_EDITION "edition" K_IMPORT "import" K_SERVICE "service" K_POOL "pool"
 %token <name> K_CHANNEL "channel" K_METRIC "metric" K_ACTION "action" K_GUARD "guard"
@@ -72,6 +72,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_RESOLVED "resolved" K_ABORT "abort" K_SETTLE "settle"
 %token <name> K_PLAN "plan" K_EFFECT "effect"
 %token <name> K_STORM "storm" K_ABOVE "above" K_EXCLUSIVE "exclusive"
+%token <name> K_REDUCES "reduces" K_UNATTENDED "unattended" K_DOMAINS "domains" K_DURING "during"
 %token <name> K_READS "reads" K_COSTS "costs" K_SPEND "spend" K_ONLY "only" K_WHILE "while"
 %token <name> K_CAUSE "cause" K_PRIOR "prior" K_OTHERWISE "otherwise" K_EVIDENCE "evidence" K_AGAINST "against"
 %token <name> K_VERIFY "verify" K_HOLDS "holds" K_THEN "then" K_ELSE "else" K_PAGE "page"
@@ -222,6 +223,7 @@ action_clause: K_VIA word                     { build_via(P, @$, $2, NULL); }
     | K_IDEMPOTENT                            { build_idempotent(P, @$); }
     | K_REPLACES any                          { build_replaces(P, @$, $2); }
     | K_PROBE expr                            { build_probe(P, @$, $2); }
+    | K_REDUCES word                          { build_reduces(P, @$, $2); }
     | K_READS expr                            { build_reads(P, @$, $2); }
     | K_COSTS quantity                        { build_costs(P, @$, $2, NULL); }
     | K_COSTS quantity K_PER any              { build_costs(P, @$, $2, &$4); }
@@ -243,7 +245,6 @@ guard_limits: %empty
     | guard_limits error
     ;
 refused_limit: refused
-    | K_NOT                                   { build_refuse(P, $1); }
     ;
 guard_limit: limit
     | K_AT K_MOST amount K_ACTIONS K_ON K_ANY typed K_PER duration
@@ -252,6 +253,16 @@ guard_limit: limit
                                               { $$ = build_limit_between(P, @$, $2, $4, NULL, $7); }
     | K_BETWEEN number K_AND number any K_OF K_ANY typed
                                               { $$ = build_limit_between(P, @$, $2, $4, &$5, $8); }
+    | K_AT K_MOST amount K_UNATTENDED K_ACTIONS K_ON K_ANY typed K_PER duration
+                                              { $$ = build_limit_unattended(P, @$, $3, $8, $10); }
+    | K_AT K_MOST amount K_ACTIONS K_PER duration
+                                              { $$ = build_limit_total(P, @$, $3, $6); }
+    | K_AT K_MOST amount K_DOMAINS K_OF any K_PER duration
+                                              { $$ = build_limit_domains(P, @$, $3, $6, $8); }
+    | K_NOT K_DURING POLICY_STRING POLICY_DOTS POLICY_STRING K_IN POLICY_STRING
+                                              { $$ = build_not_during(P, @$, $3, $5, $7, NULL); }
+    | K_NOT K_DURING POLICY_STRING POLICY_DOTS POLICY_STRING K_IN POLICY_STRING K_FOR K_IMPACT K_ABOVE word
+                                              { $$ = build_not_during(P, @$, $3, $5, $7, &$11); }
     | K_STORM K_ABOVE amount K_OF any         { $$ = build_storm(P, @$, $3, $5); }
     | K_EXCLUSIVE K_ON typed                  { $$ = build_exclusive(P, @$, $3); }
     | step                                    { $$ = build_step_inherits(P, $1); }
@@ -270,6 +281,8 @@ ready: %empty                                 { $$ = false; }
     | K_READY                                 { $$ = true; }
     ;
 limit: K_AT K_MOST amount K_OF typed K_PER duration { $$ = build_limit(P, @$, $3, $5, $7); }
+    | K_AT K_MOST amount K_OF typed K_PER duration K_IN K_EACH K_DOMAIN
+                                              { $$ = build_limit_each(P, @$, $3, $5, $7); }
     ;
 amount: simple_amount
     | POLICY_AGGREGATE '(' simple_amount ',' simple_amount ')' { $$ = build_amount_min(P, @$, $1, $3, $5); }
@@ -634,7 +647,8 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_END | K_ANCHORED | K_SMOOTHED | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
     | K_CAUSE | K_PRIOR | K_OTHERWISE | K_EVIDENCE | K_AGAINST | K_STORM | K_ABOVE
     | K_EXCLUSIVE | K_RESOLVED | K_ABORT | K_SETTLE | K_PLAN | K_EFFECT
-    | K_READS | K_COSTS | K_SPEND | K_ONLY | K_WHILE | K_REPEAT | K_ACKNOWLEDGEMENT
+    | K_READS | K_COSTS | K_SPEND | K_ONLY | K_WHILE | K_UNATTENDED | K_DOMAINS | K_DURING
+    | K_REDUCES | K_REPEAT | K_ACKNOWLEDGEMENT
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -75,6 +75,9 @@ static struct pool_run *pool_run_new(struct engine *engine, const struct pool *p
     if (pool && pool->ready) {
         run->ready = eval_watch_new(engine->eval, run->entities, pool->ready, every, error);
     }
+    if (pool && pool->domain.text && domains_add(engine, run, every, error) != STATUS_OK) {
+        return NULL;
+    }
     return !pool || !pool->ready || run->ready ? run : NULL;
 }
 
@@ -295,6 +298,7 @@ void engine_free(struct engine *engine)
         free(engine->policies[i]);
     }
     for (size_t i = 0; i < engine->pool_count; i++) {
+        free(engine->pools[i]->domain_keys);
         free(engine->pools[i]);
     }
     free(engine->incidents);

@@ -43,6 +43,9 @@ struct pool_run {
     struct eval_entities *entities;
     struct eval_watch *ready; /* NULL where the pool has no `ready` */
     struct population population;
+    struct eval_entities *domains; /* the same with their failure domain; NULL: the pool has none */
+    struct pool domain_pool;       /* what these are read by */
+    struct name_list *domain_keys;
 };
 
 struct cause_run {
@@ -124,7 +127,10 @@ struct incident {
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     bool aborting;    /* what was done is being taken back */
     uint32_t taken_back;
-    uint32_t done[DONE_MAX]; /* rungs whose act took place and is not undone, oldest first */
+    struct done {
+        uint32_t rung;
+        struct amounts amounts;
+    } done[DONE_MAX]; /* acts that took place and are not undone, oldest first */
     size_t done_count;
     struct instant abort_since, resolved_since; /* ns 0: does not hold */
     struct approval approval;
@@ -245,7 +251,7 @@ struct plan {
     double numbers[ENGINE_NUMBERS_MAX];
     uint32_t number_count, grant, grant_target;
     bool granted, unattended, undo;
-    bool gated; /* it needs a person's approval */
+    enum gate gate;
     struct amounts amounts;
     enum lack lack;
     char why[TEXT_BYTES]; /* it lacks it */
@@ -331,10 +337,11 @@ void choose_plan(struct engine *engine, struct incident *incident, struct effect
 void plan_restore(struct incident *incident, const struct record *record);
 
 /* approval.c */
-/* What makes the plan need a person's word; NULL when it needs none. */
-const char *approval_cause(struct engine *engine, const struct incident *incident,
-                           const struct rung *rung, const struct plan *plan);
-/* Asks a person for the plan of this rung; why: approval_cause(). */
+/* What makes the plan need a person's word, in words too; GATE_NONE and "" when it needs none. */
+enum gate approval_gate(struct engine *engine, const struct incident *incident,
+                        const struct rung *rung, const struct plan *plan, char *ret_why,
+                        size_t size);
+/* Asks a person for the plan of this rung; why: of approval_gate(). */
 void approval_ask(struct engine *engine, struct incident *incident, const struct rung *rung,
                   const struct plan *plan, const char *why, struct effects *effects);
 /* incident NULL: there is none of that id. */
@@ -345,7 +352,7 @@ bool approval_given(const struct incident *incident);
 /* It was given for exactly this plan, and its time is not over. One that was given and does not
  * cover the plan is recorded and dropped. */
 bool approval_covers(struct engine *engine, struct incident *incident, const struct plan *plan,
-                     const char *why, struct effects *effects);
+                     struct effects *effects);
 /* From an ASKED record: only who was told comes back. */
 void approval_restore(struct incident *incident, const struct record *record);
 /* It is used, or its trigger is gone: it covers nothing more. */
@@ -497,6 +504,30 @@ void budget_refused(struct engine *engine, struct incident *incident, struct eff
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret_reason, size_t size);
 struct duration ledger_window_of(const struct program *program);
+
+struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool);
+
+/* guard_domain.c */
+NODISCARD enum status domains_add(struct engine *engine, struct pool_run *run,
+                                  struct duration every, struct error *error);
+/* at most AMOUNT of POOL per D in each domain; over all policies where policy is NULL. */
+bool each_domain_denies(struct engine *engine, const struct limit *limit,
+                        const struct policy *policy, const struct plan *plan, char *reason,
+                        size_t size);
+/* at most N domains of POOL per D */
+bool domains_deny(struct engine *engine, const struct limit *limit, const struct plan *plan,
+                  char *reason, size_t size);
+/* at most N actions per D */
+bool total_denies(const struct engine *engine, const struct limit *limit, char *reason,
+                  size_t size);
+/* at most N unattended actions on any TYPE per D: the next one needs a person. */
+bool unattended_spent(const struct engine *engine, const struct plan *plan, char *reason,
+                      size_t size);
+
+/* guard_wide.c */
+/* Nothing is done now, whatever the target. */
+bool wide_waits(struct engine *engine, const struct incident *incident, const struct plan *plan,
+                char *ret, size_t size);
 
 /* remember.c */
 /* When heal last did something to the target, under whichever policy; long ago when it never did.

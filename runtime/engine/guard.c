@@ -8,7 +8,7 @@
 
 #include "runtime/engine/engine_internal.h"
 
-static struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool)
+struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool)
 {
     for (size_t i = 0; i < engine->pool_count; i++) {
         if (engine->pools[i]->pool == pool) {
@@ -182,21 +182,27 @@ static bool limit_denies(struct engine *engine, const struct limit *limit,
                          const struct policy *policy, const struct plan *plan, char *reason,
                          size_t size)
 {
-    if (limit->kind == LIMIT_SPEND || limit->kind == LIMIT_ONLY_WHILE) {
-        return false; /* wait: budget_denies(), while_waits() */
+    if (limit->kind == LIMIT_SPEND || limit->kind == LIMIT_ONLY_WHILE ||
+        limit->kind == LIMIT_NOT_DURING) {
+        return false; /* wait: budget_denies(), while_waits(), wide_waits() */
     }
     if (!limit_covers(limit, plan->type)) {
         return false;
     }
     switch (limit->kind) {
     case LIMIT_AT_MOST:
-        return !plan->undo && at_most_denies(engine, limit, policy, plan, reason, size);
+        return !plan->undo && !limit->unattended && /* unattended_spent() */
+               (limit->each_domain ? each_domain_denies : at_most_denies)(engine, limit, policy,
+                                                                          plan, reason, size);
+    case LIMIT_TOTAL: return !plan->undo && total_denies(engine, limit, reason, size);
+    case LIMIT_DOMAINS: return !plan->undo && domains_deny(engine, limit, plan, reason, size);
     case LIMIT_KEEP: return keep_denies(engine, limit, plan, reason, size);
     case LIMIT_BETWEEN: return between_denies(limit, plan, reason, size);
     case LIMIT_STORM: return !plan->undo && storm_denies(engine, limit, reason, size);
     case LIMIT_STEP: return step_denies(engine, limit, plan, reason, size);
     case LIMIT_SPEND:
     case LIMIT_ONLY_WHILE:
+    case LIMIT_NOT_DURING:
     case LIMIT_EXCLUSIVE: return false; /* waits: exclusive_waits() */
     }
     return true;
@@ -367,7 +373,8 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
         list_denies(engine, incident, policy->keeps, plan, "keep", ret, size)) {
         return REFUSAL_DENY;
     }
-    if (list_denies(engine, incident, policy->bounds, plan, "bound", ret, size)) {
+    if ((!plan->undo && wide_waits(engine, incident, plan, ret, size)) ||
+        list_denies(engine, incident, policy->bounds, plan, "bound", ret, size)) {
         return REFUSAL_BOUND;
     }
     return budget_denies(engine, policy, plan, ret, size) ? REFUSAL_BUDGET : REFUSAL_NONE;

@@ -17,6 +17,7 @@ struct ledger_entry {
     bool undo;                     /* not counted, and costs nothing; its change is one */
     enum base_quantity quantity;   /* of the number it changed; BASE_QUANTITIES: any */
     struct amounts amounts;
+    uint64_t domain; /* of the target, when it is known; 0: not */
 };
 
 struct ledger {

@@ -12,8 +12,11 @@ enum { LOOK_MAX_S = 3600 }; /* beyond the verify's time, for samples newer than 
 
 void done_push(struct incident *incident, uint32_t rung)
 {
+    struct amounts amounts = incident->amounts;
     for (size_t i = 0; i < incident->done_count; i++) {
-        if (incident->done[i] == rung) { /* again, after a relapse: one undo takes back both */
+        if (incident->done[i].rung == rung) { /* again, after a relapse: one undo takes back both */
+            amounts.before =
+                incident->done[i].amounts.read ? incident->done[i].amounts.before : amounts.before;
             memmove(incident->done + i, incident->done + i + 1,
                     (incident->done_count - i - 1) * sizeof *incident->done);
             incident->done_count--;
@@ -21,12 +24,12 @@ void done_push(struct incident *incident, uint32_t rung)
         }
     }
     CHECK(incident->done_count < ARRAY_LEN(incident->done));
-    incident->done[incident->done_count++] = rung;
+    incident->done[incident->done_count++] = (struct done){rung, amounts};
 }
 
 void done_pop(struct incident *incident, uint32_t rung)
 {
-    if (incident->done_count > 0 && incident->done[incident->done_count - 1] == rung) {
+    if (incident->done_count > 0 && incident->done[incident->done_count - 1].rung == rung) {
         incident->done_count--;
     }
 }
@@ -96,10 +99,11 @@ static void rollback_end(struct engine *engine, struct incident *incident, struc
 static void take_back(struct engine *engine, struct incident *incident, struct effects *effects)
 {
     while (incident->done_count > 0) {
-        const uint32_t at = incident->done[incident->done_count - 1];
-        const struct rung *rung = incident->run->rungs[at];
+        const struct done *last = &incident->done[incident->done_count - 1];
+        const struct rung *rung = incident->run->rungs[last->rung];
         CHECK(rung && rung->kind == RUNG_ACT);
-        incident->rung = at;
+        incident->rung = last->rung;
+        incident->amounts = last->amounts;
         if (rung->call.resolved->undo) {
             incident_undo(engine, incident, effects);
             return;

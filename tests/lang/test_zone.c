@@ -82,7 +82,7 @@ static int64_t at(int64_t year, int month, int day, int hour, int minute)
 static void stretches_hold_between_their_ends(void **state)
 {
     (void)state;
-    struct stretch s;
+    struct time_stretch s;
     assert_true(stretch_read("Fri 16:00", "Mon 08:00", &s));
     assert_false(stretch_holds(&s, at(2026, 11, 27, 15, 59))); /* a Friday */
     assert_true(stretch_holds(&s, at(2026, 11, 27, 16, 0)));
@@ -104,7 +104,7 @@ static void stretches_hold_between_their_ends(void **state)
 static void what_is_no_time_is_refused(void **state)
 {
     (void)state;
-    struct stretch s;
+    struct time_stretch s;
     static const char *const bad[][2] = {
         {"Fri 16:00", "08:00"},       {"Fri 16:00", "Fri 16:00"},
         {"Fry 16:00", "Mon 08:00"},   {"24:00", "06:00"},
