@@ -7,36 +7,22 @@
 
 enum { APPROVAL_DEFAULT_S = 900 }; /* approve without within: 15m */
 
-enum gate approval_gate(struct engine *engine, const struct incident *incident,
-                        const struct rung *rung, const struct plan *plan, char *ret_why,
-                        size_t size)
+const char *approval_cause(struct engine *engine, const struct incident *incident,
+                           const struct rung *rung, const struct plan *plan)
 {
-    static const char *const texts[] = {
-        [GATE_NONE] = "",
-        [GATE_USELESS] = "it did not help this target twice in a row",
-        [GATE_SPENT] = "",
-        [GATE_POLICY] = "the policy asks for an approval",
-        [GATE_ATTENDED] = "irreversible, and not granted as unattended",
-        [GATE_MODE] = "mode ask",
-    };
     const struct memory *memory =
         memory_of(engine, incident->policy, plan->target, plan->type, false);
     const bool attended =
         (plan->action->irreversible || plan->action->replaces.text) && !plan->unattended;
-    const bool useless = memory && memory_useless(memory, plan->action->name.text, engine->now);
-    char spent[TEXT_BYTES];
-    const enum gate gate = useless                                               ? GATE_USELESS
-                           : unattended_spent(engine, plan, spent, sizeof spent) ? GATE_SPENT
-                           : rung->approve                                       ? GATE_POLICY
-                           : attended                                            ? GATE_ATTENDED
-                           : incident->run->mode == MODE_ASK                     ? GATE_MODE
-                                                                                 : GATE_NONE;
-    snprintf(ret_why, size, "%s",
-             gate == GATE_SPENT ? spent
-             : gate == GATE_POLICY && rung->four_eyes
-                 ? "the policy asks for the approval of two people"
-                 : texts[gate]);
-    return gate;
+    return memory && memory_useless(memory, plan->action->name.text, engine->now)
+               ? "it did not help this target twice in a row"
+           : unattended_spent(engine, plan)
+               ? "a guard leaves this target no further action without a person"
+           : rung->four_eyes                 ? "the policy asks for the approval of two people"
+           : rung->approve                   ? "the policy asks for an approval"
+           : attended                        ? "irreversible, and not granted as unattended"
+           : incident->run->mode == MODE_ASK ? "mode ask"
+                                             : NULL;
 }
 
 /* ---- the plan's hash ---- */
@@ -54,7 +40,7 @@ static uint64_t hash_number(uint64_t hash, uint64_t number)
 /* Of all that a person says yes to, and of the question itself: an answer to another question, of
  * another incident or of another life of the engine is no answer to this one. */
 static uint64_t plan_hash(const struct engine *engine, const struct incident *incident,
-                          const struct plan *plan)
+                          const struct plan *plan, const char *why)
 {
     uint64_t hash = hash_text(HASH_INIT, plan->action->name.text);
     hash = hash_text(hash, plan->text);
@@ -62,7 +48,7 @@ static uint64_t plan_hash(const struct engine *engine, const struct incident *in
     hash = hash_text(hash, plan->type);
     hash = hash_number(hash, plan->number_count);
     hash = hash_bytes(hash, plan->numbers, plan->number_count * sizeof plan->numbers[0]);
-    hash = hash_number(hash, plan->gate);
+    hash = hash_text(hash, why);
     hash = hash_number(hash, incident->rung);
     hash = hash_number(hash, incident->cause);
     hash = hash_number(hash, incident->plan);
@@ -82,7 +68,7 @@ void approval_ask(struct engine *engine, struct incident *incident, const struct
     double within = rung->approve && rung->approve_within.text ? rung->approve_within.value
                                                                : (double)APPROVAL_DEFAULT_S;
     *approval = (struct approval){.asks = approval->asks + 1, .wanted = rung->four_eyes ? 2 : 1};
-    approval->plan = plan_hash(engine, incident, plan);
+    approval->plan = plan_hash(engine, incident, plan, why);
     approval->until = engine_after(engine, within);
     snprintf(approval->name, sizeof approval->name, "%08" PRIx32, (uint32_t)(approval->plan >> 32));
     snprintf(approval->text, sizeof approval->text, "%s", plan->text);
@@ -210,13 +196,13 @@ void approval_drop(struct incident *incident)
 }
 
 bool approval_covers(struct engine *engine, struct incident *incident, const struct plan *plan,
-                     struct effects *effects)
+                     const char *why, struct effects *effects)
 {
     const struct approval *approval = &incident->approval;
     if (!approval_given(incident)) {
         return false;
     }
-    const bool same = plan_hash(engine, incident, plan) == approval->plan;
+    const bool same = plan_hash(engine, incident, plan, why) == approval->plan;
     if (same && engine->now.ns < approval->until.ns) {
         return true;
     }

@@ -11,16 +11,6 @@ enum {
     WHO_BYTES = 64       /* a person's name, with its NUL; longer ones are cut */
 };
 
-/* Why an act needs a person's word: part of the plan that is asked for. */
-enum gate {
-    GATE_NONE,
-    GATE_USELESS,  /* it was of no use to the target */
-    GATE_SPENT,    /* what may be done unattended is used up */
-    GATE_POLICY,   /* the policy says so */
-    GATE_ATTENDED, /* irreversible, and the grant does not say unattended */
-    GATE_MODE
-};
-
 struct approval {
     uint64_t plan; /* hash of what was asked last; 0: nothing */
     uint32_t asks; /* questions of this incident so far, so that each has a hash of its own */

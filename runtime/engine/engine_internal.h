@@ -1,6 +1,7 @@
 /* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
- * cascade.c, triage.c, plan.c, reading.c, guard.c, guard_spend.c, remember.c, approval.c, mode.c,
- * notice.c, group.c, climb.c, inhibit.c, restore.c, engine_alert.c. */
+ * cascade.c, triage.c, plan.c, choice.c, reading.c, guard.c, guard_spend.c, guard_domain.c,
+ * guard_wide.c, remember.c, rollback.c, approval.c, mode.c, notice.c, group.c, climb.c, inhibit.c,
+ * restore.c, engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
@@ -251,7 +252,7 @@ struct plan {
     double numbers[ENGINE_NUMBERS_MAX];
     uint32_t number_count, grant, grant_target;
     bool granted, unattended, undo;
-    enum gate gate;
+    bool gated; /* it needs a person's approval */
     struct amounts amounts;
     enum lack lack;
     char why[TEXT_BYTES]; /* it lacks it */
@@ -337,11 +338,10 @@ void choose_plan(struct engine *engine, struct incident *incident, struct effect
 void plan_restore(struct incident *incident, const struct record *record);
 
 /* approval.c */
-/* What makes the plan need a person's word, in words too; GATE_NONE and "" when it needs none. */
-enum gate approval_gate(struct engine *engine, const struct incident *incident,
-                        const struct rung *rung, const struct plan *plan, char *ret_why,
-                        size_t size);
-/* Asks a person for the plan of this rung; why: of approval_gate(). */
+/* What makes the plan need a person's word; NULL when it needs none. */
+const char *approval_cause(struct engine *engine, const struct incident *incident,
+                           const struct rung *rung, const struct plan *plan);
+/* Asks a person for the plan of this rung; why: approval_cause(). */
 void approval_ask(struct engine *engine, struct incident *incident, const struct rung *rung,
                   const struct plan *plan, const char *why, struct effects *effects);
 /* incident NULL: there is none of that id. */
@@ -352,7 +352,7 @@ bool approval_given(const struct incident *incident);
 /* It was given for exactly this plan, and its time is not over. One that was given and does not
  * cover the plan is recorded and dropped. */
 bool approval_covers(struct engine *engine, struct incident *incident, const struct plan *plan,
-                     struct effects *effects);
+                     const char *why, struct effects *effects);
 /* From an ASKED record: only who was told comes back. */
 void approval_restore(struct incident *incident, const struct record *record);
 /* It is used, or its trigger is gone: it covers nothing more. */
@@ -521,8 +521,7 @@ bool domains_deny(struct engine *engine, const struct limit *limit, const struct
 bool total_denies(const struct engine *engine, const struct limit *limit, char *reason,
                   size_t size);
 /* at most N unattended actions on any TYPE per D: the next one needs a person. */
-bool unattended_spent(const struct engine *engine, const struct plan *plan, char *reason,
-                      size_t size);
+bool unattended_spent(const struct engine *engine, const struct plan *plan);
 
 /* guard_wide.c */
 /* Nothing is done now, whatever the target. */

@@ -207,8 +207,8 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
                      struct effects *effects)
 {
     CHECK(plan->granted && !engine->stopped && plan->lack == LACK_NOTHING);
-    CHECK(incident->run->mode == MODE_ACT || plan->gate != GATE_NONE || plan->undo);
-    CHECK(plan->gate == GATE_NONE || approval_given(incident));
+    CHECK(incident->run->mode == MODE_ACT || plan->gated || plan->undo);
+    CHECK(!plan->gated || approval_given(incident));
     approval_drop(incident);
     incident->probed = false;
     incident->reason = 0;
@@ -305,9 +305,9 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, reason);
         return;
     }
-    char why[TEXT_BYTES];
-    plan.gate = approval_gate(engine, incident, rung, &plan, why, sizeof why);
-    if (plan.gate != GATE_NONE && !approval_covers(engine, incident, &plan, effects)) {
+    const char *why = approval_cause(engine, incident, rung, &plan);
+    plan.gated = why != NULL;
+    if (plan.gated && !approval_covers(engine, incident, &plan, why, effects)) {
         approval_ask(engine, incident, rung, &plan, why, effects);
         return;
     }
