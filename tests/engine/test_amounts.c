@@ -606,7 +606,7 @@ static void judge_step(const struct play *play, size_t at, struct limits_seen *s
     size_t many = 0;
     for (size_t i = at + 1; i-- > 0;) {
         const struct act *other = &play->acts[i];
-        if (other->at <= act->at - STEP_WINDOW_S) {
+        if (other->at <= act->at - (double)STEP_WINDOW_S) {
             break;
         }
         if (other->target == act->target) {
@@ -657,7 +657,8 @@ static void judge(const struct play *play, size_t from, struct limits_seen *seen
 {
     for (size_t i = from; i < play->act_count; i++) {
         const struct act *act = &play->acts[i];
-        assert_true(act->given >= LOW && act->given <= HIGH && act->given == floor(act->given));
+        assert_true(act->given >= (double)LOW && act->given <= (double)HIGH &&
+                    act->given == floor(act->given));
         judge_step(play, i, seen);
         if (act->undo) {
             judge_undo(play, i);
