@@ -271,7 +271,7 @@ static void take_dispatch(struct play *play, const struct effect *effect,
 /* One second; each act that is sent has the outcome. */
 static void play_step_as(struct play *play, enum outcome outcome)
 {
-    struct input inputs[PENDING_MAX + 1];
+    struct input inputs[PENDING_MAX + 3];
     size_t count = 0;
     for (size_t i = 0; i < play->pending_count; i++) {
         inputs[count++] = (struct input){.kind = INPUT_RESULT,
@@ -284,6 +284,16 @@ static void play_step_as(struct play *play, enum outcome outcome)
         inputs[count++] =
             (struct input){.kind = INPUT_APPROVE, .id = play->approve, .who = "somebody"};
         play->approve = 0;
+    }
+    for (size_t i = 0; i < engine_policy_count(play->world.engine) && i < 2; i++) {
+        const struct policy_view view = engine_policy(play->world.engine, i);
+        if (view.mode != view.ceiling) { /* lost by acts that did not help, and given back */
+            inputs[count++] = (struct input){.kind = INPUT_MODE,
+                                             .policy = view.name,
+                                             .mode = view.ceiling,
+                                             .who = "somebody",
+                                             .text = "go on"};
+        }
     }
     feed_numbers(play);
     world_step(&play->world, play->x, play->unseen, inputs, count);
@@ -718,7 +728,7 @@ static void judge_step(const struct play *play, size_t at, struct limits_seen *s
     size_t many = 0;
     for (size_t i = at + 1; i-- > 0;) {
         const struct act *other = &play->acts[i];
-        if (other->at <= act->at - STEP_WINDOW_S) {
+        if (other->at <= act->at - (double)STEP_WINDOW_S) {
             break;
         }
         if (other->target == act->target) {
