@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lang/ast.h"
 #include "runtime/heald/log.h"
 
 enum status engine_feed_open(struct engine_feed *feed, int fd, struct store *store,
@@ -82,8 +83,12 @@ static void take_sample(struct engine_feed *feed, const struct feed_record *reco
                         struct instant now)
 {
     uint32_t series = series_of(feed, record->series);
-    if (series != UINT32_MAX) {
-        (void)store_append(feed->store, series, now, record->time, record->value);
+    if (series == UINT32_MAX ||
+        store_append(feed->store, series, now, record->time, record->value) != APPEND_OK) {
+        return;
+    }
+    if (feed->event && strcmp(store_series_name(feed->store, series), EVENT_METRIC) == 0) {
+        feed->event(feed->event_ctx, store_series_labels(feed->store, series), record->time);
     }
 }
 
