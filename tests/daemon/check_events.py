@@ -94,6 +94,39 @@ def claim_events_outlive_restarts_and_kills(folder):
         journal_rows(world.state / "journal.db")
 
 
+def claim_old_events_count_after_a_restart_as_long_as_the_window_is(folder):
+    policies = {"app.heal": CAUSES.replace("within: 10m", "within: 6h")}
+    with World(folder, policies, extra=ON) as world:
+        world.heals = False
+        until(world.observed)
+        assert post(world, {"kind": "deploy", "time": time.time() - 8 * 3600, "labels": {"service": "a"}})[0] == 204
+        until(lambda: events(world))
+        assert cause(world) == "other"
+        assert post(world, {"kind": "deploy", "time": time.time() - 5 * 3600, "labels": {"service": "a"}})[0] == 204
+        until(lambda: len(events(world)) == 2)
+        assert cause(world) == "bad_deploy"
+        world.stop()
+        world.start()
+        assert cause(world) == "bad_deploy"
+        world.stop()
+        world.write({"app.heal": CAUSES.replace("within: 10m", "within: 4h")})
+        world.start()
+        assert cause(world) == "other"
+
+
+def claim_a_policy_that_a_reload_brings_counts_what_came_before_it(folder):
+    with World(folder, extra=ON) as world:
+        world.heals = False
+        until(world.observed)
+        for ago in (3 * 3600, 1):
+            assert post(world, {"kind": "deploy", "time": time.time() - ago, "labels": {"service": "a", "n": str(ago)}})[0] == 204
+        until(lambda: len(events(world)) == 2)
+        time.sleep(0.5)
+        world.write({"app.heal": CAUSES.replace("within: 10m) > 0", "within: 6h) >= 2")})
+        assert world.ask("reload")["ok"]
+        assert cause(world) == "bad_deploy"
+
+
 def claim_an_event_reaches_an_engine_that_was_killed_over_it(folder):
     import os
     import signal
