@@ -22,6 +22,8 @@ struct event_source {
     size_t recent_count; /* ever; a ring */
     uint32_t generation; /* plus one, under which the recent ones were given */
     struct instant due;
+    double allowed; /* events that may come now */
+    struct instant allowed_at;
     struct event_stats stats;
     event_tell_f *tell;
     void *tell_ctx;
@@ -288,6 +290,21 @@ static void note_all(struct event_source *source, const struct event *events, si
     }
 }
 
+/* Whether so many may come now; they are then spent. A clock that went back gives nothing. */
+static bool spend(struct event_source *source, size_t count, struct instant now)
+{
+    const double gone_s = duration_to_seconds(instant_sub(now, source->allowed_at));
+    source->allowed += gone_s > 0 ? gone_s * EVENT_PER_MINUTE_MAX / 60.0 : 0;
+    source->allowed =
+        source->allowed < (double)EVENT_BURST_MAX ? source->allowed : (double)EVENT_BURST_MAX;
+    source->allowed_at = now;
+    if ((double)count > source->allowed) {
+        return false;
+    }
+    source->allowed -= (double)count;
+    return true;
+}
+
 static enum event_outcome take_all(struct event_source *source, const struct event *events,
                                    size_t event_count, struct instant now, struct error *error)
 {
@@ -326,7 +343,12 @@ enum event_outcome event_source_take(struct event_source *source, const char *bo
     source->stats.requests++;
     enum event_outcome outcome = EVENT_MALFORMED;
     if (event_body_read(body, size, now, events, &count, error) == STATUS_OK) {
-        outcome = take_all(source, events, count, now, error);
+        outcome = spend(source, count, now) ? take_all(source, events, count, now, error)
+                                            : EVENT_TOO_MANY;
+    }
+    if (outcome == EVENT_TOO_MANY) {
+        error_set(error, STATUS_LIMIT, "more than %d events a minute; again later",
+                  EVENT_PER_MINUTE_MAX);
     }
     events_release(events, count);
     source->stats.outcomes[outcome]++;

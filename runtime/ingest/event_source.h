@@ -19,16 +19,18 @@
 enum {
     EVENT_SERIES_MAX = 1000, /* label sets at a time; for a new one the older half is forgotten */
     EVENT_RECENT_MAX = 64,   /* given once more to an engine that has just attached */
+    EVENT_PER_MINUTE_MAX = 600, /* for long: each is a record of the journal */
+    EVENT_BURST_MAX = 5000,     /* at once, after a while without any */
     EVENT_INTERVAL_S = 5,
     EVENT_GRACE_S = 10
 };
 #define EVENT_SOURCE_NAME "events"
 
-enum event_outcome { EVENT_TAKEN, EVENT_MALFORMED, EVENT_FEED_FULL };
+enum event_outcome { EVENT_TAKEN, EVENT_MALFORMED, EVENT_FEED_FULL, EVENT_TOO_MANY };
 
 struct event_stats {
     uint64_t requests, events, repeated;
-    uint64_t outcomes[EVENT_FEED_FULL + 1];
+    uint64_t outcomes[EVENT_TOO_MANY + 1];
     size_t series;
 };
 

@@ -449,8 +449,9 @@ static void show_events(const struct receiver *receiver, struct text *text)
     if (!receiver->events.events) {
         return;
     }
-    static const char *const names[] = {
-        [EVENT_MALFORMED] = "malformed", [EVENT_FEED_FULL] = "feed_full"};
+    static const char *const names[] = {[EVENT_MALFORMED] = "malformed",
+                                        [EVENT_FEED_FULL] = "feed_full",
+                                        [EVENT_TOO_MANY] = "too_many"};
     const struct event_stats *stats = event_source_stats(receiver->events.events);
     text_print(text,
                "# HELP heald_ingest_events_total Events that were taken.\n"

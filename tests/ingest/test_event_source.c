@@ -179,7 +179,7 @@ static void a_body_is_taken_whole_or_not_at_all_however_full_the_feed(void **sta
 {
     (void)state;
     static char body[8192];
-    size_t outcomes[EVENT_FEED_FULL + 1] = {0};
+    size_t outcomes[EVENT_TOO_MANY + 1] = {0};
     for (seed = 5; seed < 25;) {
         const uint64_t round = seed;
         struct rig rig;
@@ -187,7 +187,7 @@ static void a_body_is_taken_whole_or_not_at_all_however_full_the_feed(void **sta
         rig_read(&rig);
         uint64_t expected = 0, repeated = 0;
         for (int i = 0; i < 4000; i++) {
-            rig.now.ns += (int64_t)(random_next() % 30) * NS_PER_MS;
+            rig.now.ns += (int64_t)(random_next() % 3000) * NS_PER_MS;
             const size_t count = random_body(body, sizeof body, rig.now.ns / NS_PER_MS);
             const struct event_stats before = *event_source_stats(rig.source);
             const enum event_outcome outcome = take(&rig, body);
@@ -273,6 +273,28 @@ static void label_sets_are_bounded_and_those_without_events_go_first(void **stat
     rig_close(&rig);
 }
 
+static void more_than_so_many_a_minute_are_put_off(void **state)
+{
+    (void)state;
+    struct rig rig;
+    size_t taken = 0;
+    rig_open(&rig, 1 << 20);
+    rig_read(&rig);
+    event_source_step(rig.source, rig.now);
+    for (int ms = 0; ms < 600000; ms += 10) { /* ten minutes, 100 a second */
+        rig.now = (struct instant){(T0_MS + ms) * NS_PER_MS};
+        const enum event_outcome outcome = take(&rig, "{\"kind\":\"k\"}");
+        taken += outcome == EVENT_TAKEN;
+        assert_true(outcome == EVENT_TAKEN || outcome == EVENT_TOO_MANY);
+        rig_read(&rig);
+    }
+    assert_non_null(strstr(rig.error.message, "more than 600 events a minute"));
+    assert_true(taken >= EVENT_BURST_MAX + 10 * EVENT_PER_MINUTE_MAX - 10 &&
+                taken <= EVENT_BURST_MAX + 10 * EVENT_PER_MINUTE_MAX + 1);
+    assert_int_equal(rig.count, taken);
+    rig_close(&rig);
+}
+
 static void no_bytes_break_it(void **state)
 {
     (void)state;
@@ -312,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_body_is_taken_whole_or_not_at_all_however_full_the_feed),
         cmocka_unit_test(an_engine_that_attaches_anew_is_given_the_newest_once_more),
         cmocka_unit_test(label_sets_are_bounded_and_those_without_events_go_first),
+        cmocka_unit_test(more_than_so_many_a_minute_are_put_off),
         cmocka_unit_test(no_bytes_break_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
