@@ -294,7 +294,7 @@ static void note_all(struct event_source *source, const struct event *events, si
 static bool spend(struct event_source *source, size_t count, struct instant now)
 {
     const double gone_s = duration_to_seconds(instant_sub(now, source->allowed_at));
-    source->allowed += gone_s > 0 ? gone_s * EVENT_PER_MINUTE_MAX / 60.0 : 0;
+    source->allowed += gone_s > 0 ? gone_s * (double)EVENT_PER_MINUTE_MAX / 60 : 0;
     source->allowed =
         source->allowed < (double)EVENT_BURST_MAX ? source->allowed : (double)EVENT_BURST_MAX;
     source->allowed_at = now;

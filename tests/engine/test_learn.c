@@ -22,7 +22,7 @@ static uint64_t random_next(void)
 
 static struct instant day(double days)
 {
-    return (struct instant){(int64_t)(days * DAY_S * (double)NS_PER_S)};
+    return (struct instant){(int64_t)(days * (double)DAY_S * (double)NS_PER_S)};
 }
 
 struct outcome_at {
@@ -216,7 +216,7 @@ static double below(double a, double b, double x)
     const double ends[2] = {x, 1};
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i <= STEPS; i++) {
-            const long double t = (long double)ends[k] * i / STEPS;
+            const long double t = (long double)ends[k] * i / (long double)STEPS;
             const long double y = powl(t, (long double)a - 1) * powl(1 - t, (long double)b - 1);
             sum[k] += y * (i == 0 || i == STEPS ? 1 : i % 2 ? 4 : 2) * (long double)ends[k];
         }
