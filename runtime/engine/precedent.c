@@ -375,9 +375,10 @@ bool precedent_read(const char *text, struct precedent_case *ret)
     for (text += length; *text == ' ';) {
         text++;
         if (ret->signal_count == PRECEDENT_SIGNALS_MAX ||
-            !read_value(&text, &ret->values[ret->signal_count++])) {
+            !read_value(&text, &ret->values[ret->signal_count])) {
             return false;
         }
+        ret->signal_count++;
     }
     return *text == '\0';
 }

@@ -308,7 +308,7 @@ static bool spend(struct event_source *source, size_t count, struct instant now)
 static enum event_outcome take_all(struct event_source *source, const struct event *events,
                                    size_t event_count, struct instant now, struct error *error)
 {
-    struct taken taken[EVENT_COUNT_MAX];
+    struct taken taken[EVENT_COUNT_MAX] = {0};
     size_t count = 0;
     enum event_outcome outcome = EVENT_TAKEN;
     source_series_announce(&source->series);
