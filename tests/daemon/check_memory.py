@@ -315,6 +315,46 @@ def claim_a_journal_that_lost_its_end_is_repaired_by_a_person_and_remembered_ane
         same_as_journal(world)
 
 
+def claim_a_journal_that_another_program_holds_is_not_started_on_and_nothing_is_lost(folder):
+    with World(folder) as world:
+        healed(world)
+        shown = world.records()
+        world.stop()
+        db = sqlite3.connect(world.state / "journal.db", isolation_level=None)
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        world.bad["a"] = 1
+        world.start(wait=False)
+        until(lambda: world.process.poll() is not None, 20)
+        assert "the journal: " in world.said() and "locked" in world.said(), world.said()[-2000:]
+        assert len(world.effects()) == 1
+        db.execute("ROLLBACK")
+        db.close()
+        world.bad["a"] = 0
+        world.start()
+        assert world.records()[:len(shown)] == shown
+        healed(world)
+        caught_up(world)
+        world.stop()
+        same_as_journal(world)
+
+
+def claim_nobody_else_writes_the_journal_of_a_heald_that_runs(folder):
+    with World(folder) as world:
+        healed(world)
+        with contextlib.closing(sqlite3.connect(world.state / "journal.db", timeout=0.1)) as db:
+            try:
+                db.execute("INSERT INTO journal SELECT sequence + 1000, time_ns, kind, incident, action_id, epoch, rung,"
+                           " program_hash, policy, target, action, type, text, hash FROM journal LIMIT 1")
+                raise AssertionError("it was written")
+            except sqlite3.OperationalError as why:
+                assert "locked" in str(why), why
+        healed(world)
+        caught_up(world)
+        world.stop()
+        same_as_journal(world)
+
+
 def claim_rubbish_behind_the_log_of_a_killed_heald_costs_nothing(folder):
     with World(folder) as world:
         healed(world)
