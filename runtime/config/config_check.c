@@ -56,6 +56,9 @@ static void check_remote_writes(struct config_reader *reader, const struct confi
             FAIL(&write->head, "remote_write[%zu] needs 'token_file': '%.80s' is not loopback", i,
                  config->listen);
         }
+        if (strcmp(write->name, "events") == 0) {
+            FAIL(&write->head, "the name 'events' is heald's own");
+        }
         for (size_t k = 0; k < ARRAY_LEN(taken); k++) {
             if (strcmp(taken[k], write->path) == 0) {
                 FAIL(&write->head, "the path '%s' is heald's own", taken[k]);

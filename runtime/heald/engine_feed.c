@@ -7,6 +7,7 @@
 
 #include "lang/ast.h"
 #include "runtime/heald/log.h"
+#include "runtime/ingest/event_source.h"
 
 enum status engine_feed_open(struct engine_feed *feed, int fd, struct store *store,
                              struct error *error)
@@ -51,6 +52,13 @@ static void let_go(struct engine_feed *feed, uint32_t number)
     }
 }
 
+/* Events are what the source of events says, and nobody else. */
+static bool is_forged(const struct intake_source *source, const char *metric)
+{
+    return (strcmp(metric, EVENT_METRIC) == 0 || strcmp(metric, EVENT_SOURCE_METRIC) == 0) &&
+           strcmp(source->name, EVENT_SOURCE_NAME) != 0;
+}
+
 static void take_series(struct engine_feed *feed, const struct feed_record *record)
 {
     struct error error;
@@ -64,7 +72,7 @@ static void take_series(struct engine_feed *feed, const struct feed_record *reco
         feed->series_capacity = capacity;
     }
     let_go(feed, record->series);
-    if (!source->known ||
+    if (!source->known || is_forged(source, record->text) ||
         store_series(feed->store, source->store_id, record->text, record->labels,
                      record->label_count, &feed->series[record->series], &error) != STATUS_OK) {
         feed->series[record->series] = UINT32_MAX;

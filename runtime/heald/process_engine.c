@@ -404,6 +404,23 @@ static size_t sources_of(const struct config *config)
     return count;
 }
 
+/* The memory of incidents takes in what the journal has more, when everything of the tick is done;
+ * a long backlog in pieces, so that no tick is late for it. */
+static void remember(struct engine_process *process)
+{
+    const struct instant begun = {clock_elapsed(NULL).ns};
+    const int64_t most = process->start->config->tick.ns / ENGINE_MEMORY_SHARE;
+    uint64_t applied;
+    do {
+        applied = memory_state(process->memory).applied;
+        const char *news = memory_rest(process->memory, process->now);
+        if (news) {
+            log_say(LOG_WARN, "%s", news);
+        }
+    } while (memory_state(process->memory).applied > applied &&
+             memory_state(process->memory).behind > 0 && clock_elapsed(NULL).ns - begun.ns < most);
+}
+
 /* Events are on record before anything is decided by them. */
 static void keep_events(struct engine_process *process)
 {
@@ -478,6 +495,7 @@ static enum status open_state(struct engine_process *process, struct error *erro
     }
     snprintf(path, sizeof path, "%s/memory.db", config->state);
     process->memory = memory_new(path, process->journal);
+    remember(process); /* a large file is looked through before the first tick is due */
     if (config->events.enabled) {
         TRY(engine_events_restore(process->journal, process->store, process->now, error));
     }
@@ -509,23 +527,6 @@ static size_t inputs_due(const struct engine_process *process, size_t room)
         count++;
     }
     return count;
-}
-
-/* The memory of incidents takes in what the journal has more, when everything of the tick is done;
- * a long backlog in pieces, so that no tick is late for it. */
-static void remember(struct engine_process *process)
-{
-    const struct instant begun = {clock_elapsed(NULL).ns};
-    const int64_t most = process->start->config->tick.ns / ENGINE_MEMORY_SHARE;
-    uint64_t applied;
-    do {
-        applied = memory_state(process->memory).applied;
-        const char *news = memory_rest(process->memory, process->now);
-        if (news) {
-            log_say(LOG_WARN, "%s", news);
-        }
-    } while (memory_state(process->memory).applied > applied &&
-             memory_state(process->memory).behind > 0 && clock_elapsed(NULL).ns - begun.ns < most);
 }
 
 static void tick(struct engine_process *process, uint64_t expirations)

@@ -92,6 +92,8 @@ static void config_reports_each_mistake_with_its_place_and_a_suggestion(void **s
          "heald.yaml:2:9: error: events need 'listen'\n"},
         {"listen: 0.0.0.0:9469\nevents: {enabled: true}\n",
          "heald.yaml:2:9: error: events need 'token_file': '0.0.0.0:9469' is not loopback\n"},
+        {"remote_write: [{name: events}]\n",
+         "heald.yaml:1:16: error: the name 'events' is heald's own\n"},
         {"remote_write: [{name: a, path: /api/v1/events}]\n",
          "heald.yaml:1:16: error: the path '/api/v1/events' is heald's own\n"},
         {"remote_write: [{name: a}, {name: b}]\n",

@@ -157,6 +157,21 @@ def claim_without_events_the_path_is_none(folder):
         assert code == 2 and "takes no events" in err, (code, err)
 
 
+def claim_no_other_source_tells_of_events(folder):
+    with world_of(folder) as world:
+        page = world.page
+        world.exporter.text = lambda: page() + 'heal_event{kind="deploy",service="a"} 1\nheal_event_source 1\n'
+        world.heals = False
+        until(world.observed)
+        time.sleep(0.5)
+        assert cause(world) == "other"
+        assert events(world) == []
+        assert post(world, {"kind": "deploy", "labels": {"service": "a"}})[0] == 204
+        until(lambda: events(world))
+        assert cause(world) == "bad_deploy"
+        assert world.metric("heald_series_refused_total") >= 2
+
+
 # ---- when ----
 
 def claim_the_same_event_again_is_one_and_two_without_times_are_two(folder):
