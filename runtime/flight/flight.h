@@ -33,7 +33,7 @@
 
 enum {
     FLIGHT_MAGIC_BYTES = 8,
-    FLIGHT_FRAME_HEAD_BYTES = 16,
+    FLIGHT_FRAME_HEAD_BYTES = 20,
     FLIGHT_FRAME_BYTES = 1 << 18, /* about; content is written once it is as long */
     FLIGHT_FRAME_BYTES_MAX = FLIGHT_TEXT_BYTES_MAX + (1 << 20),
     FLIGHT_SEGMENT_BYTES_MIN = 1 << 20,

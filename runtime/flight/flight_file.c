@@ -163,8 +163,10 @@ static enum status put_frame(struct flight_file_writer *writer, struct error *er
     const uint64_t checksum =
         XXH3_64bits_withSeed(frame->bytes + FLIGHT_FRAME_HEAD_BYTES,
                              frame->length - FLIGHT_FRAME_HEAD_BYTES, writer->checksum);
-    put_number32(frame->bytes + 8, (uint32_t)checksum);
-    put_number32(frame->bytes + 12, (uint32_t)(checksum >> 32));
+    put_number32(frame->bytes + 8,
+                 (uint32_t)XXH3_64bits_withSeed(frame->bytes, 8, writer->checksum));
+    put_number32(frame->bytes + 12, (uint32_t)checksum);
+    put_number32(frame->bytes + 16, (uint32_t)(checksum >> 32));
     TRY(write_all(writer, frame->bytes, frame->length, error));
     writer->checksum = checksum;
     return STATUS_OK;

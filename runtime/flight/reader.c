@@ -146,6 +146,9 @@ static enum status frame_read(struct flight_reader *reader, struct error *error)
         return STATUS_NOT_FOUND;
     }
     const size_t stored = number32(head), length = number32(head + 4);
+    if (!is_intact((uint32_t)XXH3_64bits_withSeed(head, 8, reader->checksum), number32(head + 8))) {
+        return wrong(reader, reader->at, "a frame whose length is damaged", error);
+    }
     if (stored == 0 || stored > FLIGHT_FRAME_BYTES_MAX || length > FLIGHT_FRAME_BYTES_MAX) {
         return wrong(reader, reader->at, "a frame of an impossible length", error);
     }
@@ -154,7 +157,7 @@ static enum status frame_read(struct flight_reader *reader, struct error *error)
         return STATUS_NOT_FOUND;
     }
     const uint64_t checksum = XXH3_64bits_withSeed(content, stored, reader->checksum);
-    if (!is_intact(checksum, number32(head + 8) | (uint64_t)number32(head + 12) << 32)) {
+    if (!is_intact(checksum, number32(head + 12) | (uint64_t)number32(head + 16) << 32)) {
         return wrong(reader, reader->at, "a frame whose checksum is another one: it is damaged",
                      error);
     }

@@ -363,7 +363,7 @@ static enum status apply(struct replay *replay, const struct flight_event *event
         engine_restore(replay->program->engine, event->record);
         replay->result.restored++;
         break;
-    case FLIGHT_EPOCH: replay->program->host.epoch = event->epoch; break;
+    case FLIGHT_EPOCH: replay->program->host.epoch = replay->result.epoch = event->epoch; break;
     case FLIGHT_EXPECT: store_expect(replay->store, event->number); break;
     case FLIGHT_SOURCE: return take_source(replay, event, error);
     case FLIGHT_SERIES: return take_series(replay, event, error);
@@ -427,7 +427,7 @@ static enum status run(struct replay *replay, struct error *error)
     bool more = true;
     while (more) {
         enum status status = flight_next(&replay->reader, &event, error);
-        replay->result.epoch = replay->reader.epoch;
+        replay->result.epoch = replay->result.epoch ? replay->result.epoch : replay->reader.epoch;
         memcpy(replay->result.version, replay->reader.version, sizeof replay->result.version);
         if (status == STATUS_NOT_FOUND) {
             end_open(replay);

@@ -71,6 +71,22 @@ static void show_ambiguous(const json_t *policies)
     }
 }
 
+/* Whether what happens now can be replayed. */
+static void show_flight(const json_t *flight)
+{
+    if (json_is_true(json_object_get(flight, "on"))) {
+        printf("flight recording: %.1f of %.1f MiB, since ",
+               (double)integer_of(flight, "bytes") / (1 << 20),
+               (double)integer_of(flight, "bytes_max") / (1 << 20));
+        show_date(json_object_get(flight, "since"));
+        fputs("\n", stdout);
+    } else {
+        fputs("no flight recording: ", stdout);
+        show(text_of(flight, "why"), 0);
+        fputs("\n", stdout);
+    }
+}
+
 static void show_status(const json_t *answer)
 {
     static const struct column policies[] = {{"name", "POLICY", 28}, {"mode", "MODE", 7},
@@ -106,6 +122,7 @@ static void show_status(const json_t *answer)
         show(text_of(answer, "stopped_by"), 0);
         fputs("\n", stdout);
     }
+    show_flight(json_object_get(answer, "flight"));
     if (json_array_size(json_object_get(answer, "policies")) > 0) {
         fputs("\n", stdout);
         show_table(json_object_get(answer, "policies"), policies, ARRAY_LEN(policies));

@@ -24,17 +24,17 @@ static void usage(FILE *out)
 {
     fputs("usage: healctl [options] COMMAND\n\nAsks heald over its control socket.\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        fprintf(out, "  %-9s %-3s %s\n", commands[i].text, commands[i].argument, commands[i].help);
+        fprintf(out, "  %-9s %-4s %s\n", commands[i].text, commands[i].argument, commands[i].help);
     }
     fputs(
         "\noptions:\n"
         "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
         "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
-        "  --state FOLDER   state folder, for stop without heald\n"
-        "  -o json|text     how to print\n"
+        "  --state FOLDER   state folder, for stop without heald and for replay\n"
+        "  -o json|text     how to print; --json is -o json\n"
         "  -f, --follow     tail: go on with what comes\n"
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
-        "                   record\n"
+        "                   record; replay: everything, not one incident\n"
         "  --annotations    alerts: with their annotations\n"
         "  --why TEXT       stop, deny: the reason that is kept\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
@@ -43,12 +43,12 @@ static void usage(FILE *out)
         "examples:\n"
         "  healctl status\n"
         "  healctl explain 7\n"
+        "  healctl replay 7\n"
         "  healctl deny 7 --why 'not during the sale'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
-        "exit codes: 0 yes, 1 no (not well, nothing to approve), 2 wrong use, 3 heald does not "
-        "answer,\n"
-        "  4 no such thing, 5 not allowed\n",
+        "exit codes: 0 yes, 1 no (not well, nothing to approve, decided otherwise), 2 wrong use, 3 "
+        "heald\n  does not answer, or nothing to replay from, 4 no such thing, 5 not allowed\n",
         out);
 }
 
@@ -59,6 +59,7 @@ enum {
     OPTION_ANNOTATIONS,
     OPTION_WHY,
     OPTION_TIMEOUT,
+    OPTION_JSON,
     OPTION_VERSION
 };
 
@@ -86,6 +87,7 @@ static bool options_read(int argc, char **argv, struct settings *settings)
                                           {"state", required_argument, NULL, OPTION_STATE},
                                           {"all", no_argument, NULL, OPTION_ALL},
                                           {"annotations", no_argument, NULL, OPTION_ANNOTATIONS},
+                                          {"json", no_argument, NULL, OPTION_JSON},
                                           {"follow", no_argument, NULL, 'f'},
                                           {"why", required_argument, NULL, OPTION_WHY},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
@@ -107,6 +109,7 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case 'f': options->follow = true; break;
         case 'h': settings->help = true; break;
         case OPTION_SOCKET: options->socket = optarg; break;
+        case OPTION_JSON: options->json = true; break;
         case OPTION_STATE: options->state = optarg; break;
         case OPTION_ALL: options->all = true; break;
         case OPTION_ANNOTATIONS: options->annotations = true; break;
@@ -134,14 +137,14 @@ static const struct command *command_find(int argc, char **argv, struct options 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
         if (strcmp(command->text, argv[optind]) == 0) {
-            int wanted = command->argument[0] != '\0';
-            if (argc - optind - 1 != wanted) {
+            const int wanted = command->argument[0] != '\0', given = argc - optind - 1;
+            if (given != wanted && !(command->argument[0] == '[' && given == 0)) {
                 fprintf(stderr, "healctl: %s %s\n", command->text,
                         wanted ? "needs one ID" : "takes no argument");
                 return NULL;
             }
             options->command = command->text;
-            options->argument = wanted ? argv[optind + 1] : NULL;
+            options->argument = given > 0 ? argv[optind + 1] : NULL;
             return command;
         }
         if (edit_distance(command->text, argv[optind]) < least) {
@@ -156,14 +159,20 @@ static const struct command *command_find(int argc, char **argv, struct options 
     return NULL;
 }
 
-/* Fills in where heald is: --socket, HEAL_SOCKET, then the configuration. False after a report. */
+/* Fills in where heald is: --socket, HEAL_SOCKET, below --state, then the configuration. False
+ * after a report. */
 static bool find_heald(struct settings *settings, struct config *config)
 {
+    static char own_socket[4200];
     struct options *options = &settings->options;
     struct config_report report = {0};
     const char *path = settings->config_path != NULL ? settings->config_path : CONFIG_DEFAULT;
     if (options->socket == NULL) {
         options->socket = getenv("HEAL_SOCKET");
+    }
+    if (options->socket == NULL && options->state != NULL && settings->config_path == NULL) {
+        snprintf(own_socket, sizeof own_socket, "%s/control.sock", options->state);
+        options->socket = own_socket;
     }
     bool needed = settings->config_path != NULL || options->socket == NULL;
     if (needed && (settings->config_path != NULL || access(path, F_OK) == 0)) {

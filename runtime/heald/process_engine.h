@@ -40,6 +40,8 @@ struct engine_process {
     struct engine_compile compile;
     struct journal *journal;
     struct engine_feed feed;
+    struct flight *flight; /* NULL: off */
+    bool flight_told;      /* that it has ended */
     struct page *page;
     char *page_text; /* [METRICS_BYTES] where it is written before it is published */
     struct control *control;
