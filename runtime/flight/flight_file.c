@@ -68,9 +68,10 @@ static bool disk_has_room(const struct flight_file_writer *writer, uint64_t *ret
 static enum status look_at_disk(struct flight_file_writer *writer, struct error *error)
 {
     uint64_t left;
-    if (writer->bytes > 0 && writer->bytes - writer->looked_at < FLIGHT_LOOK_BYTES) {
+    if (writer->looked && writer->bytes - writer->looked_at < FLIGHT_LOOK_BYTES) {
         return STATUS_OK;
     }
+    writer->looked = true;
     writer->looked_at = writer->bytes;
     while (!disk_has_room(writer, &left) && remove_oldest(writer)) {
         remove_rest_of_oldest(writer);

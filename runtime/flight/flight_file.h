@@ -14,6 +14,7 @@ struct flight_file_writer {
     uint64_t older_bytes;      /* of those that are left */
     uint64_t bytes;            /* of this life */
     uint64_t segment_at, looked_at;
+    bool looked; /* at the room on the disk */
     uint64_t checksum;
     struct flight_file file; /* the segment at hand */
     struct instant start;

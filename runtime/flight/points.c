@@ -12,7 +12,7 @@ enum {
     POINT_BYTES_MAX = 1 + 2 * WIRE_NUMBER_BYTES_MAX + 8 + WIRE_NUMBER_BYTES_MAX
 };
 /* Of the value. first + 8 * (length - 1) needs first + length <= 8: 36 of 64, the rest is free. */
-enum { VALUE_SAME = 57, VALUE_STALE, VALUE_GREW_AS_BEFORE, VALUE_GREW };
+enum { VALUE_SAME = 57, VALUE_STALE, VALUE_GREW_AS_BEFORE, VALUE_GREW, VALUE_THOUSANDTHS };
 
 static const uint64_t stale_bits = 0x7ff0000000000002ULL;
 
@@ -66,6 +66,13 @@ static uint64_t grown(uint64_t before, int32_t by)
     return bits_of((double)((int64_t)value_of(before) + by));
 }
 
+/* The nearest whole number of thousandths; 0 for what is too large, or no number. */
+static int64_t thousandths(double value)
+{
+    const double many = value * 1000;
+    return fabs(many) < 0x1p52 ? (int64_t)(many + (many < 0 ? -0.5 : 0.5)) : 0;
+}
+
 /* ---- writing ---- */
 
 static uint8_t *put_number(uint8_t *at, uint64_t number)
@@ -88,6 +95,17 @@ static uint8_t *put_xor(uint8_t *at, uint8_t *flags, uint64_t difference)
     return at;
 }
 
+/* Measurements often have three digits, whose bits have nothing in common. */
+static uint8_t *put_fraction(uint8_t *at, uint8_t *flags, uint64_t before, uint64_t now)
+{
+    const int64_t many = thousandths(value_of(now));
+    if (bits_of((double)many / 1000) != now) {
+        return put_xor(at, flags, now ^ before);
+    }
+    *flags |= VALUE_THOUSANDTHS;
+    return put_number(at, wire_zigzag(many - thousandths(value_of(before))));
+}
+
 /* The value of a series whose bits are others than before. */
 static uint8_t *put_value(uint8_t *at, uint8_t *flags, struct points_series *series, uint64_t bits)
 {
@@ -101,7 +119,7 @@ static uint8_t *put_value(uint8_t *at, uint8_t *flags, struct points_series *ser
         return at;
     }
     if (!growth(series->bits, bits, &grew)) {
-        at = put_xor(at, flags, bits ^ series->bits);
+        at = put_fraction(at, flags, series->bits, bits);
     } else if (grew == series->grew) {
         *flags |= VALUE_GREW_AS_BEFORE;
     } else {
@@ -210,6 +228,14 @@ static uint64_t take_growth(struct points_series *series, struct wire_in *in, bo
     return grown(series->bits, series->grew);
 }
 
+static uint64_t take_thousandths(uint64_t before, struct wire_in *in)
+{
+    const int64_t more = wire_signed(in);
+    int64_t many = thousandths(value_of(before));
+    in->bad = in->bad || __builtin_add_overflow(many, more, &many);
+    return bits_of((double)many / 1000);
+}
+
 static double take_value(struct points_series *series, struct wire_in *in, unsigned code)
 {
     switch (code) {
@@ -217,6 +243,7 @@ static double take_value(struct points_series *series, struct wire_in *in, unsig
     case VALUE_SAME: break;
     case VALUE_GREW_AS_BEFORE:
     case VALUE_GREW: series->bits = take_growth(series, in, code == VALUE_GREW_AS_BEFORE); break;
+    case VALUE_THOUSANDTHS: series->bits = take_thousandths(series->bits, in); break;
     default: series->bits ^= take_xor(in, code); break;
     }
     return value_of(series->bits);

@@ -8,9 +8,9 @@
  *     byte     0x80  a run of expected ones follows behind it
  *              0x40  which series and when follows: series less the expected one, ms less the last
  *              0x3f  the value: same, stale marker, a whole number that grew as before, or by a
- *                    number that follows, or the bytes of the exclusive or with the value before
- *                    (the first that differs and 8 times how many come
- *              behind it)
+ *                    number that follows, so many thousandths more than before, or the bytes of
+ *                    the exclusive or with the value before (the first that differs and 8 times how
+ *                    many come behind it)
  *
  * Writer and reader have one `struct points` each, which is what they expect: the same at both ends
  * as long as the reader reads all that was written. */

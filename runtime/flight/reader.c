@@ -76,15 +76,18 @@ enum status flight_reader_open(struct flight_reader *reader, const char *state, 
     TRY(flight_folder_list(reader->folder_fd, &files, error));
     for (size_t i = 0; i < files.count; i++) {
         const struct flight_file *file = &files.items[i];
-        if (file->life_ms == life_ms && file->segment == reader->segments) {
-            reader->segments++; /* one that is missing ends it */
+        if (file->life_ms == life_ms) {
+            reader->gap = reader->gap || file->segment != reader->segments;
+            reader->segments += !reader->gap;
         }
     }
     flight_files_release(&files);
     reader->life_ms = life_ms;
-    return reader->segments > 0
-               ? segment_open(reader, error)
-               : error_set(error, STATUS_NOT_FOUND, "there is no recording of that life");
+    if (reader->segments > 0) {
+        return segment_open(reader, error);
+    }
+    return reader->gap ? error_set(error, STATUS_PROTOCOL, "the first segment is missing")
+                       : error_set(error, STATUS_NOT_FOUND, "there is no recording of that life");
 }
 
 void flight_reader_bytes(struct flight_reader *reader, const uint8_t *bytes, size_t length)
@@ -205,11 +208,15 @@ static enum status frame_next(struct flight_reader *reader, struct error *error)
         return segment_read(reader, error);
     }
     enum status status = frame_read(reader, error);
-    if (status != STATUS_NOT_FOUND || reader->segment + 1 >= reader->segments) {
+    const bool last = reader->segment + 1 >= reader->segments;
+    if (status != STATUS_NOT_FOUND || (last && !reader->gap)) {
         return status;
     }
-    if (reader->cut) {
-        return wrong(reader, reader->at, "it is cut off, and yet others follow", error);
+    if (reader->cut || last) {
+        return wrong(reader, reader->at,
+                     last ? "the segment behind it is missing, and others are not"
+                          : "it is cut off, and yet others follow",
+                     error);
     }
     reader->segment++;
     TRY(segment_open(reader, error));

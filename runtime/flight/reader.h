@@ -17,7 +17,8 @@
 struct flight_reader {
     int folder_fd; /* -1: one segment from memory */
     int64_t life_ms;
-    uint32_t segments; /* of the life */
+    uint32_t segments; /* of the life, up to the first that is missing */
+    bool gap;          /* others are behind that one */
     uint32_t segment;  /* at hand */
     uint8_t *file;     /* all of it */
     const uint8_t *bytes;

@@ -242,6 +242,7 @@ static void life_begin(struct fleet *fleet)
     if (options->state) {
         const struct flight_options flight = {.state = options->state,
                                               .version = "test",
+                                              .segment_bytes = options->segment_bytes,
                                               .bytes_max = options->bytes_max ? options->bytes_max
                                                                               : 1ULL << 30};
         fleet->flight = flight_open(&flight, fleet->now, fleet->epoch);
@@ -393,9 +394,9 @@ static void feed_pods(struct fleet *fleet, size_t s)
     size_t count = 0;
     for (size_t i = s; i < fleet->options.pods; i += QUEUE_SOURCE) {
         const struct fleet_pod *pod = &fleet->pods[i];
-        const double values[] = {pod->ready ? 1 : 0, (double)pod->memory,
-                                 1024.0 * MIB,       (double)pod->good,
-                                 (double)pod->bad,   (double)pod->cpu_ms / 1000};
+        const double values[] = {pod->ready ? 1 : 0,     (double)pod->memory,
+                                 (double)(1024LL * MIB), (double)pod->good,
+                                 (double)pod->bad,       (double)pod->cpu_ms / 1000};
         for (int v = 0; v < 6; v++) {
             if (pick(fleet, 2000) != 0) {
                 points[count++] = (struct store_point){

@@ -26,6 +26,7 @@ struct fleet_options {
     unsigned reload_of;  /* one of so many steps has a reload; 0: none */
     unsigned restart_of; /* the same for kill -9; 0: none */
     uint64_t bytes_max;  /* of recordings; 0: 1 GiB */
+    uint64_t segment_bytes;
 };
 
 struct fleet_pod {
