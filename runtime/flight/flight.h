@@ -50,6 +50,7 @@ struct flight_options {
     uint64_t bytes_max;     /* of all recordings; those of earlier lives go first */
     uint64_t disk_free_min; /* ends when less is left on the disk */
     uint64_t segment_bytes; /* 0: an eighth of bytes_max, within FLIGHT_SEGMENT_BYTES_* */
+    bool plain;             /* nothing is compressed */
 };
 
 struct flight;

@@ -146,7 +146,7 @@ static void make_frame(struct flight_file_writer *writer, const uint8_t *content
 {
     struct wire_out *frame = &writer->frame;
     frame->length = 0;
-    const size_t packed = wanted ? pack(writer, content, length) : 0;
+    const size_t packed = wanted && !writer->options.plain ? pack(writer, content, length) : 0;
     if (packed == 0) {
         wire_reserve(frame, FLIGHT_FRAME_HEAD_BYTES + length);
         memcpy(frame->bytes + FLIGHT_FRAME_HEAD_BYTES, content, length);

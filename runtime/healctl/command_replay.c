@@ -297,7 +297,10 @@ static void show_life(const struct options *options, int64_t life_ms,
     printf("life since %s, epoch %" PRIu32 ": %" PRIu64 " steps, %" PRIu64 " samples, %" PRIu64
            " records, %s, hash %016" PRIx64 "\n",
            date, result->epoch, result->steps, result->samples, result->records,
-           same ? "bit for bit" : "OTHERWISE", result->hash);
+           same            ? "bit for bit"
+           : wrong != NULL ? "up to where it cannot be read"
+                           : "OTHERWISE",
+           result->hash);
     if (wrong != NULL || text[0] != '\0') {
         fputs("  ", stdout);
         show(wrong != NULL ? wrong : text, 0);

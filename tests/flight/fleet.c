@@ -243,6 +243,7 @@ static void life_begin(struct fleet *fleet)
         const struct flight_options flight = {.state = options->state,
                                               .version = "test",
                                               .segment_bytes = options->segment_bytes,
+                                              .plain = options->plain,
                                               .bytes_max = options->bytes_max ? options->bytes_max
                                                                               : 1ULL << 30};
         fleet->flight = flight_open(&flight, fleet->now, fleet->epoch);

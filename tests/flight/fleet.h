@@ -27,6 +27,7 @@ struct fleet_options {
     unsigned restart_of; /* the same for kill -9; 0: none */
     uint64_t bytes_max;  /* of recordings; 0: 1 GiB */
     uint64_t segment_bytes;
+    bool plain; /* recordings are not compressed */
 };
 
 struct fleet_pod {
