@@ -114,6 +114,14 @@ void flight_close(struct flight *flight)
     }
 }
 
+void flight_stop(struct flight *flight, const char *why)
+{
+    if (flight) {
+        flush(flight);
+        end(flight, STATUS_LIMIT, why);
+    }
+}
+
 struct flight_state flight_state(const struct flight *flight)
 {
     return flight ? flight->state : (struct flight_state){.why = "off"};

@@ -60,6 +60,9 @@ struct flight *flight_open(const struct flight_options *options, struct instant 
 /* Ends it as one whose life ended well, unless it has ended already. NULL is fine. */
 void flight_close(struct flight *flight);
 
+/* Ends it while its life goes on: something happened that is not on file. */
+void flight_stop(struct flight *flight, const char *why);
+
 struct flight_state {
     bool on;              /* what the engine is fed is still recorded */
     char why[400];        /* it is not */

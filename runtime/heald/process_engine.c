@@ -379,6 +379,10 @@ enum status engine_reload(struct engine_process *process, struct error *error)
                                          process->generation->serial, &next, error);
     if (status != STATUS_OK) {
         process->reload_failures++;
+        if (status ==
+            STATUS_LIMIT) { /* it may have been half made: the store remembers its metrics */
+            flight_stop(process->flight, "a reload failed while its engine was made");
+        }
         log_say(LOG_ERROR, "the policies were not reloaded, the ones before go on: %s",
                 error->message);
         return status;
@@ -410,6 +414,8 @@ static void begin_time(struct engine_process *process, struct instant last)
     char behind[64];
     process->now = clock_now(&process->start->clock);
     if (process->now.ns < last.ns) {
+        /* Later than all that is on record, so that lives do not share a time. */
+        last = instant_add(last, (struct duration){NS_PER_MS});
         process->skew = instant_sub(last, process->now);
         process->now = last;
         duration_print(process->skew, behind, sizeof behind);
