@@ -9,6 +9,17 @@
 #include "runtime/flight/points.h"
 #include "runtime/flight/wire.h"
 
+/* What an engine is fed and nobody records would be another life when it is run again. Who adds a
+ * field writes it here, reads it in reader_event.c (replay.c keeps the host's), compares a record's
+ * in hash.c, and counts FLIGHT_FORMAT up. */
+#if UINTPTR_MAX == UINT64_MAX
+_Static_assert(sizeof(struct engine_host) == 112, "every field of the host is recorded");
+_Static_assert(sizeof(struct engine_grant) == 32, "every field of a grant is recorded");
+_Static_assert(sizeof(struct input) == 48, "every field of an input is recorded");
+_Static_assert(sizeof(struct record) == 1016, "every field of a record is recorded");
+_Static_assert(sizeof(struct store_limits) == 40, "every limit of the store is recorded");
+#endif
+
 struct flight {
     struct flight_file_writer file;
     struct wire_out out; /* events of the frame to come */

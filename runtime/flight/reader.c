@@ -140,11 +140,21 @@ static bool is_intact(uint64_t checksum, uint64_t stored)
 #endif
 }
 
+/* What a file system leaves of a file that grew when the host lost its power. */
+static bool is_empty(const uint8_t *bytes, size_t length)
+{
+    size_t at = 0;
+    while (at < length && bytes[at] == 0) {
+        at++;
+    }
+    return at == length;
+}
+
 static enum status frame_read(struct flight_reader *reader, struct error *error)
 {
     const uint8_t *head = reader->bytes + reader->at, *content = head + FLIGHT_FRAME_HEAD_BYTES;
     const size_t left = reader->length - reader->at;
-    if (left < FLIGHT_FRAME_HEAD_BYTES) {
+    if (left < FLIGHT_FRAME_HEAD_BYTES || is_empty(head, left)) {
         reader->cut = left > 0;
         return STATUS_NOT_FOUND;
     }
