@@ -8,7 +8,7 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 
-enum { SOURCES = 4, QUEUE_SOURCE = SOURCES - 1, APPROVALS_MAX = 16, MIB = 1 << 20 };
+enum { SOURCES = 4, QUEUE_SOURCE = SOURCES - 1, QUEUES_LATER = 4 /* steps */, MIB = 1 << 20 };
 enum { READY, MEMORY, LIMIT, GOOD, BAD, CPU };
 #define START_S 1790000000LL
 
@@ -179,7 +179,6 @@ static void pod_begin(struct fleet *fleet, size_t i)
         pod->series[s] = series_of(fleet, source, names[s], s == BAD ? bad : labels,
                                    s == GOOD || s == BAD ? 3 : 2);
     }
-    pod->held = true;
 }
 
 static void pod_fresh(struct fleet *fleet, size_t i)
@@ -220,16 +219,38 @@ static void queue_begin(struct fleet *fleet, size_t i)
 
 /* ---- a life ---- */
 
-static void sources_begin(struct fleet *fleet)
+static void source_begin(struct fleet *fleet, int i)
 {
     static const char *const names[SOURCES] = {"a", "b", "c", "rabbit"};
     struct error error;
     const struct duration interval = fleet->options.step, grace = fleet->options.step;
-    for (int i = 0; i < SOURCES; i++) {
-        CHECK(store_source(fleet->store, names[i], interval, grace, &fleet->sources[i], &error) ==
-              STATUS_OK);
-        flight_source(fleet->flight, fleet->sources[i], names[i], interval, grace);
+    CHECK(store_source(fleet->store, names[i], interval, grace, &fleet->sources[i], &error) ==
+          STATUS_OK);
+    flight_source(fleet->flight, fleet->sources[i], names[i], interval, grace);
+    fleet->broken[i] = false;
+}
+
+/* It is heard of later than the others. */
+static void queues_begin(struct fleet *fleet)
+{
+    source_begin(fleet, QUEUE_SOURCE);
+    for (size_t i = 0; i < fleet->options.queues; i++) {
+        queue_begin(fleet, i);
     }
+}
+
+static void page_again(struct fleet *fleet)
+{
+    engine_page_again(fleet->program->engine);
+    flight_page_again(fleet->flight);
+}
+
+/* The hand has seen a later life: this one becomes the next. */
+static void outlive(struct fleet *fleet)
+{
+    fleet->program->host.epoch = fleet->lives[fleet->life_count - 1].epoch = ++fleet->epoch;
+    flight_epoch(fleet->flight, fleet->epoch);
+    page_again(fleet);
 }
 
 static void life_begin(struct fleet *fleet)
@@ -257,15 +278,14 @@ static void life_begin(struct fleet *fleet)
         engine_restore(fleet->program->engine, &fleet->records[i]);
         flight_restore(fleet->flight, &fleet->records[i]);
     }
-    sources_begin(fleet);
+    for (int i = 0; i < QUEUE_SOURCE; i++) {
+        source_begin(fleet, i);
+    }
     for (size_t i = 0; i < options->pods; i++) {
         pod_begin(fleet, i);
     }
-    for (size_t i = 0; i < options->queues; i++) {
-        queue_begin(fleet, i);
-    }
-    engine_page_again(fleet->program->engine);
-    flight_page_again(fleet->flight);
+    fleet->life_steps = 0;
+    page_again(fleet);
 }
 
 static void life_end(struct fleet *fleet)
@@ -377,22 +397,29 @@ static void answer(struct fleet *fleet, uint32_t source, bool all)
     }
 }
 
-static bool is_silent(struct fleet *fleet, uint32_t source)
+/* Minutes of silence, seldom. */
+static bool is_silent(const struct fleet *fleet, size_t s)
 {
-    /* Minutes of silence, seldom; and single answers that fail. */
-    const bool silent =
-        (fleet->steps / 20 * 2654435761u + source * 40503u) % 97 == 0 || pick(fleet, 300) == 0;
-    if (silent) {
-        store_failed(fleet->store, source, fleet->now);
-        flight_failed(fleet->flight, source, fleet->now);
-    }
-    return silent;
+    return (fleet->steps / 20 * 2654435761u + s * 40503u) % 97 == 0;
 }
 
+static void fail(struct fleet *fleet, size_t s)
+{
+    store_failed(fleet->store, fleet->sources[s], fleet->now);
+    flight_failed(fleet->flight, fleet->sources[s], fleet->now);
+}
+
+/* Now and then an answer is broken off; the next one may have a pod less, for good. */
 static void feed_pods(struct fleet *fleet, size_t s)
 {
     struct store_point points[FLEET_PODS_MAX * 6];
     size_t count = 0;
+    const bool broken = pick(fleet, 60) == 0;
+    if (fleet->broken[s] && pick(fleet, 2) == 0) {
+        const size_t pods = fleet->options.pods / QUEUE_SOURCE;
+        pod_replace(fleet, s + QUEUE_SOURCE * (pods > 0 ? pick(fleet, (unsigned)pods) : 0));
+    }
+    fleet->broken[s] = broken;
     for (size_t i = s; i < fleet->options.pods; i += QUEUE_SOURCE) {
         const struct fleet_pod *pod = &fleet->pods[i];
         const double values[] = {pod->ready ? 1 : 0,     (double)pod->memory,
@@ -406,25 +433,38 @@ static void feed_pods(struct fleet *fleet, size_t s)
         }
     }
     feed(fleet, points, count);
-    answer(fleet, fleet->sources[s], pick(fleet, 20) != 0);
+    if (broken) {
+        fail(fleet, s);
+    } else {
+        answer(fleet, fleet->sources[s], pick(fleet, 20) != 0);
+    }
 }
 
 static void feed_queues(struct fleet *fleet)
 {
     for (size_t i = 0; i < fleet->options.queues; i++) {
-        const struct fleet_queue *queue = &fleet->queues[i];
+        struct fleet_queue *queue = &fleet->queues[i];
+        if (queue->gone_until > fleet->steps) {
+            continue;
+        }
+        if (pick(fleet, 150) == 0) {
+            queue->gone_until = fleet->steps + 5 + pick(fleet, 20);
+            for (int s = 0; s < 3; s++) {
+                store_stale(fleet->store, queue->series[s], fleet->now);
+                flight_stale(fleet->flight, queue->series[s], fleet->now);
+            }
+            continue;
+        }
         feed_one(fleet, queue->series[0], fleet->now, 2);
         feed_one(fleet, queue->series[1], fleet->now, (double)queue->acked);
         feed_one(fleet, queue->series[2], fleet->now, (double)queue->ready);
-        if (pick(fleet, 400) == 0) { /* again, too late, too early, the end */
+        if (pick(fleet, 400) == 0) { /* again, too late, too early */
             struct instant time = fleet->now;
             time.ns += ((int64_t)pick(fleet, 2000) - 1000) * NS_PER_S;
             feed_one(fleet, queue->series[2], time, (double)queue->ready);
-            store_stale(fleet->store, queue->series[1], fleet->now);
-            flight_stale(fleet->flight, queue->series[1], fleet->now);
         }
     }
-    answer(fleet, fleet->sources[QUEUE_SOURCE], true);
+    answer(fleet, fleet->sources[QUEUE_SOURCE], pick(fleet, 2) == 0);
 }
 
 static void feed_all(struct fleet *fleet)
@@ -436,11 +476,16 @@ static void feed_all(struct fleet *fleet)
         age_queue(fleet, &fleet->queues[i]);
     }
     for (size_t s = 0; s < QUEUE_SOURCE; s++) {
-        if (!is_silent(fleet, fleet->sources[s])) {
+        if (is_silent(fleet, s)) {
+            fail(fleet, s);
+        } else {
             feed_pods(fleet, s);
         }
     }
-    if (!is_silent(fleet, fleet->sources[QUEUE_SOURCE])) {
+    if (fleet->life_steps == QUEUES_LATER) {
+        queues_begin(fleet);
+    }
+    if (fleet->life_steps >= QUEUES_LATER && !is_silent(fleet, QUEUE_SOURCE)) {
         feed_queues(fleet);
     }
     store_expire(fleet->store, fleet->now);
@@ -561,6 +606,12 @@ void fleet_step(struct fleet *fleet)
     }
     if (options->reload_of && pick(fleet, options->reload_of) == 0) {
         fleet_reload(fleet);
+    }
+    fleet->life_steps++;
+    if (pick(fleet, 700) == 0) {
+        outlive(fleet);
+    } else if (pick(fleet, 100) == 0) {
+        page_again(fleet);
     }
     feed_all(fleet);
     const size_t count = due(fleet, answers, ARRAY_LEN(answers));

@@ -34,12 +34,13 @@ struct fleet_pod {
     uint32_t series[6]; /* ready, memory, limit, good and bad answers, CPU */
     int64_t memory, leak, good, bad, cpu_ms, bad_of; /* bad_of: of 1000 answers; leak: a step */
     unsigned name; /* it is replaced now and then, under another of FLEET_NAMES */
-    bool ready, held;
+    bool ready;
 };
 struct fleet_queue {
     uint32_t series[3]; /* consumers, acknowledged, ready */
     int64_t acked, ready;
-    bool stuck, held;
+    bool stuck;
+    uint64_t gone_until; /* step: its series have ended until then */
 };
 struct fleet_answer { /* that comes later */
     struct input input;
@@ -66,6 +67,8 @@ struct fleet {
     struct fleet_pod pods[FLEET_PODS_MAX];
     struct fleet_queue queues[FLEET_QUEUES_MAX];
     uint32_t sources[8];
+    bool broken[8];      /* the last answer of the source was */
+    uint64_t life_steps; /* of the life at hand */
     struct fleet_answer *answers;
     size_t answer_count, answer_capacity;
     struct instant now;

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
                                                                 .state = argv[1],
                                                                 .seed = seed,
                                                                 .plain = true,
-                                                                .pods = 2 + seed % 3,
+                                                                .pods = 3 + seed % 3,
                                                                 .queues = seed % 2,
                                                                 .step = duration_seconds(15),
                                                                 .fault_of = 10,
