@@ -8,7 +8,7 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 
-enum { SOURCES = 4, QUEUE_SOURCE = SOURCES - 1, QUEUES_LATER = 4 /* steps */, MIB = 1 << 20 };
+enum { SOURCES = 4, QUEUE_SOURCE = SOURCES - 1, QUEUES_LATER = 16 /* steps */, MIB = 1 << 20 };
 enum { READY, MEMORY, LIMIT, GOOD, BAD, CPU };
 #define START_S 1790000000LL
 
