@@ -52,6 +52,9 @@ static void reach_action(struct reached *reached, const struct action *action)
         if (action->probe) {
             reach_expr(action->probe, reached);
         }
+        if (action->reads) {
+            reach_expr(action->reads, reached);
+        }
         action = action->undo ? action->undo->resolved : NULL;
     }
 }

@@ -310,7 +310,8 @@ static void resolve_call(struct check *check, struct act_call *call)
 static void resolve_limit(struct check *check, struct limit *limit)
 {
     const char *subject = limit->subject.text;
-    if (limit->kind == LIMIT_KEEP || limit->kind == LIMIT_STORM) {
+    if (limit->kind == LIMIT_KEEP || limit->kind == LIMIT_STORM || limit->kind == LIMIT_DOMAINS ||
+        limit->each_domain) {
         limit->pool = resolve_pool(check, &limit->subject);
         return;
     }
@@ -479,10 +480,16 @@ void check_names(struct check *check)
         if (a->probe) {
             names_of_expr(&scope, a->probe);
         }
+        if (a->reads) {
+            names_of_expr(&(struct scope){.check = check, .acts = true}, a->reads);
+        }
     }
     for (struct guard *g = check->program->guards; g; g = g->next) {
         for (struct limit *l = g->limits; l; l = l->next) {
             resolve_limit(check, l);
+            if (l->only) {
+                names_of_expr(&(struct scope){.check = check, .acts = true}, l->only);
+            }
         }
     }
     for (struct policy *p = check->program->policies; p; p = p->next) {

@@ -37,6 +37,18 @@ static bool metric_is_read(const struct check *check, const char *name)
     for (const struct policy *p = check->program->policies; p && !use.used; p = p->next) {
         policy_exprs(p, visit_metric_use, &use);
     }
+    for (const struct action *a = check->program->actions; a && !use.used; a = a->next) {
+        if (a->reads) {
+            visit_metric_use(a->reads, &use);
+        }
+    }
+    for (const struct guard *g = check->program->guards; g && !use.used; g = g->next) {
+        for (const struct limit *l = g->limits; l; l = l->next) {
+            if (l->only) {
+                visit_metric_use(l->only, &use);
+            }
+        }
+    }
     for (const struct pool *p = check->program->pools; p && !use.used; p = p->next) {
         visit_metric_use(p->expr, &use);
         if (p->ready) {

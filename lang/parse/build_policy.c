@@ -14,7 +14,7 @@ void build_policy_head(struct parser *parser, struct name name)
     parser->last_heal = NULL;
     parser->last_cause = NULL;
     parser->last_evidence = NULL;
-    parser->last_bound = parser->last_keep = NULL;
+    parser->last_bound = parser->last_keep = parser->last_spend = NULL;
     parser->last_label = parser->last_annotation = NULL;
 }
 
@@ -122,6 +122,29 @@ void build_clear(struct parser *parser, struct span span, struct condition condi
     }
 }
 
+void build_resolved(struct parser *parser, struct span span, struct condition condition)
+{
+    if (build_clause(parser, "resolved when", span)) {
+        parser->policy->resolved_when = condition;
+    }
+}
+
+void build_abort(struct parser *parser, struct span span, struct condition condition)
+{
+    if (build_clause(parser, "abort when", span)) {
+        parser->policy->abort_when = condition;
+    }
+}
+
+void build_settle(struct parser *parser, struct span span, struct quantity duration)
+{
+    if (build_clause(parser, "settle", span)) {
+        parser->policy->has_settle = true;
+        parser->policy->settle = duration;
+        parser->policy->settle_span = span;
+    }
+}
+
 struct missing build_reaction(enum missing_kind kind, const struct name *channel)
 {
     struct missing missing = {.kind = kind};
@@ -216,22 +239,51 @@ void build_causes_end(struct parser *parser)
     parser->last_cause = NULL;
 }
 
-void build_heal(struct parser *parser, struct name_list *last_cause)
+static struct heal *heal_new(struct parser *parser, struct span span, struct name_list *causes)
 {
     struct heal *heal = ARENA_NEW(parser->arena, struct heal);
-    RING_OPEN(struct name_list, last_cause, heal->causes);
+    heal->causes = causes;
+    heal->span = heal->block = span; /* as far as it is read */
     RING_ADD(parser->last_heal, heal);
     parser->last_heal = heal;
     parser->heal = heal;
     parser->last_rung = NULL;
     parser->rung = NULL;
+    return heal;
+}
+
+void build_heal(struct parser *parser, struct span span, struct name_list *last_cause)
+{
+    parser->heal_block = heal_new(parser, span, NULL);
+    RING_OPEN(struct name_list, last_cause, parser->heal_block->causes);
 }
 
 void build_heal_end(struct parser *parser, struct span span)
 {
-    parser->heal->span = span;
+    parser->heal->span = parser->heal->block = span;
     RING_OPEN(struct rung, parser->last_rung, parser->heal->rungs);
     parser->last_rung = NULL;
+}
+
+void build_plan(struct parser *parser, struct span span, struct name name, struct quantity effect,
+                const struct name *risk)
+{
+    struct heal *heal = parser->heal;
+    if (heal->plan.text) {
+        heal = heal_new(parser, span, heal->causes);
+        heal->more = true;
+    }
+    heal->plan = name;
+    heal->has_effect = effect.text != NULL;
+    heal->effect = effect;
+    if (risk) {
+        heal->risk = *risk;
+    }
+}
+
+void build_plans_end(struct parser *parser, struct span span)
+{
+    parser->heal_block->block = span;
 }
 
 void build_bound(struct parser *parser, struct limit *limit)
@@ -244,6 +296,12 @@ void build_policy_keep(struct parser *parser, struct limit *limit)
 {
     RING_ADD(parser->last_keep, limit);
     parser->last_keep = limit;
+}
+
+void build_policy_spend(struct parser *parser, struct limit *money)
+{
+    RING_ADD(parser->last_spend, money);
+    parser->last_spend = money;
 }
 
 void build_cooldown(struct parser *parser, struct span span, struct quantity cooldown,
@@ -282,7 +340,8 @@ void build_refuse_reason(struct parser *parser, struct span span, struct name na
                                  "'%s' as a reason to escalate is not in this version", name.text);
     diag_help(
         diag,
-        "the reasons of this version are unresolved for 10m, confidence < 70%%, and cascading");
+        "the reasons of this version are unresolved for 10m, confidence < 70%%, cascading, and "
+        "budget exceeded");
 }
 
 void build_reason(struct parser *parser, struct span span, struct name name)
@@ -292,6 +351,15 @@ void build_reason(struct parser *parser, struct span span, struct name name)
     } else if (build_clause(parser, "cascading", span)) {
         parser->policy->escalate.has_cascading = true;
         parser->policy->escalate.cascading_span = span;
+    }
+}
+
+void build_reason_of(struct parser *parser, struct span span, struct name name, struct name rest)
+{
+    if (strcmp(name.text, "budget") != 0 || strcmp(rest.text, "exceeded") != 0) {
+        build_refuse_reason(parser, span, name);
+    } else if (build_clause(parser, "budget exceeded", span)) {
+        parser->policy->escalate.has_budget = true;
     }
 }
 

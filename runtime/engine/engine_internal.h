@@ -1,17 +1,21 @@
 /* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
- * cascade.c, triage.c, guard.c, notice.c, restore.c, engine_alert.c. */
+ * cascade.c, triage.c, plan.c, reading.c, guard.c, guard_spend.c, remember.c, approval.c, notice.c,
+ * restore.c, engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 
 #include "runtime/engine/alert.h"
 #include "runtime/engine/alert_query.h"
+#include "runtime/engine/amounts.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/graph.h"
 #include "runtime/engine/ledger.h"
 
 enum {
     RUNGS_MAX = 16,
-    RUNGS_ROOM = RUNGS_MAX + CAUSES_MAX + 1, /* each ladder's end with it */
+    LADDERS_MAX = RUNGS_MAX + CAUSES_MAX + 1,
+    RUNGS_ROOM = RUNGS_MAX + LADDERS_MAX, /* each ladder's end with it */
+    DONE_MAX = RUNGS_MAX,
     POLICY_SIGNALS_MAX = 64,
     ENGINE_NOTICES_MAX = 1024
 };
@@ -32,6 +36,9 @@ struct pool_run {
     struct eval_entities *entities;
     struct eval_watch *ready; /* NULL where the pool has no `ready` */
     struct population population;
+    struct eval_entities *domains; /* the same with their failure domain; NULL: the pool has none */
+    struct pool domain_pool;       /* what these are read by */
+    struct name_list *domain_keys;
 };
 
 struct cause_run {
@@ -40,7 +47,12 @@ struct cause_run {
     struct eval_watch *evidence[EVIDENCE_MAX];
     size_t evidence_count;
     double prior;
-    uint32_t ladder; /* its first rung */
+    uint32_t ladder; /* the first of its block */
+};
+
+struct ladder_run {
+    const struct heal *heal;
+    uint32_t rung; /* its first */
 };
 
 /* What decides which incident is worked first; see triage.c. */
@@ -57,20 +69,25 @@ struct policy_run {
     uint32_t service; /* in the engine's graph; GRAPH_NONE: of none */
     enum mode mode;
     struct pool_run *pool;
-    struct alert_rule *alerts;       /* for each series; else NULL */
-    struct eval_watch *when, *clear; /* NULL where not written, and for each series */
+    struct alert_rule *alerts;           /* for each series; else NULL */
+    struct eval_watch *when, *clear;     /* NULL where not written, and for each series */
+    struct eval_watch *resolved, *abort; /* NULL where not written */
     struct eval_watch *signals[POLICY_SIGNALS_MAX];
     struct eval_watch *verify[RUNGS_ROOM];
+    struct eval_watch *reads[RUNGS_ROOM]; /* the number of the target; NULL: not said where */
+    bool on_entity[RUNGS_ROOM];           /* of reads: the target is the entity, else a service */
     const struct rung *rungs[RUNGS_ROOM]; /* ladder behind ladder, NULL at the end of each */
     struct cause_run causes[CAUSES_MAX];
-    size_t rung_count, signal_count, cause_count;
-    struct duration every, hold, clear_hold;
-    bool backlog;        /* for each series: incidents wait to be opened or closed */
-    size_t bound;        /* for each series: open incidents that have their alert */
-    bool as_prometheus;  /* on missing as prometheus: membership alone decides */
-    bool ran;            /* evaluated at this step */
-    struct instant last; /* ns 0: never */
-    size_t open;         /* incidents */
+    struct ladder_run ladders[LADDERS_MAX];
+    size_t rung_count, signal_count, cause_count, ladder_count;
+    struct duration every, hold, clear_hold, resolved_hold, abort_hold, settle;
+    struct instant settled; /* before it nothing opens */
+    bool backlog;           /* for each series: incidents wait to be opened or closed */
+    size_t bound;           /* for each series: open incidents that have their alert */
+    bool as_prometheus;     /* on missing as prometheus: membership alone decides */
+    bool ran;               /* evaluated at this step */
+    struct instant last;    /* ns 0: never */
+    size_t open;            /* incidents */
     /* per entity slot */
     size_t slots;
     struct instant *pending_since; /* ns 0: not pending */
@@ -95,13 +112,25 @@ struct incident {
     uint64_t action_id;
     uint32_t rung;
     uint32_t cause;   /* from 1; 0: not decided, or the policy has none */
+    uint32_t plan;    /* a ladder, from 1; 0: not chosen, or there is no choice */
     uint32_t notices; /* sent so far */
     bool alerting;    /* for each series: bound to its alert */
-    bool approved, probed, unresolved_told, cascade_told, bound_told, last_unknown;
+    bool approved, probed, unresolved_told, cascade_told, bound_told, budget_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
+    bool aborting;    /* what was done is being taken back */
+    uint32_t taken_back;
+    struct done {
+        uint32_t rung;
+        struct amounts amounts;
+    } done[DONE_MAX]; /* acts that took place and are not undone, oldest first */
+    size_t done_count;
+    struct instant abort_since, resolved_since; /* ns 0: does not hold */
     uint64_t program_hash;
-    uint64_t reason; /* hash of the last recorded refusal */
+    uint64_t reason;           /* hash of the last recorded refusal */
+    uint64_t asked;            /* hash of the plan that a person was asked about */
+    struct amounts amounts;    /* of the last act that was not an undo */
+    struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
     char channel[NAME_BYTES]; /* where its pages go */
     char text[TEXT_BYTES];
@@ -113,6 +142,8 @@ enum { USELESS_MAX = 2, USELESS_DAYS = 1 }; /* then a person is asked, for so lo
 struct memory {
     uint64_t policy, target, type;
     struct instant cooldown_until, effect_until;
+    struct instant acted;                    /* the last act began, or ended */
+    char by[NAME_BYTES], action[NAME_BYTES]; /* the policy; its last act, "" before one */
     unsigned failures;
     struct remedy {
         uint64_t action; /* 0: none */
@@ -120,7 +151,12 @@ struct memory {
         struct instant last;
     } remedies[RUNGS_MAX];
 };
-enum judgment { JUDGED_VERIFIED, JUDGED_USELESS, JUDGED_FAILED }; /* failed: it did not happen */
+enum judgment {
+    JUDGED_VERIFIED,
+    JUDGED_USELESS,
+    JUDGED_FAILED, /* it did not happen */
+    JUDGED_OPEN    /* not known: it was over before the verify said so */
+};
 
 /* A page on its way: kept until it is delivered. */
 struct notice {
@@ -157,6 +193,12 @@ struct engine {
     struct notice *notice_room;                 /* [ENGINE_NOTICES_MAX] where they lie */
     size_t notice_count;
     struct ledger ledger;
+    struct while_run {
+        const struct guard *guard;
+        const struct limit *limit;
+        struct eval_watch *watch;
+    } *whiles; /* only while of the guards */
+    size_t while_count, while_capacity;
     struct alert_outside outside;
     struct alert_query query;
     struct instant now;
@@ -164,6 +206,15 @@ struct engine {
     char stopped_by[NAME_BYTES];
     uint64_t next_incident, next_action, next_notice;
     struct engine_counters counters;
+};
+
+/* What a plan lacks to be carried out. */
+enum lack {
+    LACK_NOTHING,
+    LACK_READING, /* what is there is not known */
+    LACK_NEWS,    /* nor read since heal last changed it */
+    LACK_CHANGE,  /* a step that rounds to nothing: the next rung is tried */
+    LACK_SENSE    /* below zero, or an undo of what another hand has changed */
 };
 
 /* An action about to be taken, resolved to plain values. */
@@ -174,23 +225,32 @@ struct plan {
     double numbers[ENGINE_NUMBERS_MAX];
     uint32_t number_count, grant, grant_target;
     bool granted, unattended, undo;
+    struct amounts amounts;
+    enum lack lack;
+    char why[TEXT_BYTES]; /* it lacks it */
 };
 
 enum refusal {
     REFUSAL_NONE,
-    REFUSAL_WAIT,  /* not now: a cooldown, a busy target; tried again at every tick */
-    REFUSAL_BOUND, /* the policy's own bound: a person is told, tried again at every tick */
-    REFUSAL_DENY   /* a guard, a grant, an inventory: a person is told and the incident is held */
+    REFUSAL_WAIT,   /* not now: a cooldown, a busy target; tried again at every tick */
+    REFUSAL_BOUND,  /* the policy's own bound: a person is told, tried again at every tick */
+    REFUSAL_BUDGET, /* what may be spent; see budget_refused() */
+    REFUSAL_DENY    /* a guard, a grant, an inventory: a person is told and the incident is held */
 };
 
 /* engine.c */
 struct effect *engine_effect(struct effects *effects, enum effect_kind kind);
 void engine_record(struct engine *engine, struct effects *effects, enum record_kind kind,
                    const struct incident *incident, const char *fmt, ...) PRINTF_LIKE(5, 6);
+static inline struct instant engine_after(const struct engine *engine, double seconds)
+{
+    return instant_add(engine->now, duration_seconds(seconds));
+}
 enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, size_t slot);
 /* The truth of one of the policy's own conditions. */
 enum truth policy_truth(const struct policy_run *run, const struct eval_watch *watch, size_t slot);
 bool engine_policy_resize(struct policy_run *run);
+const char *pool_run_type(const struct pool_run *pool); /* of its entities; "" without a pool */
 /* The canonical text of an entity; false when a label's value cannot be a target's name. */
 bool engine_target_text(const struct pool_run *pool, size_t slot, char *ret, size_t size);
 
@@ -219,6 +279,37 @@ void incident_escalate(struct engine *engine, struct incident *incident, struct 
                        const char *fmt, ...) PRINTF_LIKE(4, 5);
 void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
                      struct effects *effects);
+/* Records a refusal once, not at every tick. True when it is news. */
+bool incident_refuse(struct engine *engine, struct incident *incident, struct effects *effects,
+                     const char *reason);
+
+/* Remembers what the end of the last action says of the next one. */
+void incident_judge(struct engine *engine, struct incident *incident, enum judgment judgment);
+/* Undoes the act of the rung; where it has no undo, goes on to the next one. */
+void incident_undo(struct engine *engine, struct incident *incident, struct effects *effects);
+/* Waits for the actor's answer; without one asks once, and then it is unknown. */
+void incident_await(struct engine *engine, struct incident *incident, struct effects *effects);
+
+/* rollback.c */
+void done_push(struct incident *incident, uint32_t rung);
+void done_pop(struct incident *incident, uint32_t rung);
+/* `abort when` has held long enough, and something was done that is not under way. */
+bool rollback_due(struct engine *engine, struct incident *incident);
+void rollback_begin(struct engine *engine, struct incident *incident, struct effects *effects);
+void rollback_step(struct engine *engine, struct incident *incident, struct effects *effects);
+/* `resolved when`: recovered, whatever the ladder would do next. */
+void resolved_step(struct engine *engine, struct incident *incident, struct effects *effects);
+
+/* choice.c */
+/* Where the block of the incident's cause has plans: chooses one, and records why. */
+void choose_plan(struct engine *engine, struct incident *incident, struct effects *effects);
+/* From a CHOSEN record. */
+void plan_restore(struct incident *incident, const struct record *record);
+
+/* approval.c */
+/* Asks a person for the plan of this rung; why: what makes it need a word. */
+void approval_ask(struct engine *engine, struct incident *incident, const struct rung *rung,
+                  const struct plan *plan, const char *why, struct effects *effects);
 void incident_answer(struct engine *engine, struct incident *incident, bool approve,
                      const struct input *input, struct effects *effects);
 
@@ -263,15 +354,84 @@ void notice_remove(struct engine *engine, size_t index);
 void notices_send(struct engine *engine, struct effects *effects);
 void notice_delivered(struct engine *engine, const struct input *input, struct effects *effects);
 
-/* guard.c */
+/* plan.c */
 /* outer: for an undo, the call it takes back; else NULL. False when target or numbers are not
  * known. */
 NODISCARD bool plan_make(const struct engine *engine, const struct incident *incident,
                          const struct act_call *call, const struct act_call *outer,
                          struct plan *ret_plan);
+
+/* reading.c */
+enum reading { READING_NONE, READING_KNOWN, READING_UNKNOWN, READING_OLD };
+/* Watches what the action of the rung reads, if it says where. */
+NODISCARD enum status reading_add(struct engine *engine, struct policy_run *run, size_t rung,
+                                  struct error *error);
+/* What the number of the target of the incident's rung is now; *ret_value is set with
+ * READING_KNOWN. READING_NONE: its action does not say where. */
+enum reading reading_of(const struct engine *engine, const struct incident *incident,
+                        const struct plan *plan, double *ret_value);
+/* An undo that cannot be read yet, or would be too far a step for now, stays owed for a while. */
+bool undo_may_wait(const struct engine *engine, struct incident *incident, const struct plan *plan);
+/* What the one number of an action measures; BASE_QUANTITIES where there is no such number. */
+enum base_quantity action_quantity(const struct action *action);
+
+/* guard_spend.c */
+#define BUDGET_WORD "budget exceeded: " /* how a refusal by a spend limit begins */
+NODISCARD enum status whiles_add(struct engine *engine, struct error *error);
+/* step at most ... of a guard. */
+bool step_denies(const struct engine *engine, const struct limit *limit, const struct plan *plan,
+                 char *ret_reason, size_t size);
+/* A step guard denies, and would allow the same when the window has moved on. */
+bool step_passes_later(const struct engine *engine, const struct plan *plan);
+/* only while ... of a guard: false or unknown. */
+bool while_waits(const struct engine *engine, char *ret_reason, size_t size);
+/* spend at most ... of the guards and of the policy. */
+bool budget_denies(const struct engine *engine, const struct policy *policy,
+                   const struct plan *plan, char *ret_reason, size_t size);
+/* Records a refusal by a spend limit; a person is told once, where `budget exceeded` is a reason to
+ * escalate, or nobody would be told later. */
+void budget_refused(struct engine *engine, struct incident *incident, struct effects *effects,
+                    const char *reason);
+
+/* guard.c */
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,
                           const struct plan *plan, char *ret_reason, size_t size);
+struct duration ledger_window_of(const struct program *program);
+
+struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool);
+
+/* guard_domain.c */
+NODISCARD enum status domains_add(struct engine *engine, struct pool_run *run,
+                                  struct duration every, struct error *error);
+/* at most AMOUNT of POOL per D in each domain; over all policies where policy is NULL. */
+bool each_domain_denies(struct engine *engine, const struct limit *limit,
+                        const struct policy *policy, const struct plan *plan, char *reason,
+                        size_t size);
+/* at most N domains of POOL per D */
+bool domains_deny(struct engine *engine, const struct limit *limit, const struct plan *plan,
+                  char *reason, size_t size);
+/* at most N actions per D */
+bool total_denies(const struct engine *engine, const struct limit *limit, char *reason,
+                  size_t size);
+/* at most N unattended actions on any TYPE per D: the next one needs a person. */
+bool unattended_spent(const struct engine *engine, const struct plan *plan, char *reason,
+                      size_t size);
+
+/* guard_wide.c */
+/* Nothing is done now, whatever the target. */
+bool wide_waits(struct engine *engine, const struct incident *incident, const struct plan *plan,
+                char *ret, size_t size);
+
+/* remember.c */
+/* When heal last did something to the target, under whichever policy; long ago when it never did.
+ */
+struct instant target_acted(const struct engine *engine, const char *target, const char *type);
+/* The act of heal in whose effect window the target is; NULL: in none. */
+const struct memory *target_effect(const struct engine *engine, const char *target,
+                                   const char *type);
 void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan);
+/* The same from the record of a dispatched act, undos included. */
+void record_spend(struct engine *engine, const struct record *record, bool undo);
 struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
                          const char *type, bool make);
 /* What the end of an action says of the next one: the cooldown from `time` on, doubled for each
@@ -280,6 +440,5 @@ void memory_judge(struct memory *memory, const struct policy *policy, const char
                   struct instant time, enum judgment judgment);
 /* The action ended USELESS_MAX times in a row without a verified improvement of the target. */
 bool memory_useless(const struct memory *memory, const char *action, struct instant now);
-struct duration ledger_window_of(const struct program *program);
 
 #endif

@@ -55,6 +55,8 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
     }
     const struct policy *policy = incident->run->policy;
     struct memory *memory = memory_of(engine, record->policy, record->target, record->type, true);
+    memory->acted = record->time;
+    snprintf(memory->action, sizeof memory->action, "%s", record->action);
     if (record->kind == RECORD_DISPATCHED) {
         const struct rung *rung = incident->rung < incident->run->rung_count
                                       ? incident->run->rungs[incident->rung]
@@ -67,9 +69,10 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         return;
     }
     memory_judge(memory, policy, record->action, record->time,
-                 record->kind == RECORD_VERIFIED     ? JUDGED_VERIFIED
-                 : record->kind == RECORD_UNVERIFIED ? JUDGED_USELESS
-                                                     : JUDGED_FAILED);
+                 record->kind == RECORD_VERIFIED   ? JUDGED_VERIFIED
+                 : record->kind == RECORD_RESOLVED ? JUDGED_OPEN
+                 : record->kind == RECORD_FAILED   ? JUDGED_FAILED
+                                                   : JUDGED_USELESS);
 }
 
 /* A page that was decided but of which no delivery is on record goes out again: at least once. */
@@ -98,14 +101,33 @@ static void restore_escalated(struct engine *engine, struct incident *incident,
         incident->cascade_told = true;
         return;
     }
+    if (strncmp(record->text, BUDGET_WORD, sizeof BUDGET_WORD - 1) == 0) {
+        incident->budget_told = true;
+        return;
+    }
     incident->unresolved_told = true;
     if (strncmp(record->text, "unresolved for ", 15) == 0) {
         return;
     }
-    incident->undo_owed = false;
+    incident->undo_owed = incident->aborting = false;
     if (incident->state != STATE_RECOVERED) {
         incident_enter(engine, incident, STATE_HELD);
     }
+}
+
+/* Success of an undo and the record of it say the same; the second finds it taken back. */
+static void restore_undone(struct engine *engine, struct incident *incident,
+                           const struct record *record)
+{
+    if (incident->state != STATE_UNDOING) {
+        return;
+    }
+    done_pop(incident, record->rung);
+    incident->taken_back += incident->aborting;
+    if (!incident->aborting) {
+        incident->rung = record->rung + 1;
+    }
+    incident_enter(engine, incident, STATE_OPEN);
 }
 
 static void restore_incident(struct engine *engine, struct incident *incident,
@@ -120,6 +142,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
+        incident->amounts = undo ? incident->amounts : amounts_parse(record->text);
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
     case RECORD_DISPATCHED:
@@ -138,11 +161,11 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_TIMED_OUT:
         incident->ended = record->time;
         if (incident->state != STATE_UNDOING) {
+            done_push(incident, record->rung);
             incident_enter(engine, incident,
                            STATE_VERIFYING); /* its time starts at the first step */
         } else if (record->kind == RECORD_SUCCEEDED) {
-            incident->rung = record->rung + 1;
-            incident_enter(engine, incident, STATE_OPEN);
+            restore_undone(engine, incident, record);
         } else {
             incident_enter(engine, incident, STATE_HELD);
         }
@@ -161,10 +184,20 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->undo_owed = true;
         incident_enter(engine, incident, STATE_OPEN);
         break;
-    case RECORD_UNDONE:
-        incident->rung = record->rung + 1;
+    case RECORD_UNDONE: restore_undone(engine, incident, record); break;
+    case RECORD_RESOLVED:
+        if (incident->state == STATE_VERIFYING) {
+            restore_memory(engine, incident, record);
+        }
+        incident_enter(engine, incident, STATE_RECOVERED);
+        break;
+    case RECORD_ABORTED:
+        restore_memory(engine, incident, record);
+        incident->aborting = true;
+        incident->taken_back = 0;
         incident_enter(engine, incident, STATE_OPEN);
         break;
+    case RECORD_CHOSEN: plan_restore(incident, record); break;
     case RECORD_ESCALATED: restore_escalated(engine, incident, record); break;
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
@@ -174,6 +207,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
             incident_enter(engine, incident, STATE_SHADOWED);
         }
         break;
+    case RECORD_ROLLED_BACK: /* a page follows it */
     case RECORD_STARTED:
     case RECORD_LOADED:
     case RECORD_OPENED:
@@ -206,9 +240,8 @@ void engine_restore(struct engine *engine, const struct record *record)
         engine->next_incident = record->incident;
     }
     bool undo = strncmp(record->text, "undo: ", 6) == 0;
-    if (record->kind == RECORD_DISPATCHED && !undo) {
-        CHECK(ledger_spend(&engine->ledger, engine->now, record->policy, record->target,
-                           record->type));
+    if (record->kind == RECORD_DISPATCHED) {
+        record_spend(engine, record, undo);
     }
     if (record->kind == RECORD_ESCALATED || record->kind == RECORD_NOTIFIED) {
         restore_notice(engine, record);
@@ -238,6 +271,7 @@ static void policy_adopt(struct policy_run *run, const struct policy_run *old)
         run->busy[slot / 64] |= (uint64_t)(run->pending_since[slot].ns != 0) << (slot % 64);
     }
     run->last = old->last;
+    run->settled = old->settled;
     run->unknown_since = old->unknown_since;
     run->unknown_count = old->unknown_count;
     run->missing_told = old->missing_told;

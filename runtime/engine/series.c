@@ -524,6 +524,17 @@ bool store_source_observed(const struct store *store, uint32_t source, struct in
            now.ns - owner->answered.ns <= owner->interval.ns + owner->grace.ns;
 }
 
+size_t store_sources_silent(const struct store *store, struct instant now, size_t *ret_all)
+{
+    size_t silent = 0, all = 0;
+    for (uint32_t i = 0; i < store->source_count; i++) {
+        all += store->sources[i].has_answered;
+        silent += store->sources[i].has_answered && !store_source_observed(store, i, now);
+    }
+    *ret_all = all;
+    return silent;
+}
+
 void store_expect(struct store *store, size_t sources)
 {
     store->source_expected = sources;

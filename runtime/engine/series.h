@@ -110,6 +110,8 @@ void store_heard(struct store *store, uint32_t source, struct instant time);
 void store_failed(struct store *store, uint32_t source, struct instant time);
 /* True when the source's last complete answer is recent enough at `now`. */
 bool store_source_observed(const struct store *store, uint32_t source, struct instant now);
+/* Of the sources that ever answered, how many do not now; *ret_all is how many ever did. */
+size_t store_sources_silent(const struct store *store, struct instant now, size_t *ret_all);
 /* How many sources there will be; until all are known, nothing is known to be absent. */
 void store_expect(struct store *store, size_t sources);
 /* True when every source, and as many as are expected, has answered at least once. */

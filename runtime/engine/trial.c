@@ -533,6 +533,7 @@ static bool recording_is_read(const struct rehearsal *rehearsal, const struct re
     for (size_t i = 0; i < recording->series_count; i++) {
         const char *name = store_series_name(rehearsal->store, recording->series[i].id);
         if (policies_name_metric(rehearsal->view.policies, name) ||
+            guards_name_metric(rehearsal->view.guards, name) ||
             recorded_name_metric(rehearsal->view.recorded, name)) {
             return true;
         }

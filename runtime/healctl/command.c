@@ -123,6 +123,16 @@ static void show_status(const json_t *answer)
         fputs("\n", stdout);
     }
     show_flight(json_object_get(answer, "flight"));
+    const json_t *memory = json_object_get(answer, "memory");
+    if (text_of(memory, "trouble")[0] != '\0') {
+        printf("the memory of incidents is %" PRId64 " records behind: ",
+               integer_of(memory, "behind"));
+        show(text_of(memory, "trouble"), 0);
+        fputs("\n", stdout);
+    }
+    if (integer_of(memory, "rebuilds") > 0) {
+        fputs("the memory of incidents was put aside and rebuilt; see the log\n", stdout);
+    }
     if (json_array_size(json_object_get(answer, "policies")) > 0) {
         fputs("\n", stdout);
         show_table(json_object_get(answer, "policies"), policies, ARRAY_LEN(policies));

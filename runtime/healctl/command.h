@@ -8,9 +8,11 @@
 
 struct options {
     const char *command, *argument;
-    const char *socket; /* path */
-    const char *state;  /* folder of the STOP file; NULL: not known */
-    const char *why;    /* NULL: not said */
+    const char *socket;          /* path */
+    const char *state;           /* folder of the STOP file; NULL: not known */
+    const char *why;             /* NULL: not said */
+    const char *policy, *target; /* NULL: any */
+    int64_t limit;               /* 0: heald's own */
     bool json, all, follow, annotations;
     struct duration timeout;
 };
@@ -25,6 +27,8 @@ int command_answer(const struct options *options);
 int command_stop(const struct options *options);
 int command_start(const struct options *options);
 int command_reload(const struct options *options);
+int command_history(const struct options *options);
+int command_outcomes(const struct options *options);
 int command_top(const struct options *options);
 int command_tail(const struct options *options);
 

@@ -37,6 +37,9 @@ static void usage(FILE *out)
         "                   record; replay: everything, not one incident\n"
         "  --annotations    alerts: with their annotations\n"
         "  --why TEXT       stop, deny: the reason that is kept\n"
+        "  --policy NAME    history, outcomes: of this policy\n"
+        "  --target TEXT    history: of this target, as 'healctl incidents' names it\n"
+        "  --limit N        history: at most so many, the newest first (default 50, up to 1000)\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
         "  --version, -h, --help\n"
         "\n"
@@ -44,6 +47,7 @@ static void usage(FILE *out)
         "  healctl status\n"
         "  healctl explain 7\n"
         "  healctl replay 7\n"
+        "  healctl history --policy checkout_memory --limit 10\n"
         "  healctl deny 7 --why 'not during the sale'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
@@ -58,8 +62,11 @@ enum {
     OPTION_ALL,
     OPTION_ANNOTATIONS,
     OPTION_WHY,
-    OPTION_TIMEOUT,
     OPTION_JSON,
+    OPTION_POLICY,
+    OPTION_TARGET,
+    OPTION_LIMIT,
+    OPTION_TIMEOUT,
     OPTION_VERSION
 };
 
@@ -81,15 +88,30 @@ static bool timeout_read(const char *text, struct duration *ret)
     return true;
 }
 
+static bool limit_read(const char *text, int64_t *ret)
+{
+    char *end = NULL;
+    const long long limit = strtoll(text, &end, 10);
+    *ret = limit;
+    if (end == text || *end != '\0' || limit < 1 || limit > 1000) {
+        fprintf(stderr, "healctl: '%s' is no number of incidents from 1 to 1000\n", text);
+        return false;
+    }
+    return true;
+}
+
 static bool options_read(int argc, char **argv, struct settings *settings)
 {
     static const struct option longs[] = {{"socket", required_argument, NULL, OPTION_SOCKET},
                                           {"state", required_argument, NULL, OPTION_STATE},
                                           {"all", no_argument, NULL, OPTION_ALL},
                                           {"annotations", no_argument, NULL, OPTION_ANNOTATIONS},
-                                          {"json", no_argument, NULL, OPTION_JSON},
                                           {"follow", no_argument, NULL, 'f'},
                                           {"why", required_argument, NULL, OPTION_WHY},
+                                          {"json", no_argument, NULL, OPTION_JSON},
+                                          {"policy", required_argument, NULL, OPTION_POLICY},
+                                          {"target", required_argument, NULL, OPTION_TARGET},
+                                          {"limit", required_argument, NULL, OPTION_LIMIT},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"version", no_argument, NULL, OPTION_VERSION},
                                           {"help", no_argument, NULL, 'h'},
@@ -109,11 +131,18 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case 'f': options->follow = true; break;
         case 'h': settings->help = true; break;
         case OPTION_SOCKET: options->socket = optarg; break;
-        case OPTION_JSON: options->json = true; break;
         case OPTION_STATE: options->state = optarg; break;
         case OPTION_ALL: options->all = true; break;
         case OPTION_ANNOTATIONS: options->annotations = true; break;
         case OPTION_WHY: options->why = optarg; break;
+        case OPTION_JSON: options->json = true; break;
+        case OPTION_POLICY: options->policy = optarg; break;
+        case OPTION_TARGET: options->target = optarg; break;
+        case OPTION_LIMIT:
+            if (!limit_read(optarg, &options->limit)) {
+                return false;
+            }
+            break;
         case OPTION_VERSION: settings->version = true; break;
         case OPTION_TIMEOUT:
             if (!timeout_read(optarg, &options->timeout)) {

@@ -8,6 +8,7 @@
 #include "runtime/heald/engine_alerts.h"
 #include "runtime/heald/engine_costs.h"
 #include "runtime/heald/engine_json.h"
+#include "runtime/heald/engine_memory.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process_engine.h"
 
@@ -190,6 +191,7 @@ static json_t *answer_status(struct engine_process *process, const struct contro
     json_object_set_new(answer, "journal_records",
                         json_integer((json_int_t)journal_last(process->journal)));
     json_object_set_new(answer, "flight", flight_json(process));
+    json_object_set_new(answer, "memory", engine_memory_json(process->memory));
     json_object_set_new(answer, "policies", policies_json(engine));
     json_object_set_new(answer, "signals", signals_json(engine_eval(engine)));
     json_object_set_new(answer, "sources", sources_json(process));
@@ -363,6 +365,17 @@ static json_t *answer_records(struct engine_process *process, const struct contr
                      (json_int_t)collecting.last);
 }
 
+static json_t *answer_history(struct engine_process *process, const struct control_request *request)
+{
+    return engine_history_json(process->memory, request->args);
+}
+
+static json_t *answer_outcomes(struct engine_process *process,
+                               const struct control_request *request)
+{
+    return engine_outcomes_json(process->memory, process->now, request->args);
+}
+
 static json_t *answer(const struct control_request *request, void *ctx)
 {
     static const struct {
@@ -370,12 +383,13 @@ static json_t *answer(const struct control_request *request, void *ctx)
         json_t *(*answer)(struct engine_process *, const struct control_request *);
         bool changes;
     } commands[] = {
-        {"status", answer_status, false},   {"incidents", answer_incidents, false},
-        {"explain", answer_explain, false}, {"records", answer_records, false},
-        {"approve", answer_decision, true}, {"deny", answer_decision, true},
-        {"stop", answer_stop, true},        {"start", answer_stop, true},
-        {"reload", answer_reload, true},    {"top", answer_top, false},
-        {"alerts", answer_alerts, false},
+        {"status", answer_status, false},     {"incidents", answer_incidents, false},
+        {"explain", answer_explain, false},   {"records", answer_records, false},
+        {"approve", answer_decision, true},   {"deny", answer_decision, true},
+        {"stop", answer_stop, true},          {"start", answer_stop, true},
+        {"reload", answer_reload, true},      {"top", answer_top, false},
+        {"alerts", answer_alerts, false},     {"history", answer_history, false},
+        {"outcomes", answer_outcomes, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(request->command, commands[i].command) == 0) {

@@ -24,7 +24,10 @@
 #include "runtime/heald/engine_debug.h"
 #include "runtime/heald/log.h"
 
-enum { ENGINE_MMAP_BYTES = 256 << 10 };
+enum {
+    ENGINE_MMAP_BYTES = 256 << 10,
+    ENGINE_MEMORY_SHARE = 8 /* of a tick, the part that catching up may take */
+};
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
 #endif
@@ -482,6 +485,8 @@ static enum status open_state(struct engine_process *process, struct error *erro
     restoring.engine = process->generation->engine;
     restoring.flight = process->flight;
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
+    snprintf(path, sizeof path, "%s/memory.db", config->state);
+    process->memory = memory_new(path, process->journal);
     TRY(engine_feed_open(&process->feed, PROCESS_FD_FEED, process->store, error));
     process->feed.skew = process->skew;
     process->feed.flight = process->flight;
@@ -509,6 +514,23 @@ static size_t inputs_due(const struct engine_process *process, size_t room)
         count++;
     }
     return count;
+}
+
+/* The memory of incidents takes in what the journal has more, when everything of the tick is done;
+ * a long backlog in pieces, so that no tick is late for it. */
+static void remember(struct engine_process *process)
+{
+    const struct instant begun = {clock_elapsed(NULL).ns};
+    const int64_t most = process->start->config->tick.ns / ENGINE_MEMORY_SHARE;
+    uint64_t applied;
+    do {
+        applied = memory_state(process->memory).applied;
+        const char *news = memory_rest(process->memory, process->now);
+        if (news) {
+            log_say(LOG_WARN, "%s", news);
+        }
+    } while (memory_state(process->memory).applied > applied &&
+             memory_state(process->memory).behind > 0 && clock_elapsed(NULL).ns - begun.ns < most);
 }
 
 static void tick(struct engine_process *process, uint64_t expirations)
@@ -542,6 +564,7 @@ static void tick(struct engine_process *process, uint64_t expirations)
     carry_out(process);
     engine_face_publish(process);
     journal_rest(process->journal);
+    remember(process);
     watch_flight(process);
 }
 
@@ -687,6 +710,7 @@ int process_engine_main(const struct process_start *start)
     flight_close(process->flight);
     engine_compile_release(&process->compile);
     control_free(process->control);
+    memory_free(process->memory);
     journal_close(process->journal);
     generation_free(process->generation);
     store_free(process->store);

@@ -9,6 +9,7 @@
 #include "runtime/heald/process.h"
 #include "runtime/ingest/page.h"
 #include "runtime/store/journal.h"
+#include "runtime/store/memory.h"
 
 enum { ENGINE_INPUTS_MAX = 4096, ENGINE_WHO_BYTES = 64, ENGINE_UNANSWERED_MAX = 256 };
 
@@ -39,6 +40,7 @@ struct engine_process {
     struct generation *generation;
     struct engine_compile compile;
     struct journal *journal;
+    struct memory_db *memory;
     struct engine_feed feed;
     struct flight *flight; /* NULL: off */
     bool flight_told;      /* that it has ended */
