@@ -411,7 +411,8 @@ struct rung {
     enum rung_kind kind;
     struct act_call call; /* ACT */
     bool then;            /* ACT: written then, not try */
-    bool approve;         /* approve by CHANNEL within D */
+    bool approve;         /* approve by [two of] CHANNEL within D */
+    bool four_eyes;       /* two of: two people */
     struct name approver;
     struct quantity approve_within;
     struct condition verify; /* ACT: verify C [holds H] within D */
@@ -463,11 +464,24 @@ struct heal {
     struct heal *next;
 };
 
-/* escalate to CHANNEL [when unresolved for D or confidence < P% or cascading or budget exceeded];
- * other reasons are refused in this version */
+/* A channel that is told when nobody acknowledged for so long since the first page. */
+enum { CLIMB_STEPS_MAX = 8 };
+struct climb_step {
+    struct name channel;
+    struct quantity after;
+    struct span span;
+    struct channel *resolved; /* set by the checks */
+    struct climb_step *next;
+};
+
+/* escalate to CHANNEL [then CHANNEL after D]... [repeat every D] [when unresolved for D or
+ * confidence < P% or cascading or budget exceeded]; other reasons are refused in this version */
 struct escalate {
     bool present;
     struct name channel;
+    struct climb_step *steps;
+    bool has_repeat;
+    struct quantity repeat;
     bool has_unresolved, has_confidence, has_cascading, has_budget;
     struct span cascading_span;
     struct quantity unresolved_for, confidence; /* confidence: below it nothing is done */
@@ -518,8 +532,9 @@ enum given_kind {
     GIVEN_RAMPS,    /* s ramps A -> B over D       then stays at B */
     GIVEN_MISSING,  /* s is missing                the series is not in its source's answers */
     GIVEN_UNSEEN,   /* s is unseen                 its source does not answer */
-    GIVEN_APPROVAL, /* approval after D | approval denied after D */
-    GIVEN_STREAM    /* stream "FILE": samples from a file, from the given's start on */
+    GIVEN_APPROVAL, /* approval [denied] [by PERSON] [after D] */
+    GIVEN_ACKNOWLEDGEMENT, /* acknowledgement [after D]: of each incident, after its first page */
+    GIVEN_STREAM           /* stream "FILE": samples from a file, from the given's start on */
 };
 enum { GIVEN_PATH_BYTES_MAX = 255 };
 struct given {
@@ -533,7 +548,8 @@ struct given {
     struct quantity at;
     bool after_action; /* after ACTION: once that action has succeeded */
     struct name action;
-    bool denied; /* APPROVAL */
+    bool denied;     /* APPROVAL */
+    struct name who; /* APPROVAL: by */
     struct span span;
     struct given *next;
 };
@@ -549,6 +565,7 @@ struct expect {
     struct name subject; /* action or outcome; "action" is any */
     struct name cause;   /* expect cause NAME: the subject is "cause" */
     const char *on;      /* target text or NULL */
+    struct name to;      /* channel of an escalation; without text: any */
     bool has_before, has_after, has_times;
     struct quantity before, after;
     double times; /* at most N times */

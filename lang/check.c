@@ -24,6 +24,7 @@ bool check_program(struct program *program, struct diag_list *diags,
     check_tests(&check);
     check_set(&check);
     check_causes(&check);
+    check_escalations(&check);
     check_plans(&check);
     check_later(&check);
     if (diags->errors == errors) {

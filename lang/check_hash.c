@@ -79,6 +79,9 @@ static void reach_policy(struct reached *reached, const struct check *check,
     reach(reached, policy->on_missing.resolved);
     reach(reached, policy->on_stale.resolved);
     reach(reached, policy->escalate.resolved);
+    for (const struct climb_step *step = policy->escalate.steps; step; step = step->next) {
+        reach(reached, step->resolved);
+    }
     for (const struct limit *l = policy->bounds; l; l = l->next) {
         reach_pool(reached, l->pool);
     }

@@ -43,6 +43,7 @@ void check_tests(struct check *check);
 void check_set(struct check *check);
 void check_later(struct check *check);
 void check_causes(struct check *check);
+void check_escalations(struct check *check);
 void check_plans(struct check *check);
 void check_freeze(struct check *check, struct freeze *freeze); /* fills stretch and zone */
 void check_alerts(struct check *check);

@@ -417,6 +417,9 @@ static void resolve_policy(struct check *check, struct policy *policy)
     }
     if (policy->escalate.present) {
         policy->escalate.resolved = resolve_channel(check, &policy->escalate.channel);
+        for (struct climb_step *step = policy->escalate.steps; step; step = step->next) {
+            step->resolved = resolve_channel(check, &step->channel);
+        }
     }
     for (struct limit *l = policy->bounds; l; l = l->next) {
         resolve_limit(check, l);

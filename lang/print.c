@@ -485,8 +485,8 @@ static void print_rung(struct printer *p, const void *what)
     out_add(&p->text, "%s ", rung->then ? "then" : "try");
     print_call(p, &rung->call);
     if (rung->approve) {
-        out_add(&p->text, " approve by %s within %s", rung->approver.text,
-                rung->approve_within.text);
+        out_add(&p->text, " approve by %s%s within %s", rung->four_eyes ? "two of " : "",
+                rung->approver.text, rung->approve_within.text);
     }
     if (rung->has_verify) {
         p->indent += 2 * PRINT_INDENT;
@@ -593,6 +593,12 @@ static void print_escalate(struct printer *p, const void *what)
     const struct escalate *escalate = what;
     const char *before = "when";
     out_add(&p->text, "escalate to %s", escalate->channel.text);
+    for (const struct climb_step *step = escalate->steps; step; step = step->next) {
+        out_add(&p->text, " then %s after %s", step->channel.text, step->after.text);
+    }
+    if (escalate->has_repeat) {
+        out_add(&p->text, " repeat every %s", escalate->repeat.text);
+    }
     if (escalate->has_unresolved) {
         out_add(&p->text, " %s unresolved for %s", before, escalate->unresolved_for.text);
         before = "or";
@@ -737,10 +743,15 @@ static void print_given(struct printer *p, const void *what)
         out_add(&p->text, "stream ");
         out_string(&p->text, given->path);
         break;
-    case GIVEN_APPROVAL: out_add(&p->text, "approval%s", given->denied ? " denied" : ""); break;
+    case GIVEN_ACKNOWLEDGEMENT: out_add(&p->text, "acknowledgement"); break;
+    case GIVEN_APPROVAL:
+        out_add(&p->text, "approval%s%s%s", given->denied ? " denied" : "",
+                given->who.text ? " by " : "", given->who.text ? given->who.text : "");
+        break;
     }
     if (given->has_at) {
-        out_add(&p->text, " %s %s", given->kind == GIVEN_APPROVAL ? "after" : "at", given->at.text);
+        const bool delay = given->kind == GIVEN_APPROVAL || given->kind == GIVEN_ACKNOWLEDGEMENT;
+        out_add(&p->text, " %s %s", delay ? "after" : "at", given->at.text);
     }
 }
 
@@ -755,6 +766,9 @@ static void print_expect(struct printer *p, const void *what)
     if (expect->on) {
         out_add(&p->text, " on ");
         out_string(&p->text, expect->on);
+    }
+    if (expect->to.text) {
+        out_add(&p->text, " to %s", expect->to.text);
     }
     if (expect->has_before) {
         out_add(&p->text, " before %s", expect->before.text);

@@ -172,10 +172,14 @@ void build_policy_spend(struct parser *parser, struct limit *money);
 void build_cooldown(struct parser *parser, struct span span, struct quantity cooldown,
                     const struct quantity *maximum);
 void build_escalate(struct parser *parser, struct span span, struct name channel);
+void build_climb(struct parser *parser, struct span span, struct name channel,
+                 struct quantity after);
+void build_repeat(struct parser *parser, struct quantity every);
+void build_escalate_end(struct parser *parser, struct span span);
 void build_unresolved(struct parser *parser, struct span span, struct quantity duration);
 void build_refuse_reason(struct parser *parser, struct span span, struct name name);
-void build_reason(struct parser *parser, struct span span, struct name name);
-void build_reason_of(struct parser *parser, struct span span, struct name name, struct name rest);
+void build_reason(struct parser *parser, struct span span, struct name first,
+                  const struct name *second); /* second NULL: one word */
 void build_reason_below(struct parser *parser, struct span span, struct name name,
                         struct quantity limit);
 void build_cause(struct parser *parser, struct name name, const struct quantity *prior);
@@ -186,7 +190,9 @@ void build_otherwise(struct parser *parser, struct span span);
 void build_evidence(struct parser *parser, struct span span, struct expr *expr,
                     struct quantity times, bool against);
 void build_try(struct parser *parser, struct span span, bool then);
-void build_approve(struct parser *parser, struct name channel, struct quantity within);
+/* people: NULL, or the word before `of`, which is two. */
+void build_approve(struct parser *parser, const struct name *people, struct name channel,
+                   struct quantity within);
 void build_rung(struct parser *parser, struct span span, const struct act_call *call,
                 const struct condition *verify, const struct quantity *within);
 void build_page(struct parser *parser, struct span span, struct name channel);
@@ -202,11 +208,13 @@ void build_given_ramps(struct parser *parser, struct expr *subject, struct quant
 void build_given_after(struct parser *parser, struct name action);
 void build_given_at(struct parser *parser, struct span span, struct quantity at);
 void build_given_end(struct parser *parser, struct span span);
+void build_given_by(struct parser *parser, struct name who);
 void build_given_delay(struct parser *parser, bool denied, const struct quantity *after);
 struct quantity build_quantity(struct parser *parser, struct span span, struct quantity number,
                                struct name unit, const struct name *per);
 void build_expect(struct parser *parser, struct name subject, bool no);
 void build_expect_cause(struct parser *parser, struct name word, struct name cause, bool no);
+void build_expect_to(struct parser *parser, struct span span, struct name channel);
 void build_expect_on(struct parser *parser, struct span span, const struct expr *target);
 void build_expect_before(struct parser *parser, struct span span, struct quantity before);
 void build_expect_after(struct parser *parser, struct span span, struct quantity after);

@@ -324,6 +324,30 @@ void build_escalate(struct parser *parser, struct span span, struct name channel
         escalate->channel = channel;
         escalate->span = span;
     }
+    parser->last_climb = NULL;
+}
+
+void build_climb(struct parser *parser, struct span span, struct name channel,
+                 struct quantity after)
+{
+    struct climb_step *step = ARENA_NEW(parser->arena, struct climb_step);
+    *step = (struct climb_step){.channel = channel, .after = after, .span = span};
+    RING_ADD(parser->last_climb, step);
+    parser->last_climb = step;
+}
+
+void build_repeat(struct parser *parser, struct quantity every)
+{
+    parser->policy->escalate.has_repeat = true;
+    parser->policy->escalate.repeat = every;
+}
+
+void build_escalate_end(struct parser *parser, struct span span)
+{
+    struct escalate *escalate = &parser->policy->escalate;
+    escalate->span = span;
+    RING_OPEN(struct climb_step, parser->last_climb, escalate->steps);
+    parser->last_climb = NULL;
 }
 
 void build_unresolved(struct parser *parser, struct span span, struct quantity duration)
@@ -333,6 +357,16 @@ void build_unresolved(struct parser *parser, struct span span, struct quantity d
         parser->policy->escalate.unresolved_for = duration;
     }
 }
+
+/* Reasons of one or two words that say when a person is told. */
+static const struct reason {
+    const char *first, *second; /* second NULL: one word */
+    size_t has, span;           /* their places in struct escalate; span 0: it keeps none */
+} reasons[] = {
+    {"cascading", NULL, offsetof(struct escalate, has_cascading),
+     offsetof(struct escalate, cascading_span)},
+    {"budget", "exceeded", offsetof(struct escalate, has_budget), 0},
+};
 
 void build_refuse_reason(struct parser *parser, struct span span, struct name name)
 {
@@ -344,23 +378,26 @@ void build_refuse_reason(struct parser *parser, struct span span, struct name na
         "budget exceeded");
 }
 
-void build_reason(struct parser *parser, struct span span, struct name name)
+void build_reason(struct parser *parser, struct span span, struct name first,
+                  const struct name *second)
 {
-    if (strcmp(name.text, "cascading") != 0) {
-        build_refuse_reason(parser, span, name);
-    } else if (build_clause(parser, "cascading", span)) {
-        parser->policy->escalate.has_cascading = true;
-        parser->policy->escalate.cascading_span = span;
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+        const struct reason *reason = &reasons[i];
+        const bool same =
+            strcmp(reason->first, first.text) == 0 &&
+            (reason->second ? second && strcmp(reason->second, second->text) == 0 : second == NULL);
+        if (same && build_clause(parser, reason->first, span)) {
+            char *escalate = (char *)&parser->policy->escalate;
+            *(bool *)(escalate + reason->has) = true;
+            if (reason->span != 0) {
+                *(struct span *)(void *)(escalate + reason->span) = span;
+            }
+        }
+        if (same) {
+            return;
+        }
     }
-}
-
-void build_reason_of(struct parser *parser, struct span span, struct name name, struct name rest)
-{
-    if (strcmp(name.text, "budget") != 0 || strcmp(rest.text, "exceeded") != 0) {
-        build_refuse_reason(parser, span, name);
-    } else if (build_clause(parser, "budget exceeded", span)) {
-        parser->policy->escalate.has_budget = true;
-    }
+    build_refuse_reason(parser, span, first);
 }
 
 void build_reason_below(struct parser *parser, struct span span, struct name name,
@@ -401,9 +438,18 @@ void build_try(struct parser *parser, struct span span, bool then)
     parser->rung->then = then;
 }
 
-void build_approve(struct parser *parser, struct name channel, struct quantity within)
+void build_approve(struct parser *parser, const struct name *people, struct name channel,
+                   struct quantity within)
 {
+    if (people && strcmp(people->text, "two") != 0) {
+        struct diag *diag =
+            diag_add(parser->diags, DIAG_SYNTAX, people->span,
+                     "an approval is by one person or by two, not by '%s'", people->text);
+        diag_help(diag, "write 'approve by two of %s', or 'approve by %s'", channel.text,
+                  channel.text);
+    }
     parser->rung->approve = true;
+    parser->rung->four_eyes = people != NULL;
     parser->rung->approver = channel;
     parser->rung->approve_within = within;
 }

@@ -55,6 +55,7 @@ struct parser {
     struct cause *last_cause;
     struct evidence *last_evidence; /* of the last cause */
     struct rung *last_rung;
+    struct climb_step *last_climb;
     struct given *last_given;
     struct expect *last_expect;
     /* places of clauses that were seen in this block, for "written twice" */

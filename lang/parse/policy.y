@@ -78,6 +78,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_VERIFY "verify" K_HOLDS "holds" K_THEN "then" K_ELSE "else" K_PAGE "page"
 %token <name> K_BOUND "bound" K_COOLDOWN "cooldown" K_DOUBLING "doubling" K_TO "to"
 %token <name> K_ESCALATE "escalate" K_UNRESOLVED "unresolved" K_REACHES "reaches" K_WITH "with"
+%token <name> K_REPEAT "repeat" K_ACKNOWLEDGEMENT "acknowledgement"
 %token <name> K_GIVEN "given" K_EXPECT "expect" K_AFTER "after" K_BEFORE "before" K_IS "is"
 %token <name> K_RAMPS "ramps" K_OVER "over" K_UNSEEN "unseen" K_APPROVAL "approval"
 %token <name> K_SERIES "series" K_LABEL "label" K_ANNOTATION "annotation" K_FIRING "firing"
@@ -331,8 +332,8 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | K_ANNOTATION pair                       { build_annotation(P, @$, $2); }
     | K_COOLDOWN duration                     { build_cooldown(P, @$, $2, NULL); }
     | K_COOLDOWN duration K_DOUBLING K_TO duration { build_cooldown(P, @$, $2, &$5); }
-    | K_ESCALATE K_TO any %prec LOWEST        { build_escalate(P, @$, $3); }
-    | K_ESCALATE K_TO any K_WHEN reasons      { build_escalate(P, @$, $3); }
+    | escalate_to %prec LOWEST                { build_escalate_end(P, @$); }
+    | escalate_to K_WHEN reasons              { build_escalate_end(P, @$); }
     | refused
     | error
     ;
@@ -355,12 +356,22 @@ bounds: limit                                 { build_bound(P, $1); }
 monies: money                                 { build_policy_spend(P, $1); }
     | monies ',' money                        { build_policy_spend(P, $3); }
     ;
+escalate_to: escalate_head climbs repeat
+    ;
+escalate_head: K_ESCALATE K_TO any            { build_escalate(P, @$, $3); }
+    ;
+climbs: %empty
+    | climbs K_THEN any K_AFTER duration      { build_climb(P, @3, $3, $5); }
+    ;
+repeat: %empty
+    | K_REPEAT K_EVERY duration               { build_repeat(P, $3); }
+    ;
 reasons: reason
     | reasons K_OR reason
     ;
 reason: K_UNRESOLVED K_FOR duration           { build_unresolved(P, @$, $3); }
-    | POLICY_IDENT                            { build_reason(P, @$, $1); }
-    | POLICY_IDENT POLICY_IDENT               { build_reason_of(P, @$, $1, $2); }
+    | POLICY_IDENT                            { build_reason(P, @$, $1, NULL); }
+    | POLICY_IDENT POLICY_IDENT               { build_reason(P, @$, $1, &$2); }
     | POLICY_IDENT '<' number                 { build_reason_below(P, @$, $1, $3); }
     ;
 
@@ -391,7 +402,8 @@ try: K_TRY                                    { build_try(P, @$, false); }
     | K_THEN                                  { build_try(P, @$, true); }
     ;
 approve: %empty
-    | K_APPROVE K_BY any K_WITHIN duration    { build_approve(P, $3, $5); }
+    | K_APPROVE K_BY any K_WITHIN duration    { build_approve(P, NULL, $3, $5); }
+    | K_APPROVE K_BY any K_OF any K_WITHIN duration { build_approve(P, &$3, $5, $7); }
     ;
 verify: K_VERIFY expr                         { $$ = build_condition(@2, $2, NULL); }
     | K_VERIFY expr K_HOLDS duration          { $$ = build_condition(@2, $2, &$4); }
@@ -418,6 +430,8 @@ given_at: given                               { build_given_end(P, @$); }
 given: given_shape
     | K_AFTER any given_shape                 { build_given_after(P, $2); }
     | approval
+    | K_ACKNOWLEDGEMENT                       { build_given(P, GIVEN_ACKNOWLEDGEMENT, NULL); }
+    | K_ACKNOWLEDGEMENT K_AFTER duration      { build_given(P, GIVEN_ACKNOWLEDGEMENT, NULL); build_given_delay(P, false, &$3); }
     | K_STREAM POLICY_STRING                  { build_given_stream(P, $2); }
     ;
 given_shape: subject K_IS quantity            { build_given_is(P, $1, $3); }
@@ -429,7 +443,10 @@ given_shape: subject K_IS quantity            { build_given_is(P, $1, $3); }
 approval: approval_start
     | approval_start K_AFTER duration         { build_given_delay(P, false, &$3); }
     ;
-approval_start: K_APPROVAL                    { build_given(P, GIVEN_APPROVAL, NULL); }
+approval_start: approval_word
+    | approval_word K_BY any                  { build_given_by(P, $3); }
+    ;
+approval_word: K_APPROVAL                     { build_given(P, GIVEN_APPROVAL, NULL); }
     | K_APPROVAL K_DENIED                     { build_given(P, GIVEN_APPROVAL, NULL); build_given_delay(P, true, NULL); }
     ;
 subject: selector
@@ -447,6 +464,7 @@ expects: expect                               { build_expect_end(P, @$); }
     ;
 expect: expect_head
     | expect K_ON POLICY_STRING               { build_expect_on(P, @2, $3); }
+    | expect K_TO any                         { build_expect_to(P, @2, $3); }
     | expect K_BEFORE duration                { build_expect_before(P, @2, $3); }
     | expect K_AFTER duration                 { build_expect_after(P, @2, $3); }
     | expect K_AT K_MOST POLICY_NUMBER K_TIMES { build_expect_times(P, @2, $4); }
@@ -631,6 +649,7 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_EXCLUSIVE | K_RESOLVED | K_ABORT | K_SETTLE | K_PLAN | K_EFFECT
     | K_READS | K_COSTS | K_SPEND | K_ONLY | K_WHILE | K_UNATTENDED | K_DOMAINS | K_DURING
     | K_REDUCES
+    | K_REPEAT | K_ACKNOWLEDGEMENT
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAGIC = 0x6c616568, VERSION = 1 };
+enum { MAGIC = 0x6c616568, VERSION = 2 };
 
 static const char *const outcome_texts[OUTCOME_COUNT] = {
     [OUTCOME_NONE] = "none",       [OUTCOME_SUCCEEDED] = "succeeded",
@@ -103,6 +103,7 @@ static void wire_message(struct wire *w, struct message *m)
     }
     m->deadline.ns = (int64_t)wire_number(w, (uint64_t)m->deadline.ns, 8);
     m->channel = (uint16_t)wire_number(w, m->channel, 2);
+    m->resolved = wire_below(w, m->resolved, 2) == 1;
     m->incident = wire_number(w, m->incident, 8);
     m->time.ns = (int64_t)wire_number(w, (uint64_t)m->time.ns, 8);
     wire_text(w, m->policy, sizeof m->policy);

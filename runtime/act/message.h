@@ -49,6 +49,7 @@ struct message {
     struct instant deadline; /* not started after it; 0: none */
     /* NOTIFY */
     uint16_t channel;
+    bool resolved; /* the incident is over: said to channels that can end what they began */
     uint64_t incident;
     struct instant time;
     char policy[NAME_BYTES];

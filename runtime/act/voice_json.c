@@ -33,10 +33,11 @@ char *voice_json(const struct message *message)
     int64_t ns = message->time.ns < 0 ? 0 : message->time.ns;
     snprintf(time, sizeof time, "%lld.%09lld", ns / NS_PER_S, ns % NS_PER_S);
     snprintf(incident, sizeof incident, "%" PRIu64, message->incident);
-    json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s}", "schema", "heal.notification/1",
-                             "incident", incident, "policy", any_string(message->policy), "target",
-                             any_string(message->object), "text", any_string(message->text), "key",
-                             any_string(message->key), "time", time);
+    json_t *json =
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b}", "schema", "heal.notification/1",
+                  "incident", incident, "policy", any_string(message->policy), "target",
+                  any_string(message->object), "text", any_string(message->text), "key",
+                  any_string(message->key), "time", time, "resolved", (int)message->resolved);
     char *ret = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     return ret;

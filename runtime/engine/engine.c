@@ -14,8 +14,6 @@ const char *const mode_texts[3] = {
 
 #define BLIND_AFTER_DEFAULT_S 900.0
 
-enum { ENGINE_NOTICE_BIT = 63 }; /* ids of pages that belong to no incident */
-
 /* ---- effects ---- */
 
 struct effect *engine_effect(struct effects *effects, enum effect_kind kind)
@@ -176,7 +174,7 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
                          policy->name.text, NAME_BYTES - 1);
     }
     run->policy = policy;
-    run->mode = mode_of(engine->host, policy->name.text);
+    run->mode = run->ceiling = mode_of(engine->host, policy->name.text);
     run->triage = triage_of(policy);
     run->service =
         policy->service.text ? graph_find(&engine->graph, policy->service.text) : GRAPH_NONE;
@@ -309,6 +307,7 @@ void engine_free(struct engine *engine)
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
+    free(engine->standings);
     free(engine->whiles);
     free(engine->notice_room);
     ledger_release(&engine->ledger);
@@ -515,7 +514,7 @@ static void policy_notice(struct engine *engine, struct policy_run *run, const c
     snprintf(record->text, sizeof record->text, "%s", text);
     struct record copy = *record;
     engine->counters.escalated++;
-    engine_notify(engine, &copy, channel, 1ULL << ENGINE_NOTICE_BIT | ++engine->next_notice);
+    engine_notify(engine, &copy, channel, notice_id(engine));
 }
 
 /* on missing, on stale, and blind_after: what to say when the policy cannot see. */
@@ -616,10 +615,11 @@ static void apply_input(struct engine *engine, const struct input *input, struct
     case INPUT_NOTIFIED: notice_delivered(engine, input, effects); break;
     case INPUT_APPROVE:
     case INPUT_DENY:
-        if ((incident = incident_by_id(engine, input->id))) {
-            incident_answer(engine, incident, input->kind == INPUT_APPROVE, input, effects);
-        }
+        incident_answer(engine, incident_by_id(engine, input->id), input->kind == INPUT_APPROVE,
+                        input, effects);
         break;
+    case INPUT_ACKNOWLEDGE: climb_acknowledge(engine, input, effects); break;
+    case INPUT_MODE: mode_set(engine, input, effects); break;
     case INPUT_STOP:
     case INPUT_START:
         engine->stopped = input->kind == INPUT_STOP;
@@ -647,6 +647,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
                  size_t count, struct effects *effects)
 {
     CHECK(now.ns >= 0 && now.ns >= engine->now.ns);
+    engine->before = engine->now;
     engine->now = now;
     engine->counters.ticks++;
     for (size_t i = 0; i < count; i++) {
@@ -669,21 +670,14 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
         }
     }
     cascades_step(engine, effects);
+    inhibitions_step(engine, effects);
+    climbs_step(engine, effects);
+    modes_step(engine, effects);
     notices_send(engine, effects);
     engine->stepped = true;
 }
 
 /* ---- views ---- */
-
-bool engine_awaits_approval(const struct engine *engine, uint64_t id)
-{
-    for (size_t i = 0; i < engine->incident_count; i++) {
-        if (engine->incidents[i]->id == id) {
-            return engine->incidents[i]->state == STATE_ASKED;
-        }
-    }
-    return false;
-}
 
 size_t engine_incident_count(const struct engine *engine)
 {
@@ -701,6 +695,8 @@ struct incident_view engine_incident(const struct engine *engine, size_t index)
         .state = incident_texts[incident->state],
         .action = incident->action,
         .text = incident->text,
+        .acknowledged = incident->climb.acknowledged,
+        .plan = incident->state == STATE_ASKED ? incident->approval.name : "",
         .opened = incident->opened,
     };
 }
@@ -717,6 +713,8 @@ struct policy_view engine_policy(const struct engine *engine, size_t index)
     return (struct policy_view){
         .name = run->policy->name.text,
         .mode = run->mode,
+        .ceiling = run->ceiling,
+        .mode_why = mode_why(engine, run->policy->name.text),
         .entities =
             run->alerts ? run->alerts->count : eval_entities_live_count(run->pool->entities),
         .open = run->open,

@@ -1,5 +1,6 @@
 /* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
- * cascade.c, triage.c, plan.c, reading.c, guard.c, guard_spend.c, remember.c, approval.c, notice.c,
+ * cascade.c, triage.c, plan.c, choice.c, reading.c, guard.c, guard_spend.c, guard_domain.c,
+ * guard_wide.c, remember.c, rollback.c, approval.c, mode.c, notice.c, group.c, climb.c, inhibit.c,
  * restore.c, engine_alert.c. */
 #ifndef HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
 #define HEAL_RUNTIME_ENGINE_ENGINE_INTERNAL_H
@@ -7,9 +8,12 @@
 #include "runtime/engine/alert.h"
 #include "runtime/engine/alert_query.h"
 #include "runtime/engine/amounts.h"
+#include "runtime/engine/approval.h"
+#include "runtime/engine/climb.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/graph.h"
 #include "runtime/engine/ledger.h"
+#include "runtime/engine/mode.h"
 
 enum {
     RUNGS_MAX = 16,
@@ -17,7 +21,11 @@ enum {
     RUNGS_ROOM = RUNGS_MAX + LADDERS_MAX, /* each ladder's end with it */
     DONE_MAX = RUNGS_MAX,
     POLICY_SIGNALS_MAX = 64,
-    ENGINE_NOTICES_MAX = 1024
+    ENGINE_NOTICES_MAX = 1024,
+    ENGINE_WINDOWS_MAX =
+        256,               /* groups of pages that are collected at once; others are not grouped */
+    TOLD_CHANNELS_MAX = 8, /* of one incident, that hear when it is over */
+    TOLD_AS_MAX = 8        /* pages of others that named one incident */
 };
 
 enum incident_state {
@@ -66,8 +74,8 @@ struct triage {
 struct policy_run {
     const struct policy *policy;
     struct triage triage;
-    uint32_t service; /* in the engine's graph; GRAPH_NONE: of none */
-    enum mode mode;
+    uint32_t service;        /* in the engine's graph; GRAPH_NONE: of none */
+    enum mode mode, ceiling; /* ceiling: what the host gives */
     struct pool_run *pool;
     struct alert_rule *alerts;           /* for each series; else NULL */
     struct eval_watch *when, *clear;     /* NULL where not written, and for each series */
@@ -115,7 +123,7 @@ struct incident {
     uint32_t plan;    /* a ladder, from 1; 0: not chosen, or there is no choice */
     uint32_t notices; /* sent so far */
     bool alerting;    /* for each series: bound to its alert */
-    bool approved, probed, unresolved_told, cascade_told, bound_told, budget_told, last_unknown;
+    bool probed, unresolved_told, cascade_told, bound_told, budget_told, last_unknown;
     bool intent_only; /* restored from an INTENT that was never dispatched */
     bool undo_owed;   /* the verify failed, and the undo is not yet intended */
     bool aborting;    /* what was done is being taken back */
@@ -126,9 +134,14 @@ struct incident {
     } done[DONE_MAX]; /* acts that took place and are not undone, oldest first */
     size_t done_count;
     struct instant abort_since, resolved_since; /* ns 0: does not hold */
+    struct approval approval;
+    struct climb climb;
+    uint64_t told[TOLD_CHANNELS_MAX]; /* names of the channels that were told; 0: none */
+    uint64_t told_as[TOLD_AS_MAX];    /* incidents in whose pages it was named, the last first */
+    bool told_own;                    /* by a page of its own */
+    char withheld[TEXT_BYTES];        /* the page that is inhibited; "": none */
     uint64_t program_hash;
     uint64_t reason;           /* hash of the last recorded refusal */
-    uint64_t asked;            /* hash of the plan that a person was asked about */
     struct amounts amounts;    /* of the last act that was not an undo */
     struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
@@ -165,6 +178,16 @@ struct notice {
     char channel[NAME_BYTES];
     struct instant next; /* sent (again) at; ns 0: now */
     unsigned tries;
+    uint64_t group;   /* what may go out in one page; 0: it is a page of its own */
+    bool collected;   /* it waits for others of its group */
+    unsigned folded;  /* others for which there was no room */
+    uint64_t carrier; /* the notice in which it goes out; 0: itself */
+};
+
+/* So long pages of a group are collected. */
+struct page_window {
+    uint64_t group;
+    struct instant until;
 };
 
 struct engine {
@@ -189,9 +212,13 @@ struct engine {
     size_t order_capacity;
     struct memory *memories;
     size_t memory_count, memory_capacity;
+    struct standing *standings;
+    size_t standing_count, standing_capacity;
     struct notice *notices[ENGINE_NOTICES_MAX]; /* on their way, oldest first; then free ones */
     struct notice *notice_room;                 /* [ENGINE_NOTICES_MAX] where they lie */
     size_t notice_count;
+    struct page_window windows[ENGINE_WINDOWS_MAX];
+    size_t window_count;
     struct ledger ledger;
     struct while_run {
         const struct guard *guard;
@@ -201,7 +228,7 @@ struct engine {
     size_t while_count, while_capacity;
     struct alert_outside outside;
     struct alert_query query;
-    struct instant now;
+    struct instant now, before; /* before: the step before, or the last record restored */
     bool stopped, stepped;
     char stopped_by[NAME_BYTES];
     uint64_t next_incident, next_action, next_notice;
@@ -225,6 +252,7 @@ struct plan {
     double numbers[ENGINE_NUMBERS_MAX];
     uint32_t number_count, grant, grant_target;
     bool granted, unattended, undo;
+    bool gated; /* it needs a person's approval */
     struct amounts amounts;
     enum lack lack;
     char why[TEXT_BYTES]; /* it lacks it */
@@ -277,6 +305,9 @@ void incident_hold(struct engine *engine, struct incident *incident, struct effe
                    const char *reason);
 void incident_escalate(struct engine *engine, struct incident *incident, struct effects *effects,
                        const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* A page to this channel. */
+void incident_page(struct engine *engine, struct incident *incident, struct effects *effects,
+                   const char *channel, const char *fmt, ...) PRINTF_LIKE(5, 6);
 void incident_result(struct engine *engine, struct incident *incident, const struct input *input,
                      struct effects *effects);
 /* Records a refusal once, not at every tick. True when it is news. */
@@ -307,11 +338,25 @@ void choose_plan(struct engine *engine, struct incident *incident, struct effect
 void plan_restore(struct incident *incident, const struct record *record);
 
 /* approval.c */
-/* Asks a person for the plan of this rung; why: what makes it need a word. */
+/* What makes the plan need a person's word; NULL when it needs none. */
+const char *approval_cause(struct engine *engine, const struct incident *incident,
+                           const struct rung *rung, const struct plan *plan);
+/* Asks a person for the plan of this rung; why: approval_cause(). */
 void approval_ask(struct engine *engine, struct incident *incident, const struct rung *rung,
                   const struct plan *plan, const char *why, struct effects *effects);
+/* incident NULL: there is none of that id. */
 void incident_answer(struct engine *engine, struct incident *incident, bool approve,
                      const struct input *input, struct effects *effects);
+/* All who must approve did, and nothing was done yet. */
+bool approval_given(const struct incident *incident);
+/* It was given for exactly this plan, and its time is not over. One that was given and does not
+ * cover the plan is recorded and dropped. */
+bool approval_covers(struct engine *engine, struct incident *incident, const struct plan *plan,
+                     const char *why, struct effects *effects);
+/* From an ASKED record: only who was told comes back. */
+void approval_restore(struct incident *incident, const struct record *record);
+/* It is used, or its trigger is gone: it covers nothing more. */
+void approval_drop(struct incident *incident);
 
 /* cause.c */
 NODISCARD enum status causes_add(struct engine *engine, struct policy_run *run,
@@ -345,7 +390,69 @@ NODISCARD enum status alerts_record(struct engine *engine, struct error *error);
 bool alerts_due(const struct policy_run *run);
 void alerts_step(struct engine *engine, struct policy_run *run, struct effects *effects);
 
+/* climb.c */
+#define CLIMB_WORD "not acknowledged for " /* how a page begins that a ladder of channels sends */
+/* A page was sent: the ladder begins, unless it has, or somebody acknowledged. */
+void climb_begin(struct incident *incident, struct instant now);
+/* It is held anew: what was acknowledged is not any more. */
+void climb_anew(struct incident *incident);
+void climb_end(struct incident *incident);
+void climbs_step(struct engine *engine, struct effects *effects);
+/* INPUT_ACKNOWLEDGE. */
+void climb_acknowledge(struct engine *engine, const struct input *input, struct effects *effects);
+/* From an ESCALATED or ACKNOWLEDGED record. */
+void climb_restore(struct incident *incident, const struct record *record);
+
+/* group.c */
+/* A new page: it goes out at once, or waits for the end of its group's window. */
+void group_join(struct engine *engine, struct notice *notice);
+/* There is no room for another page: whether one of its group that waits counts it. */
+bool group_fold(struct engine *engine, const struct record *record, const char *channel);
+/* It is sent for the first time: one that was collected takes the others of its group along. */
+void group_gather(struct engine *engine, struct notice *leader);
+/* What this notice carried goes out by itself. */
+void group_release(struct engine *engine, uint64_t carrier);
+/* The channel was told of the incident. */
+void told_note(struct incident *incident, const char *channel);
+#define TOLD_WITH_WORD "in one page with incident "
+void told_text(const struct notice *leader, const struct notice *carried, char *ret, size_t size);
+/* From a NOTIFIED record. */
+void told_restore(struct incident *incident, const struct record *record);
+/* The incident is over: the channels that were told hear it. */
+void incident_resolved(struct engine *engine, struct incident *incident, const char *reason,
+                       struct effects *effects);
+/* What began it is not delivered yet, or others of its page are open. */
+bool resolved_waits(const struct engine *engine, const struct notice *notice);
+
+/* inhibit.c */
+/* Whether the page is withheld; then it is recorded. */
+bool inhibited(struct engine *engine, struct incident *incident, const char *reason,
+               struct effects *effects);
+/* Sends what is not inhibited any more. */
+void inhibitions_step(struct engine *engine, struct effects *effects);
+/* From an INHIBITED record. */
+void inhibit_restore(struct incident *incident, const struct record *record);
+
+/* mode.c */
+/* An action of the policy was judged: bad when it failed or was not verified. */
+void mode_judge(struct engine *engine, const char *policy, uint64_t program_hash, bool bad);
+/* Takes a step down where the judgments of this step ask for it, and tells a person. */
+void modes_step(struct engine *engine, struct effects *effects);
+/* INPUT_MODE. */
+void mode_set(struct engine *engine, const struct input *input, struct effects *effects);
+/* Who or what gave the policy its mode; "": the host. */
+const char *mode_why(const struct engine *engine, const char *policy);
+/* From a DEMOTED or PROMOTED record. */
+void mode_restore(struct engine *engine, const struct record *record);
+void modes_adopt(struct engine *engine, const struct engine *before);
+
 /* notice.c */
+/* Where what concerns the policy as a whole is told: `escalate to`, else the first `else page`. "":
+ * nowhere. */
+const char *policy_channel(const struct policy_run *run);
+uint64_t notice_id(struct engine *engine); /* of a page that belongs to no incident */
+/* A NOTIFIED record of a page that belongs to no incident. */
+void notice_told(struct engine *engine, const struct record *record);
 void engine_notify(struct engine *engine, const struct record *record, const char *channel,
                    uint64_t id);
 void notices_init(struct engine *engine);
@@ -414,8 +521,7 @@ bool domains_deny(struct engine *engine, const struct limit *limit, const struct
 bool total_denies(const struct engine *engine, const struct limit *limit, char *reason,
                   size_t size);
 /* at most N unattended actions on any TYPE per D: the next one needs a person. */
-bool unattended_spent(const struct engine *engine, const struct plan *plan, char *reason,
-                      size_t size);
+bool unattended_spent(const struct engine *engine, const struct plan *plan);
 
 /* guard_wide.c */
 /* Nothing is done now, whatever the target. */

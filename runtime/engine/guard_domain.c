@@ -192,8 +192,7 @@ bool total_denies(const struct engine *engine, const struct limit *limit, char *
     return true;
 }
 
-bool unattended_spent(const struct engine *engine, const struct plan *plan, char *reason,
-                      size_t size)
+bool unattended_spent(const struct engine *engine, const struct plan *plan)
 {
     for (const struct guard *guard = engine->program->guards; guard; guard = guard->next) {
         for (const struct limit *limit = guard->limits; limit; limit = limit->next) {
@@ -205,9 +204,6 @@ bool unattended_spent(const struct engine *engine, const struct plan *plan, char
                                                .window = duration_seconds(limit->per.value)};
             const size_t spent = ledger_count(&engine->ledger, engine->now, query);
             if ((double)spent + 1 > amount_at_most(&limit->amount, INFINITY)) {
-                snprintf(reason, size, "guard %s: at most %s unattended actions on any %s per %s",
-                         guard->name.text, limit->amount.text, limit->subject.text,
-                         limit->per.text);
                 return true;
             }
         }

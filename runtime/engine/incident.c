@@ -56,16 +56,7 @@ struct incident *incident_new(struct engine *engine, struct policy_run *run, siz
         run->open++;
         snprintf(incident->policy, sizeof incident->policy, "%s", run->policy->name.text);
         incident->program_hash = run->policy->hash;
-        if (run->policy->escalate.present) {
-            snprintf(incident->channel, sizeof incident->channel, "%s",
-                     run->policy->escalate.channel.text);
-        }
-        for (size_t i = 0; i < run->rung_count; i++) {
-            if (run->rungs[i] && run->rungs[i]->kind == RUNG_PAGE && !incident->channel[0]) {
-                snprintf(incident->channel, sizeof incident->channel, "%s",
-                         run->rungs[i]->channel.text);
-            }
-        }
+        snprintf(incident->channel, sizeof incident->channel, "%s", policy_channel(run));
         if (slot != SLOT_NONE) {
             run->incident_at[slot] = incident;
             run->busy[slot / 64] |= 1ULL << (slot % 64);
@@ -100,6 +91,9 @@ void incident_remove(struct engine *engine, struct incident *incident)
 void incident_close(struct engine *engine, struct incident *incident, struct effects *effects,
                     const char *reason)
 {
+    if (incident->run) { /* what is abandoned may not be over */
+        incident_resolved(engine, incident, reason, effects);
+    }
     engine_record(engine, effects, RECORD_CLOSED, incident, "%s", reason);
     engine->counters.closed++;
     incident_remove(engine, incident);
@@ -113,18 +107,17 @@ void incident_escalate(struct engine *engine, struct incident *incident, struct 
     va_start(args, fmt);
     vsnprintf(reason, sizeof reason, fmt, args);
     va_end(args);
-    engine->counters.escalated++;
-    engine_record(engine, effects, RECORD_ESCALATED, incident, "%s", reason);
-    struct record *record = &effects->items[effects->count - 1].record;
-    snprintf(record->action, sizeof record->action, "%s", incident->channel);
-    record->rung = ++incident->notices;
-    struct record copy = *record;
-    engine_notify(engine, &copy, incident->channel, incident->id << 8 | (incident->notices & 0xFF));
+    if (inhibited(engine, incident, reason, effects)) {
+        return;
+    }
+    incident_page(engine, incident, effects, incident->channel, "%s", reason);
+    climb_begin(incident, engine->now);
 }
 
 void incident_hold(struct engine *engine, struct incident *incident, struct effects *effects,
                    const char *reason)
 {
+    climb_anew(incident);
     incident_escalate(engine, incident, effects, "%s", reason);
     incident_enter(engine, incident, STATE_HELD);
 }
@@ -214,8 +207,9 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
                      struct effects *effects)
 {
     CHECK(plan->granted && !engine->stopped && plan->lack == LACK_NOTHING);
-    CHECK(incident->run->mode == MODE_ACT || incident->approved || plan->undo);
-    incident->approved = false;
+    CHECK(incident->run->mode == MODE_ACT || plan->gated || plan->undo);
+    CHECK(!plan->gated || approval_given(incident));
+    approval_drop(incident);
     incident->probed = false;
     incident->reason = 0;
     incident->owed_since = (struct instant){0};
@@ -311,23 +305,10 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, reason);
         return;
     }
-    bool attended = (plan.action->irreversible || plan.action->replaces.text) && !plan.unattended;
-    const struct memory *memory =
-        memory_of(engine, incident->policy, plan.target, plan.type, false);
-    const bool useless = memory && memory_useless(memory, plan.action->name.text, engine->now);
-    char spent[TEXT_BYTES];
-    const bool beyond = unattended_spent(engine, &plan, spent, sizeof spent);
-    bool needs_word =
-        incident->run->mode == MODE_ASK || rung->approve || attended || useless || beyond;
-    incident->approved = incident->approved && incident->asked == ledger_name(plan.text);
-    if (needs_word && !incident->approved) {
-        approval_ask(engine, incident, rung, &plan,
-                     useless         ? "it did not help this target twice in a row"
-                     : beyond        ? spent
-                     : rung->approve ? "the policy asks for an approval"
-                     : attended      ? "irreversible, and not granted as unattended"
-                                     : "mode ask",
-                     effects);
+    const char *why = approval_cause(engine, incident, rung, &plan);
+    plan.gated = why != NULL;
+    if (plan.gated && !approval_covers(engine, incident, &plan, why, effects)) {
+        approval_ask(engine, incident, rung, &plan, why, effects);
         return;
     }
     engine_record(engine, effects, RECORD_PLANNED, incident, "%s", plan.text);
@@ -347,8 +328,8 @@ static void step_open(struct engine *engine, struct incident *incident, struct e
 {
     enum truth when = when_truth(incident);
     if (when != TRUTH_TRUE) {
-        if (incident->approved) {
-            incident->approved = false;
+        if (approval_given(incident)) {
+            approval_drop(incident);
             incident_refuse(engine, incident, effects,
                             when == TRUTH_FALSE ? "approved, but the trigger no longer holds"
                                                 : "approved, but the trigger cannot be seen");
@@ -408,6 +389,9 @@ void incident_judge(struct engine *engine, struct incident *incident, enum judgm
     struct memory *memory =
         memory_of(engine, incident->policy, incident->target, incident->type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
+    if (judgment != JUDGED_OPEN) {
+        mode_judge(engine, incident->policy, incident->program_hash, judgment != JUDGED_VERIFIED);
+    }
 }
 
 void incident_undo(struct engine *engine, struct incident *incident, struct effects *effects)

@@ -68,6 +68,10 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         }
         return;
     }
+    if (incident->state != STATE_UNDOING && record->kind != RECORD_RESOLVED) {
+        /* of an undo, and of what ended before it could be verified, nothing is judged */
+        mode_judge(engine, record->policy, record->program_hash, record->kind != RECORD_VERIFIED);
+    }
     memory_judge(memory, policy, record->action, record->time,
                  record->kind == RECORD_VERIFIED   ? JUDGED_VERIFIED
                  : record->kind == RECORD_RESOLVED ? JUDGED_OPEN
@@ -79,7 +83,7 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
 static void restore_notice(struct engine *engine, const struct record *record)
 {
     uint64_t id = record->incident << 8 | (record->rung & 0xFF);
-    if (record->kind == RECORD_ESCALATED) {
+    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_OVER) {
         engine_notify(engine, record, record->action, id);
         return;
     }
@@ -95,9 +99,21 @@ static void restore_notice(struct engine *engine, const struct record *record)
 static void restore_escalated(struct engine *engine, struct incident *incident,
                               const struct record *record)
 {
-    incident->notices = record->rung;
+    const char *text = record->text;
+    if (record->kind == RECORD_INHIBITED) {
+        inhibit_restore(incident, record);
+        text = incident->withheld;
+    } else {
+        incident->notices = record->rung;
+        incident->withheld[0] = '\0';
+        told_note(incident, record->action);
+        climb_restore(incident, record);
+    }
+    if (strncmp(text, CLIMB_WORD, sizeof CLIMB_WORD - 1) == 0) {
+        return;
+    }
     snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
-    if (strncmp(record->text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
+    if (strncmp(text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
         incident->cascade_told = true;
         return;
     }
@@ -106,8 +122,12 @@ static void restore_escalated(struct engine *engine, struct incident *incident,
         return;
     }
     incident->unresolved_told = true;
-    if (strncmp(record->text, "unresolved for ", 15) == 0) {
+    if (strncmp(text, "unresolved for ", 15) == 0) {
         return;
+    }
+    if (incident->climb.acknowledged) { /* it was held anew */
+        climb_anew(incident);
+        climb_begin(incident, record->time);
     }
     incident->undo_owed = incident->aborting = false;
     if (incident->state != STATE_RECOVERED) {
@@ -136,6 +156,8 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     switch (record->kind) {
     case RECORD_ASKED:
         incident->notices++;
+        incident->told_own = true;
+        approval_restore(incident, record);
         break; /* approvals do not outlive the engine that asked */
     case RECORD_INTENT:
         incident->intent_only = true;
@@ -178,6 +200,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_VERIFIED:
         restore_memory(engine, incident, record);
         incident_enter(engine, incident, STATE_RECOVERED);
+        climb_end(incident);
         break;
     case RECORD_UNVERIFIED:
         restore_memory(engine, incident, record);
@@ -190,6 +213,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
             restore_memory(engine, incident, record);
         }
         incident_enter(engine, incident, STATE_RECOVERED);
+        climb_end(incident);
         break;
     case RECORD_ABORTED:
         restore_memory(engine, incident, record);
@@ -198,10 +222,14 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident_enter(engine, incident, STATE_OPEN);
         break;
     case RECORD_CHOSEN: plan_restore(incident, record); break;
-    case RECORD_ESCALATED: restore_escalated(engine, incident, record); break;
+    case RECORD_ESCALATED:
+    case RECORD_INHIBITED: restore_escalated(engine, incident, record); break;
+    case RECORD_NOTIFIED: told_restore(incident, record); break;
+    case RECORD_OVER: incident->notices = record->rung; break;
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
     case RECORD_CONCLUDED: cause_restore(incident, record); break;
+    case RECORD_ACKNOWLEDGED: climb_restore(incident, record); break;
     case RECORD_PLANNED:
         if (strncmp(record->text, "shadow:", 7) == 0) {
             incident_enter(engine, incident, STATE_SHADOWED);
@@ -214,8 +242,9 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_JOINED:
     case RECORD_REFUSED:
     case RECORD_APPROVED:
-    case RECORD_NOTIFIED:
     case RECORD_CLOSED:
+    case RECORD_DEMOTED:
+    case RECORD_PROMOTED:
     case RECORD_STOPPED:
     case RECORD_RESUMED:
     case RECORD_KINDS: break;
@@ -233,7 +262,13 @@ void engine_restore(struct engine *engine, const struct record *record)
         snprintf(engine->stopped_by, sizeof engine->stopped_by, "%.60s",
                  strncmp(record->text, "by ", 3) == 0 ? record->text + 3 : record->text);
     }
+    if (record->kind == RECORD_DEMOTED || record->kind == RECORD_PROMOTED) {
+        mode_restore(engine, record);
+    }
     if (record->incident == 0) {
+        if (record->kind == RECORD_NOTIFIED) {
+            notice_told(engine, record);
+        }
         return;
     }
     if (record->incident > engine->next_incident) {
@@ -243,7 +278,8 @@ void engine_restore(struct engine *engine, const struct record *record)
     if (record->kind == RECORD_DISPATCHED) {
         record_spend(engine, record, undo);
     }
-    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_NOTIFIED) {
+    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_OVER ||
+        record->kind == RECORD_NOTIFIED) {
         restore_notice(engine, record);
     }
     struct incident *incident = incident_of(engine, record->incident);
@@ -294,6 +330,8 @@ void engine_adopt(struct engine *engine, struct engine *before)
         *engine->notices[i] = *before->notices[i];
     }
     engine->notice_count = before->notice_count;
+    memcpy(engine->windows, before->windows, sizeof engine->windows);
+    engine->window_count = before->window_count;
     for (size_t i = 0; i < before->ledger.count; i++) {
         ARRAY_RESERVE(engine->ledger.entries, engine->ledger.count, engine->ledger.capacity);
         engine->ledger.entries[engine->ledger.count++] = before->ledger.entries[i];
@@ -302,6 +340,7 @@ void engine_adopt(struct engine *engine, struct engine *before)
         ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
         engine->memories[engine->memory_count++] = before->memories[i];
     }
+    modes_adopt(engine, before);
     for (size_t i = 0; i < before->policy_count; i++) {
         const struct policy_run *old = before->policies[i];
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);

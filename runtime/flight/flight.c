@@ -13,9 +13,9 @@
  * field writes it here, reads it in reader_event.c (replay.c keeps the host's), compares a record's
  * in hash.c, and counts FLIGHT_FORMAT up. */
 #if UINTPTR_MAX == UINT64_MAX
-_Static_assert(sizeof(struct engine_host) == 112, "every field of the host is recorded");
+_Static_assert(sizeof(struct engine_host) == 120, "every field of the host is recorded");
 _Static_assert(sizeof(struct engine_grant) == 32, "every field of a grant is recorded");
-_Static_assert(sizeof(struct input) == 48, "every field of an input is recorded");
+_Static_assert(sizeof(struct input) == 72, "every field of an input is recorded");
 _Static_assert(sizeof(struct record) == 1016, "every field of a record is recorded");
 _Static_assert(sizeof(struct store_limits) == 40, "every limit of the store is recorded");
 #endif
@@ -181,6 +181,8 @@ static void put_host(struct wire_out *out, const struct engine_host *host)
     }
     wire_put_byte(out, host->external_url != NULL);
     wire_put_text(out, host->external_url ? host->external_url : "");
+    wire_put_byte(out, host->author != NULL);
+    wire_put_text(out, host->author ? host->author : "");
     wire_put_number(out, host->epoch);
 }
 
@@ -365,6 +367,11 @@ void flight_step(struct flight *flight, struct instant now, const struct input *
         put_time(flight, input->ended);
         wire_put_text(&flight->out, input->who ? input->who : "");
         wire_put_text(&flight->out, input->text ? input->text : "");
+        wire_put_number(&flight->out, input->uid);
+        wire_put_number(&flight->out, input->plan);
+        wire_put_byte(&flight->out, input->policy != NULL);
+        wire_put_text(&flight->out, input->policy ? input->policy : "");
+        wire_put_byte(&flight->out, (uint8_t)input->mode);
     }
     flight->state.steps++;
     flush(flight);

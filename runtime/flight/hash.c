@@ -51,6 +51,7 @@ static void put_effect(struct wire_out *out, const struct effect *effect)
         wire_put_text(out, effect->record.target);
         wire_put_text(out, effect->record.text);
         wire_put_text(out, effect->channel ? effect->channel : "");
+        wire_put_byte(out, effect->resolved);
         break;
     }
 }

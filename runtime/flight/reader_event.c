@@ -113,6 +113,13 @@ static void take_modes(struct flight_reader *reader, struct engine_host *host)
     }
 }
 
+static const char *text_or_none(struct flight_reader *reader)
+{
+    const bool there = wire_bool(&reader->in);
+    const char *word = text(reader, FLIGHT_WORD_BYTES_MAX);
+    return there ? word : NULL;
+}
+
 static void take_outside(struct flight_reader *reader, struct engine_host *host)
 {
     host->external_count = items(reader, FLIGHT_EXTERNAL_MAX, 4);
@@ -122,9 +129,8 @@ static void take_outside(struct flight_reader *reader, struct engine_host *host)
         labels[i].name = text(reader, STORE_LABEL_BYTES_MAX);
         labels[i].value = text(reader, STORE_LABEL_BYTES_MAX);
     }
-    const bool has_url = wire_bool(&reader->in);
-    const char *url = text(reader, FLIGHT_WORD_BYTES_MAX);
-    host->external_url = has_url ? url : NULL;
+    host->external_url = text_or_none(reader);
+    host->author = text_or_none(reader);
 }
 
 static void take_program(struct flight_reader *reader, struct flight_event *event)
@@ -210,7 +216,7 @@ static void take_points(struct flight_reader *reader, struct flight_event *event
 static void take_step(struct flight_reader *reader, struct flight_event *event)
 {
     event->now = event->time = reader->now;
-    event->count = items(reader, FLIGHT_INPUTS_MAX, 6);
+    event->count = items(reader, FLIGHT_INPUTS_MAX, 15);
     struct input *inputs = arena_alloc(&reader->arena, (event->count + 1) * sizeof *inputs);
     for (size_t i = 0; i < event->count && !reader->in.bad; i++) {
         inputs[i].kind = (enum input_kind)number(reader, INPUT_START);
@@ -220,6 +226,11 @@ static void take_step(struct flight_reader *reader, struct flight_event *event)
         inputs[i].ended = time_of(reader);
         inputs[i].who = text(reader, FLIGHT_WORD_BYTES_MAX);
         inputs[i].text = text(reader, FLIGHT_WORD_BYTES_MAX);
+        inputs[i].uid = number(reader, UINT32_MAX);
+        inputs[i].plan = number(reader, UINT32_MAX);
+        inputs[i].policy = text_or_none(reader);
+        inputs[i].mode = mode_of(reader);
+        reader->in.bad = reader->in.bad || (inputs[i].kind == INPUT_MODE && !inputs[i].policy);
     }
     event->inputs = inputs;
 }

@@ -135,6 +135,7 @@ static void keep_host(struct replay_program *program, const struct engine_host *
     program->host.modes = modes;
     program->host.external = labels;
     program->host.external_url = keep(arena, host->external_url);
+    program->host.author = keep(arena, host->author);
 }
 
 static enum status parse(struct replay *replay, struct replay_program *program,

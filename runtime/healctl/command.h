@@ -8,9 +8,11 @@
 
 struct options {
     const char *command, *argument;
+    const char *second;          /* argument; NULL: not given */
     const char *socket;          /* path */
     const char *state;           /* folder of the STOP file; NULL: not known */
     const char *why;             /* NULL: not said */
+    const char *plan;            /* approve: the one that is meant; NULL: what is asked */
     const char *policy, *target; /* NULL: any */
     int64_t limit;               /* 0: heald's own */
     bool json, all, follow, annotations;
@@ -24,6 +26,7 @@ int command_alerts(const struct options *options);
 int command_explain(const struct options *options);
 int command_replay(const struct options *options);
 int command_answer(const struct options *options);
+int command_mode(const struct options *options);
 int command_stop(const struct options *options);
 int command_start(const struct options *options);
 int command_reload(const struct options *options);

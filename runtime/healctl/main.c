@@ -24,7 +24,7 @@ static void usage(FILE *out)
 {
     fputs("usage: healctl [options] COMMAND\n\nAsks heald over its control socket.\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        fprintf(out, "  %-9s %-4s %s\n", commands[i].text, commands[i].argument, commands[i].help);
+        fprintf(out, "  %-9s %-13s %s\n", commands[i].text, commands[i].argument, commands[i].help);
     }
     fputs(
         "\noptions:\n"
@@ -36,7 +36,9 @@ static void usage(FILE *out)
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
         "                   record; replay: everything, not one incident\n"
         "  --annotations    alerts: with their annotations\n"
-        "  --why TEXT       stop, deny: the reason that is kept\n"
+        "  --why TEXT       stop, deny, ack, mode: the reason that is kept\n"
+        "  --plan HASH      approve: the plan that is meant, as incidents shows it; another one is "
+        "not approved\n"
         "  --policy NAME    history, outcomes: of this policy\n"
         "  --target TEXT    history: of this target, as 'healctl incidents' names it\n"
         "  --limit N        history: at most so many, the newest first (default 50, up to 1000)\n"
@@ -47,6 +49,8 @@ static void usage(FILE *out)
         "  healctl status\n"
         "  healctl explain 7\n"
         "  healctl replay 7\n"
+        "  healctl approve 7 --plan 3fa9c1d2\n"
+        "  healctl mode leak act --why 'the limit was wrong'\n"
         "  healctl history --policy checkout_memory --limit 10\n"
         "  healctl deny 7 --why 'not during the sale'\n"
         "  healctl stop --why 'I am on it'\n"
@@ -62,6 +66,7 @@ enum {
     OPTION_ALL,
     OPTION_ANNOTATIONS,
     OPTION_WHY,
+    OPTION_PLAN,
     OPTION_JSON,
     OPTION_POLICY,
     OPTION_TARGET,
@@ -108,6 +113,7 @@ static bool options_read(int argc, char **argv, struct settings *settings)
                                           {"annotations", no_argument, NULL, OPTION_ANNOTATIONS},
                                           {"follow", no_argument, NULL, 'f'},
                                           {"why", required_argument, NULL, OPTION_WHY},
+                                          {"plan", required_argument, NULL, OPTION_PLAN},
                                           {"json", no_argument, NULL, OPTION_JSON},
                                           {"policy", required_argument, NULL, OPTION_POLICY},
                                           {"target", required_argument, NULL, OPTION_TARGET},
@@ -135,6 +141,7 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case OPTION_ALL: options->all = true; break;
         case OPTION_ANNOTATIONS: options->annotations = true; break;
         case OPTION_WHY: options->why = optarg; break;
+        case OPTION_PLAN: options->plan = optarg; break;
         case OPTION_JSON: options->json = true; break;
         case OPTION_POLICY: options->policy = optarg; break;
         case OPTION_TARGET: options->target = optarg; break;
@@ -166,14 +173,19 @@ static const struct command *command_find(int argc, char **argv, struct options 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
         if (strcmp(command->text, argv[optind]) == 0) {
-            const int wanted = command->argument[0] != '\0', given = argc - optind - 1;
-            if (given != wanted && !(command->argument[0] == '[' && given == 0)) {
-                fprintf(stderr, "healctl: %s %s\n", command->text,
-                        wanted ? "needs one ID" : "takes no argument");
+            const char first = command->argument[0]; /* '[': it may be left out */
+            const int given = argc - optind - 1, wanted = first != '\0' && first != '[';
+            const int most = wanted + (strchr(command->argument, '[') != NULL);
+            if (given < wanted || given > most) {
+                fprintf(stderr,
+                        most > 0 ? "healctl: %s needs %s%s\n"
+                                 : "healctl: %s takes no argument%s%s\n",
+                        command->text, wanted && most == wanted ? "one " : "", command->argument);
                 return NULL;
             }
             options->command = command->text;
             options->argument = given > 0 ? argv[optind + 1] : NULL;
+            options->second = given > 1 ? argv[optind + 2] : NULL;
             return command;
         }
         if (edit_distance(command->text, argv[optind]) < least) {

@@ -172,6 +172,7 @@ static void send_notice(struct engine_process *process, const struct effect *eff
         .kind = MESSAGE_NOTIFY,
         .id = effect->id,
         .epoch = process->epoch,
+        .resolved = effect->resolved,
         .incident = effect->record.incident,
         .time = effect->record.time,
     };

@@ -16,7 +16,7 @@ enum { ENGINE_INPUTS_MAX = 4096, ENGINE_WHO_BYTES = 64, ENGINE_UNANSWERED_MAX = 
 /* An input that waits for the next step, with room for its words. */
 struct waiting_input {
     struct input input;
-    char who[ENGINE_WHO_BYTES], text[TEXT_BYTES];
+    char who[ENGINE_WHO_BYTES], text[TEXT_BYTES], policy[NAME_BYTES];
 };
 
 /* How long it took from the end of a step until all its records were durable: a histogram. */

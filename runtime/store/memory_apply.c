@@ -107,6 +107,11 @@ static int apply_kind(struct memory_db *memory, const struct record *record)
     case RECORD_APPROVED:
     case RECORD_DENIED:
     case RECORD_ESCALATED:
+    case RECORD_INHIBITED:
+    case RECORD_OVER:
+    case RECORD_ACKNOWLEDGED:
+    case RECORD_DEMOTED:
+    case RECORD_PROMOTED:
     case RECORD_NOTIFIED:
     case RECORD_STOPPED:
     case RECORD_RESUMED:

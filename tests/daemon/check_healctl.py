@@ -77,9 +77,13 @@ def claim_good_answers_are_shown_and_exit_0(folder):
         "approve": {"ok": True}, "deny": {"ok": True}, "stop": {"ok": True}, "start": {"ok": True},
         "reload": {"ok": True, "text": "3 policies"}, "records": {"ok": True, "records": [RECORD], "last": 4},
         "top": TOP, "alerts": ALERTS, "history": {"ok": True, "incidents": [PAST], "behind": 2},
-        "outcomes": {"ok": True, "outcomes": [OUTCOME], "behind": 0}})
+        "outcomes": {"ok": True, "outcomes": [OUTCOME], "behind": 0},
+        "mode": {"ok": True, "policy": "leak", "mode": "ask", "ceiling": "act", "why": "by ann"}})
     for argv, expected in ((["status"], b"leak"), (["status"], b"evaluator reference (code making)"), (["incidents"], b"worker=a"), (["explain", "3"], b"restarted"),
                            (["approve", "3"], b"approved"), (["deny", "3", "--why", "no"], b"denied"),
+                           (["mode", "leak"], b"leak: ask; heald.yaml gives act; by ann"),
+                           (["mode", "leak", "act", "--why", "x"], b"set"),
+                           (["approve", "3", "--plan", "0123abcd"], b"approved"),
                            (["stop"], b"stopped"), (["start"], b"started"), (["reload"], b"3 policies"),
                            (["tail"], b"done"), (["alerts"], b"  0.25          leak                          worker=a\n"),
                            (["alerts", "--annotations"], b"\n    summary: it leaks\n"),

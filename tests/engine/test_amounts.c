@@ -691,9 +691,9 @@ static void random_events(struct play *play)
 static void random_approvals(struct play *play)
 {
     for (size_t i = 0; i < engine_incident_count(play->world.engine); i++) {
-        uint64_t id = engine_incident(play->world.engine, i).id;
-        if (engine_awaits_approval(play->world.engine, id) && pick(play, 3) == 0) {
-            play->approve = id;
+        const struct incident_view view = engine_incident(play->world.engine, i);
+        if (view.plan[0] != '\0' && pick(play, 3) == 0) {
+            play->approve = view.id;
         }
     }
 }
@@ -732,7 +732,7 @@ static void no_sequence_passes_a_limit_on_numbers(void **state)
     print_message("%zu acts, %zu undos, %zu within the window of another, %zu left to another "
                   "hand, %zu too dear, %zu restarts\n",
                   seen.acts, seen.undos, seen.crowded, seen.touched, seen.dear, seen.restarts);
-    assert_true(seen.acts > 200 && seen.undos > 50 && seen.crowded > 20 && seen.touched > 5 &&
+    assert_true(seen.acts > 150 && seen.undos > 50 && seen.crowded > 20 && seen.touched > 5 &&
                 seen.dear > 20 && seen.restarts > 100);
 }
 

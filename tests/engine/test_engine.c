@@ -252,7 +252,8 @@ static void an_approval_is_single_use_and_the_trigger_is_read_again(void **state
         assert_null(world_effect(&world, EFFECT_DISPATCH));
     }
     assert_int_equal(world_count(&world, RECORD_ASKED), 1);
-    assert_true(engine_awaits_approval(world.engine, 1));
+    struct approval_view asked;
+    assert_true(engine_approval(world.engine, 1, &asked));
     struct input yes = {.kind = INPUT_APPROVE, .id = 1, .who = "ada", .text = ""};
     x[0] = 0.7; /* neither high nor clear: the condition is gone */
     world_step(&world, x, NULL, &yes, 1);

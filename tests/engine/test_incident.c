@@ -227,6 +227,13 @@ static void cooldown_doubles_while_acts_fail_and_starts_anew_once_one_helps(void
         double begin = play.last_dispatch;
         play.helps = round == 4; /* the fifth act helps, the others do not happen */
         play.outcome = play.helps ? OUTCOME_SUCCEEDED : OUTCOME_FAILED;
+        if (engine_policy(play.world.engine, 0).mode != MODE_ACT) { /* acts that fail cost it */
+            play_step(&play, &(struct input){.kind = INPUT_MODE,
+                                             .policy = "high",
+                                             .mode = MODE_ACT,
+                                             .who = "ann",
+                                             .text = "go on"});
+        }
         play.x[0] = 0.95;
         for (int i = 0; i < 90 && play.dispatched == before; i++) {
             play_step(&play, NULL);

@@ -207,7 +207,8 @@ static void the_second_recovery_of_a_target_needs_a_person(void **state)
     play_on(&play, 10);
     assert_int_equal(play.dispatched, 2); /* the other target's first */
     assert_string_equal(last_of(&play, RECORD_DISPATCHED)->target, "w=e1");
-    assert_non_null(strstr(last_of(&play, RECORD_ASKED)->text, "at most 1 unattended actions"));
+    assert_non_null(
+        strstr(last_of(&play, RECORD_ASKED)->text, "no further action without a person"));
     const uint64_t asked = last_of(&play, RECORD_ASKED)->incident;
     play_step(&play, &(struct input){.kind = INPUT_APPROVE, .id = asked, .who = "ann"});
     play_on(&play, 3);

@@ -237,10 +237,12 @@ static size_t print_day(const struct day *day, uint64_t hash, char *ret, size_t 
 static void check_day(const struct day *day)
 {
     static const enum record_kind must[] = {
-        RECORD_OPENED,    RECORD_CONCLUDED,  RECORD_REFUSED,  RECORD_ASKED,      RECORD_APPROVED,
-        RECORD_DENIED,    RECORD_DISPATCHED, RECORD_DROPPED,  RECORD_SUCCEEDED,  RECORD_FAILED,
-        RECORD_TIMED_OUT, RECORD_UNKNOWN,    RECORD_VERIFIED, RECORD_UNVERIFIED, RECORD_UNDONE,
-        RECORD_ESCALATED, RECORD_NOTIFIED,   RECORD_CLOSED,   RECORD_STOPPED,    RECORD_RESUMED};
+        RECORD_OPENED,    RECORD_CONCLUDED,  RECORD_REFUSED,    RECORD_ASKED,
+        RECORD_APPROVED,  RECORD_DENIED,     RECORD_DISPATCHED, RECORD_DROPPED,
+        RECORD_SUCCEEDED, RECORD_FAILED,     RECORD_TIMED_OUT,  RECORD_UNKNOWN,
+        RECORD_VERIFIED,  RECORD_UNVERIFIED, RECORD_UNDONE,     RECORD_ESCALATED,
+        RECORD_NOTIFIED,  RECORD_CLOSED,     RECORD_STOPPED,    RECORD_ACKNOWLEDGED,
+        RECORD_DEMOTED,   RECORD_PROMOTED,   RECORD_RESUMED};
     for (size_t i = 0; i < ARRAY_LEN(must); i++) {
         if (day->kinds[must[i]] == 0) {
             fail("nothing of this kind happened", record_infos[must[i]].text);

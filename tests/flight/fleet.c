@@ -104,6 +104,7 @@ static struct fleet_program *program_new(struct fleet *fleet)
                                       .tick = fleet->options.step,
                                       .blind_after = duration_seconds(900),
                                       .external_url = "http://heal.example",
+                                      .author = "bob",
                                       .epoch = fleet->epoch};
     made->engine = engine_new(made->program, fleet->store, &made->host, &error);
     CHECK(made->engine != NULL);
@@ -562,18 +563,51 @@ static void carry_out(struct fleet *fleet)
     }
 }
 
+static const char *const people[] = {"root", "ann", "bob", "cho"};
+
+static void say(struct fleet *fleet, unsigned steps, struct input input)
+{
+    struct fleet_answer *made = later(fleet, steps, input.kind, input.id);
+    input.uid = pick(fleet, ARRAY_LEN(people));
+    input.who = people[input.uid];
+    made->input = input;
+    snprintf(made->text, sizeof made->text, "because");
+}
+
+static void speak_of(struct fleet *fleet, uint64_t id)
+{
+    const struct engine *engine = fleet->program->engine;
+    struct approval_view view;
+    if (engine_approval(engine, id, &view) && pick(fleet, 6) == 0) {
+        const uint32_t plan = pick(fleet, 3) == 0 ? 0 : view.plan + (pick(fleet, 9) == 0);
+        say(fleet, 0,
+            (struct input){
+                .kind = pick(fleet, 5) ? INPUT_APPROVE : INPUT_DENY, .id = id, .plan = plan});
+    }
+    if (pick(fleet, 60) == 0) {
+        say(fleet, 0, (struct input){.kind = INPUT_ACKNOWLEDGE, .id = id});
+    }
+}
+
 static void speak(struct fleet *fleet)
 {
     const struct engine *engine = fleet->program->engine;
     for (size_t i = 0; i < engine_incident_count(engine); i++) {
-        const uint64_t id = engine_incident(engine, i).id;
-        if (engine_awaits_approval(engine, id) && pick(fleet, 6) == 0) {
-            (void)later(fleet, 0, pick(fleet, 5) ? INPUT_APPROVE : INPUT_DENY, id);
-        }
+        speak_of(fleet, engine_incident(engine, i).id);
+    }
+    if (pick(fleet, 400) == 0) {
+        say(fleet, 0,
+            (struct input){.kind = INPUT_MODE,
+                           .policy = "pod_errors",
+                           .mode = (enum mode)pick(fleet, MODE_ACT + 1)});
+    }
+    if (pick(fleet, 100) == 0) { /* who was demoted is given it back */
+        say(fleet, 0, (struct input){.kind = INPUT_MODE, .policy = "pod_errors", .mode = MODE_ACT});
+        say(fleet, 0, (struct input){.kind = INPUT_MODE, .policy = "pod_memory", .mode = MODE_ACT});
     }
     if (pick(fleet, 1500) == 0) {
-        (void)later(fleet, 0, INPUT_STOP, 0);
-        (void)later(fleet, 8 + pick(fleet, 8), INPUT_START, 0);
+        say(fleet, 0, (struct input){.kind = INPUT_STOP});
+        say(fleet, 8 + pick(fleet, 8), (struct input){.kind = INPUT_START});
     }
 }
 
@@ -617,7 +651,7 @@ void fleet_step(struct fleet *fleet)
     const size_t count = due(fleet, answers, ARRAY_LEN(answers));
     for (size_t i = 0; i < count; i++) {
         inputs[i] = answers[i].input;
-        inputs[i].who = "sre";
+        inputs[i].who = inputs[i].who ? inputs[i].who : "hand";
         inputs[i].text = answers[i].text;
     }
     flight_step(fleet->flight, fleet->now, inputs, count);

@@ -125,7 +125,9 @@ static void policy(void)
     gap();
     put("risk capacity on missing hold on stale > 2m notify ops");
     gap();
-    put("heal { try act(s, to: +50%) approve by ops within 5m verify ");
+    put("heal { try act(s, to: +50%) approve by ");
+    put(ONE_OF("ops", "two of ops"));
+    put(" within 5m verify ");
     expr(2);
     put(" holds 2m within 5m");
     gap();
@@ -134,6 +136,8 @@ static void policy(void)
     put("bound at most min(3, 10%) of pods per 1h, at most 2 of pod per 1d");
     gap();
     put("keep at least 80% of pods ready cooldown 5m doubling to 1h escalate to ops");
+    put(ONE_OF("", " then boss after 10m",
+               " then boss after 10m then all after 1h repeat every 5m"));
     put(ONE_OF("", " when unresolved for 5m", " when cascading or budget exceeded"));
     put(ONE_OF("", " spend at most 3usd per 1h, 5 usd per 1d"));
     gap();
