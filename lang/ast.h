@@ -482,7 +482,7 @@ struct escalate {
     struct climb_step *steps;
     bool has_repeat;
     struct quantity repeat;
-    bool has_unresolved, has_confidence, has_cascading, has_budget;
+    bool has_unresolved, has_confidence, has_cascading, has_budget, has_unprecedented;
     struct span cascading_span;
     struct quantity unresolved_for, confidence; /* confidence: below it nothing is done */
     struct span span;

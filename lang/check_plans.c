@@ -68,6 +68,11 @@ static void check_clauses(struct check *check, const struct policy *policy)
         form(check, abort->span, "'abort when' takes back what was done, and no action has an undo",
              "write 'undo ACTION(...)' in an action, or leave 'abort when' out");
     }
+    if (policy->escalate.has_unprecedented && !policy_acts(policy)) {
+        form(check, policy->escalate.span,
+             "what is unprecedented is not acted on, and nothing is tried here",
+             "leave 'unprecedented' out: an incident of this policy is told in any case");
+    }
     if (policy->has_settle &&
         !(policy->settle.value > 0 && policy->settle.value <= settle_seconds_most)) {
         form(check, policy->settle.span, "a policy settles for some time, a day at most",

@@ -613,6 +613,10 @@ static void print_escalate(struct printer *p, const void *what)
     }
     if (escalate->has_budget) {
         out_add(&p->text, " %s budget exceeded", before);
+        before = "or";
+    }
+    if (escalate->has_unprecedented) {
+        out_add(&p->text, " %s unprecedented", before);
     }
 }
 

@@ -366,16 +366,16 @@ static const struct reason {
     {"cascading", NULL, offsetof(struct escalate, has_cascading),
      offsetof(struct escalate, cascading_span)},
     {"budget", "exceeded", offsetof(struct escalate, has_budget), 0},
+    {"unprecedented", NULL, offsetof(struct escalate, has_unprecedented), 0},
 };
 
 void build_refuse_reason(struct parser *parser, struct span span, struct name name)
 {
     struct diag *diag = diag_add(parser->diags, DIAG_NOT_YET, span,
                                  "'%s' as a reason to escalate is not in this version", name.text);
-    diag_help(
-        diag,
-        "the reasons of this version are unresolved for 10m, confidence < 70%%, cascading, and "
-        "budget exceeded");
+    diag_help(diag,
+              "the reasons of this version are unresolved for 10m, confidence < 70%%, cascading, "
+              "unprecedented, and budget exceeded");
 }
 
 void build_reason(struct parser *parser, struct span span, struct name first,

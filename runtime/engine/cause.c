@@ -137,6 +137,8 @@ static void say_causes(struct words *words, const struct policy_run *run, size_t
 void cause_set(struct incident *incident, size_t cause)
 {
     incident->cause = (uint32_t)cause + 1;
+    snprintf(incident->cause_name, sizeof incident->cause_name, "%s",
+             incident->run->causes[cause].cause->name.text);
     incident->rung = incident->run->ladders[incident->run->causes[cause].ladder].rung;
 }
 

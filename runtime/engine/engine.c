@@ -189,6 +189,7 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
     run->as_prometheus = policy->on_missing.kind == MISSING_PROMETHEUS && !policy_acts(policy);
     run->clear_hold =
         policy->clear.has_for ? duration_seconds(policy->clear.hold.value) : (struct duration){0};
+    run->precedent = policy->escalate.has_unprecedented ? precedent_new() : NULL;
     run->resolved_hold = hold_of(run, &policy->resolved_when);
     run->abort_hold = hold_of(run, &policy->abort_when);
     run->settle =
@@ -266,6 +267,7 @@ struct engine *engine_new(const struct program *program, struct store *store,
         eval_override(engine->eval, host->overrides[i].signal, host->overrides[i].metric);
     }
     notices_init(engine);
+    experience_new(engine);
     engine->ledger.keep = ledger_window_of(program);
     engine->query = (struct alert_query){.store = store};
     engine->outside = (struct alert_outside){.labels = host->external,
@@ -288,8 +290,10 @@ void engine_free(struct engine *engine)
         return;
     }
     for (size_t i = 0; i < engine->incident_count; i++) {
+        free(engine->incidents[i]->seen);
         free(engine->incidents[i]);
     }
+    experience_free(engine);
     for (size_t i = 0; i < engine->policy_count; i++) {
         alert_rule_free(engine->policies[i]->alerts);
         free(engine->policies[i]->pending_since);
@@ -384,6 +388,16 @@ bool engine_target_text(const struct pool_run *pool, size_t slot, char *ret, siz
 }
 
 /* ---- one policy, one tick ---- */
+
+struct policy_run *policy_run_named(const struct engine *engine, const char *name)
+{
+    for (size_t i = 0; i < engine->policy_count; i++) {
+        if (strcmp(engine->policies[i]->policy->name.text, name) == 0) {
+            return engine->policies[i];
+        }
+    }
+    return NULL;
+}
 
 bool engine_policy_resize(struct policy_run *run)
 {
