@@ -219,12 +219,8 @@ static enum status check_bounds(const struct grant *grant, struct error *error)
         fault = "it keeps more than 1MiB of output";
     } else if (grant->cwd && grant->cwd[0] != '/') {
         fault = "its cwd is not absolute";
-    } else if (strcmp(grant->connector, "exec") != 0) {
-        fault = "its connector is not exec, the only one there is";
-    } else if (grant->argv_count == 0 || grant->argv_count > GRANT_ARGS_MAX) {
-        fault = "it has no arguments, or more than 64";
-    } else if (grant->argv[0][0] != '/' || strchr(grant->argv[0], '{')) {
-        fault = "its program is not an absolute path";
+    } else if (grant->connector >= CONNECTOR_COUNT) {
+        fault = "its connector is not in this version";
     } else if (grant->target_count == 0 || grant->target_count > GRANT_TARGETS_MAX) {
         fault = "it has no targets, or more than 4096";
     } else if (grant->env_count > GRANT_ENV_MAX) {
@@ -234,13 +230,30 @@ static enum status check_bounds(const struct grant *grant, struct error *error)
                  : STATUS_OK;
 }
 
+/* What the connector takes is there, and what it does not is not. */
+static enum status check_takes(const struct grant *grant, struct error *error)
+{
+    const char *fault = NULL;
+    switch (connector_infos[grant->connector].takes) {
+    case TAKES_ARGV:
+        if (grant->argv_count == 0 || grant->argv_count > GRANT_ARGS_MAX) {
+            fault = "it has no arguments, or more than 64";
+        } else if (grant->argv[0][0] != '/' || strchr(grant->argv[0], '{')) {
+            fault = "its program is not an absolute path";
+        }
+        break;
+    }
+    return fault ? error_set(error, STATUS_DENIED, "grant '%s': %s", grant->action, fault)
+                 : STATUS_OK;
+}
+
 enum status grant_check(const struct grant *grant, struct error *error)
 {
-    if (!grant->action || !grant->connector || grant->action[0] == '\0' ||
-        strlen(grant->action) >= NAME_BYTES) {
-        return error_set(error, STATUS_DENIED, "a grant without an action's name or a connector");
+    if (!grant->action || grant->action[0] == '\0' || strlen(grant->action) >= NAME_BYTES) {
+        return error_set(error, STATUS_DENIED, "a grant without an action's name");
     }
     TRY(check_bounds(grant, error));
+    TRY(check_takes(grant, error));
     for (size_t i = 0; i < grant->env_count; i++) {
         const char *equals = strchr(grant->env[i], '=');
         if (!equals || !is_word(grant->env[i], (size_t)(equals - grant->env[i]))) {

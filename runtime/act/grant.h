@@ -10,6 +10,7 @@
 #ifndef HEAL_RUNTIME_ACT_GRANT_H
 #define HEAL_RUNTIME_ACT_GRANT_H
 
+#include "lang/connector.h"
 #include "runtime/act/message.h"
 
 enum {
@@ -31,9 +32,9 @@ struct grant_parameter {
 
 /* The strings belong to whoever loaded the configuration and live as long as the actor. */
 struct grant {
-    const char *action;    /* name, shorter than NAME_BYTES */
-    const char *connector; /* "exec" */
-    const char *const *argv;
+    const char *action; /* name, shorter than NAME_BYTES */
+    enum connector connector;
+    const char *const *argv; /* where the connector takes one */
     size_t argv_count;
     const char *const *targets; /* canonical texts: "key=value,key=value" */
     size_t target_count;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAGIC = 0x6c616568, VERSION = 1 };
+enum { MAGIC = 0x6c616568, VERSION = 2 };
 
 static const char *const outcome_texts[OUTCOME_COUNT] = {
     [OUTCOME_NONE] = "none",       [OUTCOME_SUCCEEDED] = "succeeded",
@@ -26,6 +26,12 @@ const char *outcome_text(enum outcome outcome)
 const char *refusal_text(enum refusal refusal)
 {
     return refusal_texts[refusal];
+}
+
+const char *impact_text(enum impact impact)
+{
+    static const char *const texts[IMPACT_COUNT] = {"", "low", "medium", "high", "critical"};
+    return texts[impact];
 }
 
 /* One cursor for both ways, so that the two can never disagree on a place. */
@@ -103,6 +109,8 @@ static void wire_message(struct wire *w, struct message *m)
     }
     m->deadline.ns = (int64_t)wire_number(w, (uint64_t)m->deadline.ns, 8);
     m->channel = (uint16_t)wire_number(w, m->channel, 2);
+    m->resolved = wire_below(w, m->resolved, 2) == 1;
+    m->impact = (enum impact)wire_below(w, m->impact, IMPACT_COUNT);
     m->incident = wire_number(w, m->incident, 8);
     m->time.ns = (int64_t)wire_number(w, (uint64_t)m->time.ns, 8);
     wire_text(w, m->policy, sizeof m->policy);

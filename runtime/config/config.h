@@ -119,7 +119,7 @@ struct config_at_most {
 struct config_grant {
     struct config_head head;
     char *action;
-    int connector; /* 0: exec */
+    int connector; /* enum connector */
     struct config_strings argv;
     struct config_strings targets; /* canonical texts: "namespace=shop,pod=a" */
     bool unattended, idempotent;

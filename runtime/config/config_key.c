@@ -11,6 +11,14 @@
 #include "lang/unit.h"
 #include "runtime/bundle/bundle.h"
 
+/* "exec|..." */
+static const char connector_choices[] =
+#define CONNECTOR(name, text, hand, takes, doc) "|" text
+#include "lang/connector.def"
+#undef CONNECTOR
+    ;
+#define CONNECTOR_CHOICES (connector_choices + 1)
+
 /* The root part is struct config itself. */
 #define config_root config
 const struct config_key config_keys[] = {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lang/check.h"
+#include "lang/connector.h"
 #include "lang/parser.h"
 #include "runtime/bundle/bundle.h"
 #include "runtime/heald/clock.h"
@@ -193,6 +194,24 @@ static void warn_of_grants(const struct config *config, const struct program *pr
     }
 }
 
+/* What an action is carried out with is part of its contract: another is not what was checked. */
+static enum status check_connectors(const struct config *config, const struct program *program,
+                                    struct error *error)
+{
+    for (size_t i = 0; i < config->grants_count; i++) {
+        const struct config_grant *grant = &config->grants[i];
+        const char *text = connector_infos[grant->connector].text;
+        for (const struct action *a = program->actions; a; a = a->next) {
+            if (strcmp(a->name.text, grant->action) == 0 && strcmp(a->connector.text, text) != 0) {
+                return error_set(error, STATUS_DENIED,
+                                 "heald.yaml grants '%s' through %s, and its action says via %s",
+                                 grant->action, text, a->connector.text);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status build(struct generation *generation, const struct config *config,
                          struct store *store, const struct bundle *bundle, uint32_t epoch,
                          struct error *error)
@@ -203,6 +222,7 @@ static enum status build(struct generation *generation, const struct config *con
     TRY(check_guards(config, bundle, generation, error));
     TRY(check_channels(config, generation->program, error));
     TRY(check_modes(config, generation->program, error));
+    TRY(check_connectors(config, generation->program, error));
     warn_of_grants(config, generation->program);
     generation->engine = engine_new(generation->program, store, &generation->host, error);
     if (!generation->engine) {

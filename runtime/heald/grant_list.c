@@ -20,7 +20,7 @@ static struct grant grant_of(const struct config_grant *from)
 {
     struct grant grant = {
         .action = from->action,
-        .connector = "exec",
+        .connector = (enum connector)from->connector,
         .argv = (const char *const *)from->argv.items,
         .argv_count = from->argv.count,
         .targets = (const char *const *)from->targets.items,

@@ -43,7 +43,7 @@ static enum status load_channels(struct actor_process *process, voice_log_f *log
     for (size_t i = 0; i < config->channels_count; i++) {
         const struct config_channel *from = &config->channels[i];
         process->channels[i].name = from->name;
-        process->channels[i].kind = from->webhook.head.present ? VOICE_WEBHOOK : VOICE_LOG;
+        process->channels[i].kind = from->webhook.head.present ? CHANNEL_WEBHOOK : CHANNEL_LOG;
         process->channels[i].url = from->webhook.url;
         process->channels[i].timeout = from->webhook.timeout;
     }
@@ -149,7 +149,8 @@ static enum status actor_open(struct actor_process *process, struct error *error
 {
     TRY(grant_list_load(process->config, &process->grants, error));
     TRY(latch_open(process->config->state, &process->latches, error));
-    TRY(act_host_open(process->config->state, &process->host, error));
+    struct hand_settings hands = {0};
+    TRY(act_host_open(process->config->state, &hands, &process->host, error));
     process->host.user = process;
     process->host.env.now = actor_now;
     process->host.env.answer = send_answer;
