@@ -10,6 +10,12 @@ const struct connector_info connector_infos[CONNECTOR_COUNT] = {
 #undef CONNECTOR
 };
 
+const char *const request_method_texts[METHOD_COUNT] = {
+#define METHOD(name) #name,
+    REQUEST_METHODS(METHOD)
+#undef METHOD
+};
+
 const char *const channel_texts[CHANNEL_COUNT] = {
 #define CHANNEL(name, text, doc) [CHANNEL_##name] = text,
 #include "lang/channel.def"

@@ -15,9 +15,9 @@ enum connector {
     CONNECTOR_COUNT /* none of them */
 };
 
-enum hand_kind { HAND_EXEC, HAND_COUNT };
+enum hand_kind { HAND_EXEC, HAND_HTTP, HAND_COUNT };
 
-enum connector_takes { TAKES_ARGV };
+enum connector_takes { TAKES_ARGV, TAKES_REQUEST };
 
 struct connector_info {
     const char *text;
@@ -28,6 +28,16 @@ extern const struct connector_info connector_infos[CONNECTOR_COUNT];
 
 /* CONNECTOR_COUNT when there is none of that name. */
 enum connector connector_find(const char *text);
+
+/* How a grant's request may be made. */
+#define REQUEST_METHODS(METHOD) METHOD(POST) METHOD(PUT) METHOD(PATCH) METHOD(DELETE)
+enum request_method {
+#define METHOD(name) METHOD_##name,
+    REQUEST_METHODS(METHOD)
+#undef METHOD
+        METHOD_COUNT
+};
+extern const char *const request_method_texts[METHOD_COUNT];
 
 enum channel_kind {
 #define CHANNEL(name, text, doc) CHANNEL_##name,

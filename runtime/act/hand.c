@@ -1,24 +1,42 @@
 /* The table of hands. */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
 
 #include "runtime/act/hand_internal.h"
 
 static const struct hand *const table[HAND_COUNT] = {
     [HAND_EXEC] = &hand_exec,
+    [HAND_HTTP] = &hand_http,
 };
 
 enum status hands_new(const struct hand_settings *settings, struct hands **ret, struct error *error)
 {
-    (void)error;
     struct hands *hands = heap_alloc(sizeof *hands);
     hands->settings = *settings;
+    enum status status = transfers_new(&hands->transfers, error);
+    if (status == STATUS_OK && settings->epoll_fd >= 0) {
+        int fd = transfers_fd(hands->transfers);
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+        if (epoll_ctl(settings->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+            status = error_set(error, STATUS_IO, "cannot watch transfers: %s", strerror(errno));
+        }
+    }
+    if (status != STATUS_OK) {
+        hands_free(hands);
+        return status;
+    }
     *ret = hands;
     return STATUS_OK;
 }
 
 void hands_free(struct hands *hands)
 {
-    free(hands);
+    if (hands) {
+        transfers_free(hands->transfers);
+        free(hands);
+    }
 }
 
 static const struct hand *hand_of(enum connector connector)

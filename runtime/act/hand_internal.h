@@ -3,6 +3,7 @@
 #define HEAL_RUNTIME_ACT_HAND_INTERNAL_H
 
 #include "runtime/act/hand.h"
+#include "runtime/act/transfer.h"
 
 struct hand {
     enum status (*start)(struct hands *hands, const struct hand_order *order,
@@ -18,8 +19,9 @@ struct hand_run {
 
 struct hands {
     struct hand_settings settings;
+    struct transfers *transfers;
 };
 
-extern const struct hand hand_exec;
+extern const struct hand hand_exec, hand_http;
 
 #endif

@@ -115,12 +115,34 @@ struct config_at_most {
     struct duration per;
 };
 
+struct config_header {
+    struct config_head head;
+    char *name, *value;
+};
+
+struct config_header_file {
+    struct config_head head;
+    char *name, *file;
+};
+
+struct config_request {
+    struct config_head head;
+    int method;                 /* enum request_method */
+    char *url, *body, *ca_file; /* body, ca_file: NULL is none */
+    struct config_header *headers;
+    size_t headers_count;
+    struct config_header_file *header_files;
+    size_t header_files_count;
+    struct duration timeout;
+};
+
 /* The envelope of one action: which program, for whom, how long, how often. */
 struct config_grant {
     struct config_head head;
     char *action;
-    int connector; /* enum connector */
-    struct config_strings argv;
+    int connector;                 /* enum connector */
+    struct config_strings argv;    /* of exec */
+    struct config_request request; /* of http */
     struct config_strings targets; /* canonical texts: "namespace=shop,pod=a" */
     bool unattended, idempotent;
     char *cwd;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lang/connector.h"
 #include "runtime/config/config_internal.h"
 
 #define FAIL(head, ...) config_fail(reader, (head)->line, (head)->column, __VA_ARGS__)
@@ -131,11 +132,35 @@ static bool runs_shell_text(const struct config_strings *argv)
     return false;
 }
 
+/* What a connector takes, and what it does not. */
+static void check_takes(struct config_reader *reader, const struct config_grant *grant, size_t i)
+{
+    const struct connector_info *info = &connector_infos[grant->connector];
+    const struct {
+        const char *key;
+        bool written, taken;
+    } keys[] = {
+        {"argv", grant->argv.count > 0, info->takes == TAKES_ARGV},
+        {"env", grant->env_count > 0, info->takes == TAKES_ARGV},
+        {"request", grant->request.head.present, info->takes == TAKES_REQUEST},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+        if (keys[k].written && !keys[k].taken) {
+            FAIL(&grant->head, "the connector %s takes no '%s' in grants[%zu]", info->text,
+                 keys[k].key, i);
+        } else if (keys[k].taken && !keys[k].written && strcmp(keys[k].key, "env") != 0) {
+            FAIL(&grant->head, "the key '%s' is missing in grants[%zu], whose connector is %s",
+                 keys[k].key, i, info->text);
+        }
+    }
+}
+
 static void check_grants(struct config_reader *reader, const struct config *config)
 {
     const char *shared = NULL;
     for (size_t i = 0; i < config->grants_count; i++) {
         const struct config_grant *grant = &config->grants[i];
+        check_takes(reader, grant, i);
         if (runs_shell_text(&grant->argv)) {
             FAIL(&grant->head,
                  "grants[%zu] gives text to a shell; name the program itself, or a script file", i);

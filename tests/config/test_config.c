@@ -83,6 +83,17 @@ static void config_reports_each_mistake_with_its_place_and_a_suggestion(void **s
         {"grants: [{action: a, connector: shell, argv: [/bin/p], targets: [a=b], at_most: {count: "
          "3, per: 1h}}]\n",
          "'shell' is not one of exec"},
+        {"grants: [{action: a, connector: http, targets: [a=b], at_most: {count: 3, per: 1h}}]\n",
+         "the key 'request' is missing in grants[0], whose connector is http"},
+        {"grants: [{action: a, connector: http, argv: [/bin/p], request: {url: 'http://h/'}, "
+         "targets: [a=b], at_most: {count: 3, per: 1h}}]\n",
+         "the connector http takes no 'argv' in grants[0]"},
+        {"grants: [{action: a, argv: [/bin/p], request: {url: 'http://h/'}, targets: [a=b], "
+         "at_most: {count: 3, per: 1h}}]\n",
+         "the connector exec takes no 'request' in grants[0]"},
+        {"grants: [{action: a, connector: http, request: {url: 'http://h/', method: GET}, "
+         "targets: [a=b], at_most: {count: 3, per: 1h}}]\n",
+         "'GET' is not one of POST|PUT|PATCH|DELETE"},
         {"listen: none\nremote_write: [{name: a}]\n",
          "heald.yaml:2:16: error: remote_write[0] needs 'listen'\n"},
         {"listen: 0.0.0.0:9469\nremote_write: [{name: a}]\n",
@@ -215,7 +226,15 @@ static void add_value(struct text *text, const struct config_key *key)
     }
 }
 
-/* A random part: required keys always; of the alternatives of process and channel just one. */
+/* What stands beside a connector: argv and env of exec, request of http. */
+static bool suits_connector(const char *key, bool http)
+{
+    return (strcmp(key, "argv") != 0 && strcmp(key, "env") != 0 && strcmp(key, "request") != 0) ||
+           (strcmp(key, "request") == 0) == http;
+}
+
+/* A random part: required keys always; of the alternatives of process, channel and grant just one.
+ */
 static void add_part(struct text *text, enum config_part part)
 {
     unsigned alternative = roll(2);
@@ -228,6 +247,13 @@ static void add_part(struct text *text, enum config_part part)
         }
         if (part == PART_channel) {
             wanted = strcmp(key->name, alternative ? "log" : "webhook") == 0;
+        } else if (part == PART_grant && strcmp(key->name, "connector") == 0) {
+            add(text, alternative ? "connector: http, " : "connector: exec, ");
+            continue;
+        } else if (part == PART_grant && !suits_connector(key->name, alternative)) {
+            continue;
+        } else if (part == PART_grant) {
+            wanted = wanted || strcmp(key->name, alternative ? "request" : "argv") == 0;
         } else if (part == PART_process && key->fallback != NULL) {
             wanted = strcmp(key->name, alternative ? "exe" : "cmdline") == 0;
         } else if (part == PART_scrape && strcmp(key->name, "timeout") == 0) {
