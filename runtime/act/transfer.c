@@ -202,9 +202,7 @@ static bool set_mail(CURL *easy, struct transfer *transfer, const struct transfe
     SET(CURLOPT_MAIL_FROM, mail->from);
     SET(CURLOPT_MAIL_RCPT, transfer->recipients);
     SET(CURLOPT_MIMEPOST, transfer->mime);
-    SET(CURLOPT_USE_SSL, (long)(mail->tls_required ? CURLUSESSL_ALL
-                                : mail->tls_tried  ? CURLUSESSL_TRY
-                                                   : CURLUSESSL_NONE));
+    SET(CURLOPT_USE_SSL, (long)(mail->tls_required ? CURLUSESSL_ALL : CURLUSESSL_NONE));
     if (mail->user) {
         SET(CURLOPT_USERNAME, mail->user);
         SET(CURLOPT_PASSWORD, mail->password ? mail->password : "");

@@ -23,9 +23,9 @@ struct transfer_mail {
     const char *from;
     const char *const *to;
     size_t to_count;
-    const char *user, *password;  /* NULL: none */
-    const char *text;             /* UTF-8 */
-    bool tls_required, tls_tried; /* STARTTLS; smtps:// needs neither */
+    const char *user, *password; /* NULL: none */
+    const char *text;            /* UTF-8 */
+    bool tls_required;           /* STARTTLS, or nothing is sent; smtps:// needs no word */
 };
 
 /* All of it is copied, or used only within transfer_start. */

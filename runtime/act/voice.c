@@ -96,15 +96,17 @@ static void job_start(struct voice *voice, struct job *job)
 }
 
 /* A redirect is a no as well. */
-static bool is_yes(enum channel_kind kind, const struct transfer_answer *answer)
+static bool is_yes(const struct transfer_answer *answer)
 {
-    (void)kind;
     return answer->answered && answer->status >= 200 && answer->status < 300;
 }
 
+/* Of SMTP 5xx is for good; of HTTP it is not, and half an answer is none. */
 static bool may_become_yes(enum channel_kind kind, const struct transfer_answer *answer)
 {
-    (void)kind;
+    if (kind == CHANNEL_EMAIL) {
+        return answer->status < 500;
+    }
     return !answer->answered || answer->status >= 500 || answer->status == 408 ||
            answer->status == 429;
 }
@@ -112,10 +114,13 @@ static bool may_become_yes(enum channel_kind kind, const struct transfer_answer 
 static void job_ended(struct voice *voice, struct job *job, const struct transfer_answer *answer)
 {
     enum channel_kind kind = voice->channels[job->message.channel].kind;
-    bool yes = is_yes(kind, answer), again = may_become_yes(kind, answer);
+    bool yes = is_yes(answer), again = may_become_yes(kind, answer);
     int64_t retry_after_s = answer->retry_after_s;
     if (answer->answered) {
         snprintf(job->fault, sizeof job->fault, "it answered %ld", answer->status);
+    } else if (kind == CHANNEL_EMAIL && answer->status > 0) {
+        snprintf(job->fault, sizeof job->fault, "%s, and it answered %ld", answer->fault,
+                 answer->status);
     } else { /* half an answer is no answer: tell it again */
         snprintf(job->fault, sizeof job->fault, "%s", answer->fault);
     }

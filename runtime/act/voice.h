@@ -17,13 +17,29 @@ enum {
     VOICE_PARALLEL_MAX = 8,
 };
 
+/* How a mail is encrypted on its way: STARTTLS or nothing at all is sent, from the first byte, or
+ * not. */
+enum voice_tls { VOICE_STARTTLS, VOICE_IMPLICIT, VOICE_PLAIN };
+
 /* Names go into texts and logs; URLs and what files hold never do, they may be secrets. A field
  * that a kind does not use is zero. */
 struct voice_channel {
     const char *name;
     enum channel_kind kind;
-    const char *url;         /* of a webhook: http or https */
-    struct duration timeout; /* of one try; 0: that of the limits */
+    const char *url;      /* of webhook, pagerduty and alertmanager: http or https */
+    const char *url_file; /* of slack */
+    const char *key_file; /* of pagerduty */
+    const char *authorization_file, *ca_file; /* NULL: none, what the system trusts */
+    struct {
+        const char *server; /* HOST:PORT */
+        enum voice_tls tls;
+        const char *from;
+        const char *const *to;
+        size_t to_count;
+        const char *user, *password_file; /* NULL: none */
+    } email;
+    struct duration ends_after; /* of an alert of alertmanager */
+    struct duration timeout;    /* of one try; 0: that of the limits */
 };
 
 struct voice_limits {

@@ -12,7 +12,7 @@
 #ifndef HEAL_RUNTIME_CONFIG_CONFIG_H
 #define HEAL_RUNTIME_CONFIG_CONFIG_H
 
-#include "lang/base.h"
+#include "lang/connector.h"
 
 enum {
     CONFIG_BYTES_MAX = 1024 * 1024,
@@ -89,12 +89,42 @@ struct config_webhook {
     char *url;
     struct duration timeout;
 };
-/* Where escalations go: one of log and webhook is present. */
+struct config_slack {
+    struct config_head head;
+    char *url_file;
+    struct duration timeout;
+};
+struct config_pagerduty {
+    struct config_head head;
+    char *key_file, *url;
+    struct duration timeout;
+};
+struct config_email {
+    struct config_head head;
+    char *server;
+    int tls; /* enum voice_tls */
+    char *from;
+    struct config_strings to;
+    char *user, *password_file, *ca_file; /* NULL: none */
+    struct duration timeout;
+};
+struct config_alertmanager {
+    struct config_head head;
+    char *url;
+    struct duration ends_after;
+    char *authorization_file, *ca_file; /* NULL: none */
+    struct duration timeout;
+};
+/* Where escalations go: one of the kinds is present. */
 struct config_channel {
     struct config_head head;
     char *name;
     struct config_channel_log log;
     struct config_webhook webhook;
+    struct config_slack slack;
+    struct config_pagerduty pagerduty;
+    struct config_email email;
+    struct config_alertmanager alertmanager;
 };
 
 struct config_env {
@@ -213,6 +243,9 @@ void config_report_release(struct config_report *report);
 char *config_print(const struct config *config, bool redact);
 /* The page docs/heald.yaml.md, written from config.def; the caller frees it. */
 char *config_print_docs(void);
+
+/* The one kind of a channel that is written; CHANNEL_COUNT when it is not one. */
+enum channel_kind config_channel_kind(const struct config_channel *channel);
 
 /* The mode the host allows a policy. */
 enum config_mode config_mode_of(const struct config *config, const char *policy);

@@ -95,12 +95,73 @@ static void check_host(struct config_reader *reader, const struct config *config
     }
 }
 
+enum channel_kind config_channel_kind(const struct config_channel *channel)
+{
+    const bool present[CHANNEL_COUNT] = {
+        [CHANNEL_LOG] = channel->log.head.present,
+        [CHANNEL_WEBHOOK] = channel->webhook.head.present,
+        [CHANNEL_SLACK] = channel->slack.head.present,
+        [CHANNEL_PAGERDUTY] = channel->pagerduty.head.present,
+        [CHANNEL_EMAIL] = channel->email.head.present,
+        [CHANNEL_ALERTMANAGER] = channel->alertmanager.head.present,
+    };
+    enum channel_kind found = CHANNEL_COUNT;
+    for (enum channel_kind i = 0; i < CHANNEL_COUNT; i++) {
+        if (present[i] && found != CHANNEL_COUNT) {
+            return CHANNEL_COUNT;
+        }
+        found = present[i] ? i : found;
+    }
+    return found;
+}
+
+static bool is_address(const char *text)
+{
+    const char *at = strchr(text, '@');
+    return at != NULL && at != text && at[1] != '\0' && text[0] != '-' &&
+           strpbrk(text, " \t<>,;:\"\\()") == NULL && strchr(at + 1, '@') == NULL;
+}
+
+/* A line of a mail has less than 998 bytes. */
+#define ADDRESSES_BYTES_MAX 900
+
+static void check_email(struct config_reader *reader, const struct config_email *email)
+{
+    size_t bytes = 0;
+    if (strcmp(email->server, "none") == 0) {
+        FAIL(&email->head, "'server' of an email is HOST:PORT");
+    }
+    if (!is_address(email->from)) {
+        FAIL(&email->head, "'%.80s' is not an address, such as heald@example.org", email->from);
+    }
+    for (size_t i = 0; i < email->to.count; i++) {
+        bytes += strlen(email->to.items[i]) + 2;
+        if (!is_address(email->to.items[i])) {
+            FAIL(&email->head, "'%.80s' is not an address, such as oncall@example.org",
+                 email->to.items[i]);
+        }
+    }
+    if (bytes + strlen(email->from) > ADDRESSES_BYTES_MAX) {
+        FAIL(&email->head, "the addresses of an email are longer than %d bytes together",
+             ADDRESSES_BYTES_MAX);
+    }
+    if ((email->user == NULL) != (email->password_file == NULL)) {
+        FAIL(&email->head, "an email needs both of user and password_file, or none");
+    }
+}
+
 static void check_channels(struct config_reader *reader, const struct config *config)
 {
     for (size_t i = 0; i < config->channels_count; i++) {
         const struct config_channel *channel = &config->channels[i];
-        if (channel->log.head.present == channel->webhook.head.present) {
-            FAIL(&channel->head, "the channel '%.80s' needs one of log and webhook", channel->name);
+        if (config_channel_kind(channel) == CHANNEL_COUNT) {
+            FAIL(&channel->head,
+                 "the channel '%.80s' needs one of log, webhook, slack, pagerduty, email and "
+                 "alertmanager",
+                 channel->name);
+        }
+        if (channel->email.head.present) {
+            check_email(reader, &channel->email);
         }
     }
 }

@@ -52,7 +52,7 @@ static void config_reports_each_mistake_with_its_place_and_a_suggestion(void **s
         {"policies_mode:\n  leak: act\n",
          "heald.yaml:2:9: error: mode act needs at least one guard"},
         {"channels:\n  x: {}\n",
-         "heald.yaml:2:6: error: the channel 'x' needs one of log and webhook\n"},
+         "heald.yaml:2:6: error: the channel 'x' needs one of log, webhook, slack"},
         {"channels:\n  x: {webhook: {url: 'ftp://a'}}\n", "is not a URL that starts with"},
         {"grants: [{action: a, argv: [prog], targets: [a=b], at_most: {count: 3, per: 1h}}]\n",
          "the program 'prog' is not an absolute path"},
@@ -117,6 +117,18 @@ static void config_reports_each_mistake_with_its_place_and_a_suggestion(void **s
         {"external_labels: [a]\n", "expected a mapping in external_labels"},
         {"external_url: shop.example\n", "is not a URL that starts with"},
         {"listen: localhost\n", "is not ADDRESS:PORT or none"},
+        {"channels: {a: {}}\n", "the channel 'a' needs one of log, webhook, slack, pagerduty"},
+        {"channels: {a: {log: {}, slack: {url_file: /a}}}\n", "the channel 'a' needs one of"},
+        {"channels: {a: {slack: {}}}\n", "the key 'url_file' is missing"},
+        {"channels: {a: {email: {server: h, from: a@b, to: [a@b]}}}\n", "is not ADDRESS:PORT"},
+        {"channels: {a: {email: {server: none, from: a@b, to: [a@b]}}}\n", "is HOST:PORT"},
+        {"channels: {a: {email: {server: 'h:25', from: a, to: [a@b]}}}\n",
+         "'a' is not an address, such as heald@example.org"},
+        {"channels: {a: {email: {server: 'h:25', from: a@b, to: ['a@b>, c@d']}}}\n",
+         "is not an address, such as oncall@example.org"},
+        {"channels: {a: {email: {server: 'h:25', from: a@b, to: []}}}\n", "0 items where 1..16"},
+        {"channels: {a: {email: {server: 'h:25', from: a@b, to: [a@b], user: x}}}\n",
+         "needs both of user and password_file"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char *text = reported(rows[i].text);
@@ -237,7 +249,9 @@ static bool suits_connector(const char *key, bool http)
  */
 static void add_part(struct text *text, enum config_part part)
 {
+    static const char *const kinds[] = {"log", "webhook", "slack", "pagerduty", "alertmanager"};
     unsigned alternative = roll(2);
+    const struct config_key *kind = config_key_find(PART_channel, kinds[roll(ARRAY_LEN(kinds))]);
     add(text, "{");
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
@@ -246,7 +260,7 @@ static void add_part(struct text *text, enum config_part part)
             continue;
         }
         if (part == PART_channel) {
-            wanted = strcmp(key->name, alternative ? "log" : "webhook") == 0;
+            wanted = key == kind;
         } else if (part == PART_grant && strcmp(key->name, "connector") == 0) {
             add(text, alternative ? "connector: http, " : "connector: exec, ");
             continue;
