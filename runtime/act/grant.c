@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/act/grant_internal.h"
+#include "runtime/act/hand.h"
 
 static enum status check_target(const struct grant *grant, const char *target, struct error *error)
 {
@@ -159,6 +160,10 @@ static enum status check_takes(const struct grant *grant, struct error *error)
     const char *fault = NULL;
     switch (connector_infos[grant->connector].takes) {
     case TAKES_ARGV: fault = grant->request ? "exec takes no request" : fault_of_argv(grant); break;
+    case TAKES_TARGET:
+        fault = grant->argv_count || grant->request ? "its connector takes no argv and no request"
+                                                    : NULL;
+        break;
     case TAKES_REQUEST:
         fault =
             grant->argv_count ? "its connector takes no argv" : fault_of_request(grant->request);
@@ -183,7 +188,12 @@ enum status grant_check(const struct grant *grant, struct error *error)
         }
     }
     for (size_t i = 0; i < grant->target_count; i++) {
+        struct error why;
         TRY(check_target(grant, grant->targets[i], error));
+        if (hand_check(grant, grant->targets[i], &why) != STATUS_OK) {
+            return error_set(error, STATUS_DENIED, "grant '%s': %.300s", grant->action,
+                             why.message);
+        }
     }
     TRY(check_parameters(grant, error));
     /* Every placeholder must have a value in every target. */

@@ -362,6 +362,7 @@ enum status grant_fill(const struct grant *grant, size_t target, const double *n
     CHECK(target < grant->target_count);
     struct filling f = {.grant = grant, .target = grant->targets[target], .numbers = numbers};
     switch (connector_infos[grant->connector].takes) {
+    case TAKES_TARGET: return STATUS_OK;
     case TAKES_ARGV: return fill_argv(&f, ret, error);
     case TAKES_REQUEST: TRY(fill_url(&f, ret, error)); return fill_body(&f, ret, error);
     }

@@ -9,6 +9,7 @@
 static const struct hand *const table[HAND_COUNT] = {
     [HAND_EXEC] = &hand_exec,
     [HAND_HTTP] = &hand_http,
+    [HAND_KUBERNETES] = &hand_kubernetes,
 };
 
 enum status hands_new(const struct hand_settings *settings, struct hands **ret, struct error *error)
@@ -43,6 +44,12 @@ static const struct hand *hand_of(enum connector connector)
 {
     CHECK(connector < CONNECTOR_COUNT);
     return table[connector_infos[connector].hand];
+}
+
+enum status hand_check(const struct grant *grant, const char *target, struct error *error)
+{
+    const struct hand *hand = hand_of(grant->connector);
+    return hand->check ? hand->check(grant, target, error) : STATUS_OK;
 }
 
 enum hand_resume hand_resumes(enum connector connector)

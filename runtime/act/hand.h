@@ -44,8 +44,16 @@ struct hand_order {
 struct hands;    /* what the runs share */
 struct hand_run; /* one action under way */
 
+/* An API server of Kubernetes. */
+struct kubernetes_settings {
+    const char *server;               /* its URL without a path; NULL: there is none */
+    const char *ca_file, *token_file; /* NULL: what the system trusts, no token */
+    struct duration timeout;          /* of one request */
+};
+
 /* What hands need of the host. Strings live as long as the hands. */
 struct hand_settings {
+    struct kubernetes_settings kubernetes;
     int epoll_fd; /* woken when a run has news; -1: the caller steps often enough */
 };
 
@@ -53,6 +61,10 @@ NODISCARD enum status hands_new(const struct hand_settings *settings, struct han
                                 struct error *error);
 /* After the last run. */
 void hands_free(struct hands *hands);
+
+/* Whether the grant says what its hand needs, and the target is one that it can act on. */
+NODISCARD enum status hand_check(const struct grant *grant, const char *target,
+                                 struct error *error);
 
 /* How a hand finds out what became of an action that a former actor began. */
 enum hand_resume {

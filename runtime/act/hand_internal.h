@@ -6,6 +6,8 @@
 #include "runtime/act/transfer.h"
 
 struct hand {
+    /* Whether the grant suits the hand, for one of its targets; NULL: any does. */
+    enum status (*check)(const struct grant *grant, const char *target, struct error *error);
     enum status (*start)(struct hands *hands, const struct hand_order *order,
                          struct duration uptime, struct hand_run **ret, struct error *error);
     bool (*step)(struct hand_run *run, struct duration uptime, struct hand_result *ret);
@@ -22,6 +24,6 @@ struct hands {
     struct transfers *transfers;
 };
 
-extern const struct hand hand_exec, hand_http;
+extern const struct hand hand_exec, hand_http, hand_kubernetes;
 
 #endif

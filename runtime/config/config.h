@@ -185,6 +185,12 @@ struct config_grant {
     struct config_at_most at_most;
 };
 
+struct config_kubernetes {
+    struct config_head head;
+    char *server, *ca_file, *token_file;
+    struct duration timeout;
+};
+
 struct config_external_label {
     struct config_head head;
     char *name, *value;
@@ -217,6 +223,7 @@ struct config {
     struct config_strings guards;
     struct config_grant *grants;
     size_t grants_count;
+    struct config_kubernetes kubernetes;
     int default_mode; /* enum config_mode */
     struct config_policy_mode *policies_mode;
     size_t policies_mode_count;

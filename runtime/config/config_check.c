@@ -222,6 +222,11 @@ static void check_grants(struct config_reader *reader, const struct config *conf
     for (size_t i = 0; i < config->grants_count; i++) {
         const struct config_grant *grant = &config->grants[i];
         check_takes(reader, grant, i);
+        if (connector_infos[grant->connector].hand == HAND_KUBERNETES &&
+            !config->kubernetes.head.present) {
+            FAIL(&grant->head, "grants[%zu] needs 'kubernetes': its connector is %s", i,
+                 connector_infos[grant->connector].text);
+        }
         if (runs_shell_text(&grant->argv)) {
             FAIL(&grant->head,
                  "grants[%zu] gives text to a shell; name the program itself, or a script file", i);
@@ -239,6 +244,18 @@ static void check_grants(struct config_reader *reader, const struct config *conf
                      grant->action, shared);
             }
         }
+    }
+}
+
+/* Its paths are appended as they are. */
+static void check_kubernetes(struct config_reader *reader, const struct config_kubernetes *kube)
+{
+    const char *host = kube->head.present ? strstr(kube->server, "://") + 3 : "";
+    if (strpbrk(host, "/?#@") != NULL) {
+        FAIL(&kube->head, "'server' of kubernetes is a URL without a path, query or user");
+    } else if (kube->head.present && strncmp(kube->server, "http:", 5) == 0 && !is_loopback(host)) {
+        FAIL(&kube->head, "'server' of kubernetes is https:// unless it is loopback: the token "
+                          "would be sent in the clear");
     }
 }
 
@@ -284,6 +301,7 @@ void config_check(struct config_reader *reader, const struct config *config)
     check_host(reader, config);
     check_channels(reader, config);
     check_grants(reader, config);
+    check_kubernetes(reader, &config->kubernetes);
     check_guards(reader, config);
 }
 

@@ -28,6 +28,7 @@ enum config_part {
     PART_env,
     PART_parameter,
     PART_at_most,
+    PART_kubernetes,
     PART_policy_mode,
     PART_none
 };

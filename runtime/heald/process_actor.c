@@ -187,7 +187,11 @@ static enum status actor_open(struct actor_process *process, struct error *error
 {
     TRY(grant_list_load(process->config, &process->grants, error));
     TRY(latch_open(process->config->state, &process->latches, error));
-    struct hand_settings hands = {0};
+    const struct config_kubernetes *kubernetes = &process->config->kubernetes;
+    const struct hand_settings hands = {.kubernetes = {.server = kubernetes->server,
+                                                       .ca_file = kubernetes->ca_file,
+                                                       .token_file = kubernetes->token_file,
+                                                       .timeout = kubernetes->timeout}};
     TRY(act_host_open(process->config->state, &hands, &process->host, error));
     process->host.user = process;
     process->host.env.now = actor_now;

@@ -58,7 +58,9 @@ def claim_what_is_printed_parses_again_to_the_same(folder):
                    "    at_most: {count: 3, per: 1h30m}\n"
                    "  - action: drain\n    connector: http\n    targets: ['pool=a']\n    at_most: {count: 3, per: 1h}\n"
                    "    request: {url: 'https://h/{pool}?key=geheim', method: DELETE, body: '{\"a\": \"{pool}\"}',\n"
-                   "      headers: {X-A: b}, header_files: {Authorization: /etc/heal/token}}\nguards: [g.heal]\ndefault_mode: act\n"
+                   "      headers: {X-A: b}, header_files: {Authorization: /etc/heal/token}}\n"
+                   "  - action: cordon\n    connector: kubernetes.cordon\n    targets: ['node=n1']\n"
+                   "    at_most: {count: 3, per: 1h}\nkubernetes: {}\nguards: [g.heal]\ndefault_mode: act\n"
                    "external_labels: {region: north, 'zone': 'a b'}\nexternal_url: https://heal.example/x\n")
     first = call(HEALD, "-n", "-c", path)
     assert first.returncode == 0, first.stderr

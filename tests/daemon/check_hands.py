@@ -1,10 +1,15 @@
 """Actions that go over the network, through the real heald: done once, known after a crash, never guessed."""
 import http.server
 import json
+import pathlib
+import sys
 import threading
 import time
 from case import run, until
 from world import POLICY, PREAMBLE, Quiet, World
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "act"))
+from kube_server import KubeServer  # noqa: E402
 
 
 class Api:
@@ -114,6 +119,74 @@ def claim_a_grant_through_another_connector_does_not_start(folder):
         world.start(wait=False)
         assert world.process.wait(20) != 0
         assert "grants 'fix' through http, and its action says via exec" in world.said(), world.said()
+
+
+# ---- kubernetes ----
+
+PODS = {"app.heal": """edition 1
+pool pods(namespace, pod) = app_up == 1
+channel oncall = webhook("oncall")
+metric app_up ratio by (instance, job, namespace, pod)
+metric app_bad ratio by (instance, job, namespace, pod)
+action delete(p: pod) { via kubernetes.delete_pod  affects p.errors within 100ms  irreversible  timeout 5s }
+""" + POLICY.replace("each service in services", "each pod in pods").replace("by (service)", "by (namespace, pod)")
+    .replace("fix(service)", "delete(pod)").replace("of service per", "of pod per"),
+    "guards.heal": "edition 1\nguard host { at most 100 actions on any pod per 1h }\n"}
+
+
+class Cluster(KubeServer):
+    """One pod, and what a deployment would do: a deleted pod comes again, as another and well."""
+
+    def __init__(self):
+        super().__init__()
+        self.deleted, self.hang = 0, False
+        self.create("pods", "shop", {"metadata": {"name": "a"}})
+
+    def delete(self, key, options):
+        code, answer = super().delete(key, options)
+        self.deleted += 1
+        self.create("pods", "shop", {"metadata": {"name": "a"}})
+        if self.hang:
+            self.lock.release()  # the write is done; its answer never comes
+            time.sleep(60)
+            self.lock.acquire()
+        return code, answer
+
+    def page(self):
+        bad = 0 if self.deleted else 1
+        return f'app_up{{namespace="shop",pod="a"}} 1\napp_bad{{namespace="shop",pod="a"}} {bad}\n'
+
+
+def world_of(cluster, folder, **more):
+    with open(f"{folder}/token", "w") as file:
+        file.write(cluster.token + "\n")
+    world = World(folder, PODS, start=False, extra=f"kubernetes: {{server: '{cluster.url}', token_file: {folder}/token}}\n", grants=(
+        "  - action: delete\n    connector: kubernetes.delete_pod\n    unattended: true\n    timeout: 5s\n"
+        "    at_most: {count: 100, per: 1h}\n    targets: ['namespace=shop,pod=a']\n"), **more)
+    world.exporter.text = cluster.page
+    return world
+
+
+def claim_a_pod_is_deleted_once_and_its_successor_left_alone(folder):
+    with Cluster() as cluster, world_of(cluster, folder) as world:
+        world.start()
+        until(lambda: world.records("verified"), 20)
+        time.sleep(0.5)
+        assert cluster.deleted == 1 and len(cluster.objects) == 1, cluster.writes
+
+
+def claim_after_a_crash_the_cluster_is_asked_and_the_pod_not_deleted_again(folder):
+    with Cluster() as cluster, world_of(cluster, folder) as world:
+        cluster.hang = True
+        world.start()
+        until(lambda: cluster.deleted, 20)
+        world.kill_all()
+        cluster.hang = False
+        world.start()
+        until(lambda: world.records("succeeded"), 20)
+        assert "the pod is gone" in world.records("succeeded")[0]["text"], world.records("succeeded")
+        until(lambda: world.records("verified"), 20)
+        assert cluster.deleted == 1, cluster.writes
 
 
 run(globals())
