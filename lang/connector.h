@@ -15,7 +15,7 @@ enum connector {
     CONNECTOR_COUNT /* none of them */
 };
 
-enum hand_kind { HAND_EXEC, HAND_HTTP, HAND_KUBERNETES, HAND_COUNT };
+enum hand_kind { HAND_EXEC, HAND_HTTP, HAND_KUBERNETES, HAND_SYSTEMD, HAND_COUNT };
 
 enum connector_takes { TAKES_ARGV, TAKES_REQUEST, TAKES_TARGET };
 

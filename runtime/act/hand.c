@@ -10,6 +10,7 @@ static const struct hand *const table[HAND_COUNT] = {
     [HAND_EXEC] = &hand_exec,
     [HAND_HTTP] = &hand_http,
     [HAND_KUBERNETES] = &hand_kubernetes,
+    [HAND_SYSTEMD] = &hand_systemd,
 };
 
 enum status hands_new(const struct hand_settings *settings, struct hands **ret, struct error *error)

@@ -54,7 +54,8 @@ struct kubernetes_settings {
 /* What hands need of the host. Strings live as long as the hands. */
 struct hand_settings {
     struct kubernetes_settings kubernetes;
-    int epoll_fd; /* woken when a run has news; -1: the caller steps often enough */
+    const char *systemd_bus; /* address of the bus that systemd is on */
+    int epoll_fd;            /* woken when a run has news; -1: the caller steps often enough */
 };
 
 NODISCARD enum status hands_new(const struct hand_settings *settings, struct hands **ret,

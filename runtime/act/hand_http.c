@@ -15,6 +15,7 @@
 
 #define BACK_OFF_FIRST (200 * NS_PER_MS)
 #define BACK_OFF_MAX   (10 * NS_PER_S)
+#define TRY_LEAST      (100 * NS_PER_MS) /* a try in less would only hide what the last one said */
 
 enum {
     DIGEST_BYTES = 16,
@@ -189,13 +190,13 @@ static enum verdict judge_status(long status)
 static void say_answer(struct http_run *run, const struct transfer_answer *answer)
 {
     char shown[SHOWN_BYTES];
-    size_t count = answer->body_bytes < SHOWN_BYTES / 2 ? answer->body_bytes : SHOWN_BYTES / 2;
     if (answer->redirect[0]) {
         message_escape(answer->redirect, strlen(answer->redirect), shown, sizeof shown);
         say(run, "it answered %ld and points to %s, where no request is sent", answer->status,
             shown);
         return;
     }
+    size_t count = message_fits(answer->body, answer->body_bytes, sizeof shown);
     message_escape(answer->body, count, shown, sizeof shown);
     say(run, "it answered %ld%s%s%s", answer->status, answer->cut ? " and too much" : "",
         shown[0] ? ": " : "", shown);
@@ -227,7 +228,7 @@ static bool try_later(struct http_run *run, struct duration uptime, int64_t aske
     }
     wait = asked_s * NS_PER_S > wait ? asked_s * NS_PER_S : wait;
     run->next_at.ns = uptime.ns + wait;
-    return wait < left;
+    return wait + TRY_LEAST < left;
 }
 
 static bool take_answer(struct http_run *run, const struct transfer_answer *answer,

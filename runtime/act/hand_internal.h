@@ -24,6 +24,6 @@ struct hands {
     struct transfers *transfers;
 };
 
-extern const struct hand hand_exec, hand_http, hand_kubernetes;
+extern const struct hand hand_exec, hand_http, hand_kubernetes, hand_systemd;
 
 #endif

@@ -16,6 +16,7 @@
 
 #define BACK_OFF_FIRST (200 * NS_PER_MS)
 #define BACK_OFF_MAX   (10 * NS_PER_S)
+#define TRY_LEAST      (100 * NS_PER_MS) /* a try in less would only hide what the last one said */
 
 enum { CONFLICTS_MAX = 8, ANSWER_MAX = 4 << 20, REASON_BYTES = 200 };
 
@@ -168,6 +169,10 @@ static struct write write_of(struct kube_run *run)
                                               run->old_eviction ? "policy/v1beta1" : "policy/v1")};
     case CONNECTOR_EXEC:
     case CONNECTOR_HTTP:
+    case CONNECTOR_SYSTEMD_RESTART:
+    case CONNECTOR_SYSTEMD_START:
+    case CONNECTOR_SYSTEMD_STOP:
+    case CONNECTOR_SYSTEMD_RELOAD:
     case CONNECTOR_COUNT: break;
     }
     check_failed("a connector of Kubernetes", __FILE__, __LINE__);
@@ -224,6 +229,10 @@ static enum next judge_fresh(struct kube_run *run)
     case CONNECTOR_KUBERNETES_ROLLOUT_RESTART: return NEXT_WRITE;
     case CONNECTOR_EXEC:
     case CONNECTOR_HTTP:
+    case CONNECTOR_SYSTEMD_RESTART:
+    case CONNECTOR_SYSTEMD_START:
+    case CONNECTOR_SYSTEMD_STOP:
+    case CONNECTOR_SYSTEMD_RELOAD:
     case CONNECTOR_COUNT: break;
     }
     check_failed("a connector of Kubernetes", __FILE__, __LINE__);
@@ -410,7 +419,7 @@ static bool ask_later(struct kube_run *run, struct duration uptime, int64_t aske
     wait = wait < BACK_OFF_MAX || asked_s > 0 ? wait : BACK_OFF_MAX;
     run->next_at.ns = uptime.ns + wait;
     run->stage = STAGE_READ;
-    return wait < left;
+    return wait + TRY_LEAST < left;
 }
 
 static bool go_on(struct kube_run *run, enum next next, int64_t asked_s, struct duration uptime,

@@ -209,14 +209,7 @@ void kube_reason(const char *bytes, size_t count, char *ret, size_t size)
 {
     json_t *json = parse(bytes, count);
     const char *message = text_at(json, "message");
-    size_t fits = 0, used = 0;
-    for (; message[fits]; fits++) { /* an escaped byte may take four */
-        unsigned char c = (unsigned char)message[fits];
-        used += c >= 0x20 && c < 0x7f && c != '\\' ? 1 : 4;
-        if (used >= size) {
-            break;
-        }
-    }
+    size_t fits = message_fits(message, strlen(message), size);
     message_escape(message, fits, ret, size);
     json_decref(json);
 }

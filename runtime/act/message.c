@@ -166,6 +166,16 @@ static size_t escape_one(unsigned char c, char ret[5])
     return (size_t)snprintf(ret, 5, c >= 0x20 && c < 0x7f ? "%c" : "\\x%02x", c);
 }
 
+size_t message_fits(const char *bytes, size_t count, size_t size)
+{
+    char one[5];
+    size_t fits = 0, used = 0;
+    while (fits < count && (used += escape_one((unsigned char)bytes[fits], one)) < size) {
+        fits++;
+    }
+    return fits;
+}
+
 void message_escape(const char *bytes, size_t count, char *ret, size_t size)
 {
     CHECK(size > 0);

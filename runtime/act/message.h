@@ -80,6 +80,9 @@ const char *refusal_text(enum refusal refusal);
 /* "", "low", "medium", "high", "critical" */
 const char *impact_text(enum impact impact);
 
+/* How many of the first bytes message_escape can write whole into size. */
+size_t message_fits(const char *bytes, size_t count, size_t size);
+
 /* Writes bytes as printable ASCII with \n and \xNN into ret[size], always ended; as much of the end
  * of bytes as fits. */
 void message_escape(const char *bytes, size_t count, char *ret, size_t size);

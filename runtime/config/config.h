@@ -191,6 +191,11 @@ struct config_kubernetes {
     struct duration timeout;
 };
 
+struct config_systemd {
+    struct config_head head;
+    char *bus;
+};
+
 struct config_external_label {
     struct config_head head;
     char *name, *value;
@@ -224,6 +229,7 @@ struct config {
     struct config_grant *grants;
     size_t grants_count;
     struct config_kubernetes kubernetes;
+    struct config_systemd systemd;
     int default_mode; /* enum config_mode */
     struct config_policy_mode *policies_mode;
     size_t policies_mode_count;

@@ -62,6 +62,7 @@ const size_t config_part_bytes[PART_none] = {
     [PART_env] = sizeof(struct config_env),
     [PART_parameter] = sizeof(struct config_parameter),
     [PART_at_most] = sizeof(struct config_at_most),
+    [PART_systemd] = sizeof(struct config_systemd),
     [PART_kubernetes] = sizeof(struct config_kubernetes),
     [PART_policy_mode] = sizeof(struct config_policy_mode),
 };

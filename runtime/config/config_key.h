@@ -29,6 +29,7 @@ enum config_part {
     PART_parameter,
     PART_at_most,
     PART_kubernetes,
+    PART_systemd,
     PART_policy_mode,
     PART_none
 };

@@ -191,7 +191,8 @@ static enum status actor_open(struct actor_process *process, struct error *error
     const struct hand_settings hands = {.kubernetes = {.server = kubernetes->server,
                                                        .ca_file = kubernetes->ca_file,
                                                        .token_file = kubernetes->token_file,
-                                                       .timeout = kubernetes->timeout}};
+                                                       .timeout = kubernetes->timeout},
+                                        .systemd_bus = process->config->systemd.bus};
     TRY(act_host_open(process->config->state, &hands, &process->host, error));
     process->host.user = process;
     process->host.env.now = actor_now;

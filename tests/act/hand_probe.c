@@ -63,7 +63,8 @@ int main(int argc, char **argv)
         .kubernetes = {VALUE("server"),
                        VALUE("ca_file"),
                        VALUE("token_file"),
-                       {(VALUE("try_ms") ? NUMBER("try_ms") : 1000) * NS_PER_MS}}};
+                       {(VALUE("try_ms") ? NUMBER("try_ms") : 1000) * NS_PER_MS}},
+        .systemd_bus = VALUE("bus") ? VALUE("bus") : ""};
     struct grant grant = {
         .action = "probed",
         .connector = connector_find(VALUE("connector") ? VALUE("connector") : ""),

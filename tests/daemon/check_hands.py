@@ -1,7 +1,9 @@
 """Actions that go over the network, through the real heald: done once, known after a crash, never guessed."""
 import http.server
 import json
+import os
 import pathlib
+import shutil
 import sys
 import threading
 import time
@@ -10,6 +12,7 @@ from world import POLICY, PREAMBLE, Quiet, World
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "act"))
 from kube_server import KubeServer  # noqa: E402
+from systemd_bus import Bus  # noqa: E402
 
 
 class Api:
@@ -187,6 +190,46 @@ def claim_after_a_crash_the_cluster_is_asked_and_the_pod_not_deleted_again(folde
         assert "the pod is gone" in world.records("succeeded")[0]["text"], world.records("succeeded")
         until(lambda: world.records("verified"), 20)
         assert cluster.deleted == 1, cluster.writes
+
+
+# ---- systemd ----
+
+UNITS = {"app.heal": """edition 1
+pool units(unit) = app_up == 1
+channel oncall = webhook("oncall")
+metric app_up ratio by (instance, job, unit)
+metric app_bad ratio by (instance, job, unit)
+action restart(u: unit) { via systemd.restart  affects u.errors within 100ms  irreversible  timeout 10s }
+""" + POLICY.replace("each service in services", "each unit in units").replace("by (service)", "by (unit)")
+    .replace("fix(service)", "restart(unit)").replace("of service per", "of unit per"),
+    "guards.heal": "edition 1\nguard host { at most 100 actions on any unit per 1h }\n"}
+
+
+def claim_a_unit_is_restarted_and_after_a_crash_its_invocation_tells(folder):
+    if not shutil.which("dbus-daemon"):
+        print("no dbus-daemon is installed (package dbus-daemon): left out")
+        return
+    for crash in (False, True):
+        place = os.path.join(folder, str(crash))
+        os.mkdir(place)
+        with Bus(place) as bus:
+            bus.serve("silent" if crash else "done")
+            restarted = lambda: open(f"{place}/systemd.state").read().split()[1] == "2"
+            world = World(place, UNITS, start=False, extra=f"systemd: {{bus: '{bus.address}'}}\n", grants=(
+                "  - action: restart\n    connector: systemd.restart\n    unattended: true\n    timeout: 10s\n"
+                "    at_most: {count: 100, per: 1h}\n    targets: ['unit=web.service']\n"))
+            world.exporter.text = lambda: ('app_up{unit="web.service"} 1\n'
+                                           f'app_bad{{unit="web.service"}} {0 if restarted() else 1}\n')
+            with world:
+                world.start()
+                until(restarted, 20)
+                if crash:
+                    world.kill_all()
+                    bus.serve("done")
+                    world.start()
+                until(lambda: world.records("succeeded"), 20)
+                until(lambda: world.records("verified"), 20)
+                assert bus.jobs() == ["RestartUnit web.service"], bus.done
 
 
 run(globals())
