@@ -195,13 +195,13 @@ static bool pass_epoch(struct actor *actor, const struct message *asked)
 
 /* ---- acting ---- */
 
-static enum refusal judge_numbers(const struct grant *grant, const struct message *asked)
+static enum refusal judge_numbers(const struct grant *grant, const double *numbers, size_t count)
 {
-    if (asked->number_count != grant->parameter_count) {
+    if (count != grant->parameter_count) {
         return REFUSAL_NUMBERS;
     }
     for (size_t i = 0; i < grant->parameter_count; i++) {
-        double number = asked->numbers[i];
+        double number = numbers[i];
         if (!isfinite(number) || number < grant->parameters[i].min ||
             number > grant->parameters[i].max) {
             return REFUSAL_NUMBERS;
@@ -224,7 +224,7 @@ static enum refusal judge_grant(const struct actor *actor, const struct message 
     if (asked->target >= grant->target_count) {
         return REFUSAL_TARGET;
     }
-    return judge_numbers(grant, asked);
+    return judge_numbers(grant, asked->numbers, asked->number_count);
 }
 
 /* What runs and what ran says of it. ret_slot is free on REFUSAL_NONE. */
@@ -257,6 +257,10 @@ static enum refusal judge_load(struct actor *actor, const struct message *asked,
 static void finish(struct actor *actor, struct message *result)
 {
     struct error error;
+    bool good = utf8_is_valid(result->text); /* what was cut, or came from elsewhere, need not be */
+    for (char *c = result->text; !good && *c; c++) {
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    }
     if (latch_finish(actor->latches, result->id, result, &error) != STATUS_OK) {
         /* The answer is still true; only the latch will say UNKNOWN to a later probe. */
         size_t used = strlen(result->text);
@@ -384,7 +388,7 @@ static bool find_grant(const struct actor *actor, const struct latch_entry *entr
         const struct grant *grant = &actor->grants[i];
         if (strcmp(grant->action, entry->action) != 0 ||
             strcmp(connector_infos[grant->connector].text, entry->connector) != 0 ||
-            grant->parameter_count != entry->number_count) {
+            judge_numbers(grant, entry->numbers, entry->number_count) != REFUSAL_NONE) {
             continue;
         }
         for (size_t t = 0; t < grant->target_count; t++) {

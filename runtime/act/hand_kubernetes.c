@@ -44,6 +44,7 @@ struct kube_run {
     bool doubt; /* a write may have been done: of the uid, version and generation below */
     char uid[KUBE_ID_BYTES], version[KUBE_ID_BYTES];
     int64_t generation;
+    char noted[HAND_NOTE_BYTES]; /* the last note */
     char said[HAND_TEXT_BYTES - 50];
 };
 
@@ -185,7 +186,10 @@ static enum status start_write(struct kube_run *run, struct duration uptime, str
     const struct kube_object *object = &run->object;
     snprintf(note, sizeof note, "uid %s version %s generation %" PRId64, object->uid,
              object->version, object->generation);
-    TRY(run->note(run->note_context, note, error));
+    if (strcmp(note, run->noted) != 0) {
+        TRY(run->note(run->note_context, note, error));
+        memcpy(run->noted, note, sizeof run->noted);
+    }
     memcpy(run->uid, object->uid, sizeof run->uid);
     memcpy(run->version, object->version, sizeof run->version);
     run->generation = object->generation;

@@ -376,24 +376,28 @@ enum status latch_take(struct latches *latches, const struct latch_entry *entry,
     return status;
 }
 
-/* Takes json. A line that a former process did not end is ended first, so that both stay apart. */
+/* Takes json. A line that a former process did not end is ended first, so that both stay apart. The
+ * file stays within bytes_max. */
 static enum status append_line(struct latches *latches, uint64_t id, json_t *take_json,
-                               const char *what, struct error *error)
+                               size_t bytes_max, const char *what, struct error *error)
 {
     struct latch_name name = name_of(id);
     char *line = take_json ? json_dumps(take_json, JSON_COMPACT) : NULL;
     json_decref(take_json);
-    CHECK(line); /* what is said is escaped to ASCII */
+    CHECK(line); /* what is said is UTF-8 */
     char text[LATCH_LINE_BYTES], last = '\n';
     int length = snprintf(text, sizeof text, "%s\n", line);
     free(line);
     CHECK(length > 0 && (size_t)length < sizeof text);
     int fd = openat(latches->folder_fd, name.text, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
     off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
-    bool ok = end > 0 && pread(fd, &last, 1, end - 1) == 1;
+    bool fits = end + length + 2 <= (off_t)bytes_max;
+    bool ok = fits && end > 0 && pread(fd, &last, 1, end - 1) == 1;
     ok = ok && (last == '\n' || write_all(fd, "\n", 1)) && write_all(fd, text, (size_t)length) &&
          fsync(fd) == 0;
-    enum status status = ok ? STATUS_OK : failed(error, what, name.text);
+    enum status status = ok      ? STATUS_OK
+                         : !fits ? error_set(error, STATUS_LIMIT, "the latch of it is full")
+                                 : failed(error, what, name.text);
     if (fd >= 0) {
         close(fd);
     }
@@ -408,7 +412,7 @@ enum status latch_finish(struct latches *latches, uint64_t id, const struct mess
         json_pack("{s:s, s:i, s:I, s:I, s:s}", "outcome", outcome_text(result->outcome), "exit",
                   (int)result->exit_code, "started_ns", (json_int_t)result->started.ns, "ended_ns",
                   (json_int_t)result->ended.ns, "text", result->text);
-    TRY(append_line(latches, id, json, "write the result to", error));
+    TRY(append_line(latches, id, json, LATCH_BYTES_MAX, "write the result to", error));
     point_at(latches, POINT_RESULT_AFTER);
     return STATUS_OK;
 }
@@ -416,7 +420,8 @@ enum status latch_finish(struct latches *latches, uint64_t id, const struct mess
 enum status latch_note(struct latches *latches, uint64_t id, const char *note, struct error *error)
 {
     CHECK(strlen(note) < LATCH_NOTE_BYTES);
-    return append_line(latches, id, json_pack("{s:s}", "note", note), "write a note to", error);
+    return append_line(latches, id, json_pack("{s:s}", "note", note),
+                       LATCH_BYTES_MAX - LATCH_LINE_BYTES, "write a note to", error);
 }
 
 bool latch_probe(struct latches *latches, uint64_t id, struct message *ret,

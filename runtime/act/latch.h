@@ -66,7 +66,7 @@ NODISCARD enum status latch_finish(struct latches *latches, uint64_t id,
                                    const struct message *result, struct error *error);
 
 /* Appends a note, printable ASCII of less than LATCH_NOTE_BYTES; durable when it returns STATUS_OK.
- */
+ * STATUS_LIMIT: there is no room for another, only for the result. */
 NODISCARD enum status latch_note(struct latches *latches, uint64_t id, const char *note,
                                  struct error *error);
 

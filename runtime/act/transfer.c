@@ -201,6 +201,7 @@ static bool set_mail(CURL *easy, struct transfer *transfer, const struct transfe
     SET(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     SET(CURLOPT_MAIL_FROM, mail->from);
     SET(CURLOPT_MAIL_RCPT, transfer->recipients);
+    SET(CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L); /* one address that is wrong keeps it from no other */
     SET(CURLOPT_MIMEPOST, transfer->mime);
     SET(CURLOPT_USE_SSL, (long)(mail->tls_required ? CURLUSESSL_ALL : CURLUSESSL_NONE));
     if (mail->user) {

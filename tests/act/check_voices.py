@@ -269,6 +269,16 @@ def claim_a_no_for_good_is_one_and_a_no_for_now_is_not(folder):
         assert said.startswith(outcome) and len(told) == lines, (said, told)
 
 
+def claim_one_wrong_address_keeps_nobody_from_being_told(folder):
+    server = mail_helper("half")
+    if not server:
+        return
+    with server:
+        said = tell(**PLAIN, server=f"127.0.0.1:{server.port}", also_to="lead@example.org")
+        told = server.told()
+    assert said.startswith("told") and [t["to"] for t in told] == [["lead@example.org"]], (said, told)
+
+
 def claim_an_smtp_server_that_hangs_or_lies_is_given_up(folder):
     for greeting in (b"", b"HTTP/1.1 200 OK\r\n\r\n", b"220 hi\r\n" + b"x" * 200000):
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,7 +1,7 @@
 """A real SMTP server (aiosmtpd) that prints its port, then one line of JSON a mail. Ends with its input.
 
-Arguments: `plain`, or the files of a certificate and its key for STARTTLS and a login (user, word), or `refuse` or
-`later` for a server that answers every recipient with 550, or the first one with 451."""
+Arguments: `plain`, or the files of a certificate and its key for STARTTLS and a login (user, word), or `refuse`,
+`half` or `later` for a server that answers every recipient with 550, the first one, or the first one with 451."""
 import asyncio
 import json
 import os
@@ -17,6 +17,8 @@ class Keeper:
     async def handle_RCPT(self, server, session, envelope, address, options):
         global seen
         seen += 1
+        if sys.argv[1] == "half" and seen == 1:
+            return "550 no such user"
         if sys.argv[1] == "refuse" or (sys.argv[1] == "later" and seen == 1):
             os.write(1, b'{"refused": true}\n')
             return "550 no such user" if sys.argv[1] == "refuse" else "451 come back later"

@@ -66,7 +66,7 @@ static bool fake_poll(void *context, void *run, struct hand_result *ret)
 {
     (void)context;
     (void)run;
-    *ret = (struct hand_result){.outcome = w.outcome, .text = "found out"};
+    *ret = (struct hand_result){.outcome = w.outcome, .text = "found out \xc3"};
     return !w.hold;
 }
 static void fake_end(void *context, void *run)
@@ -254,6 +254,33 @@ static void a_torn_line_does_not_hide_what_comes_after(void **state)
     assert_int_equal(w.resumed, 1);
 }
 
+static void notes_end_where_only_the_result_has_room(void **state)
+{
+    (void)state;
+    act_and_die(7, 0);
+    char note[LATCH_NOTE_BYTES] = "";
+    memset(note, 'n', sizeof note - 1);
+    struct error error;
+    size_t count = 0;
+    while (latch_note(latches, 7, note, &error) == STATUS_OK) {
+        assert_true(++count < 100);
+    }
+    assert_non_null(strstr(error.message, "full"));
+    assert_true(count > 10);
+    die();
+    live(); /* it can still be read */
+    w.hold = false;
+    tell(MESSAGE_PROBE, 7, 0);
+    assert_string_equal(w.former, note);
+    actor_step(actor);
+    die();
+    live();
+    tell(MESSAGE_PROBE, 7, 0);
+    assert_int_equal(w.last.outcome, OUTCOME_SUCCEEDED);
+    assert_string_equal(w.last.text, "found out ?");
+    assert_int_equal(w.resumed, 1);
+}
+
 static void a_program_is_never_asked(void **state)
 {
     (void)state;
@@ -276,6 +303,10 @@ static void another_grant_is_not_asked(void **state)
     assert_int_equal(w.last.outcome, OUTCOME_UNKNOWN);
     act_and_die(8, 0);
     grants[0].target_count = 1; /* and its target is granted no longer */
+    tell(MESSAGE_PROBE, 8, 0);
+    assert_int_equal(w.last.outcome, OUTCOME_UNKNOWN);
+    grants[0].target_count = 2;
+    grants[0].parameters[0].max = 1; /* nor is its number */
     tell(MESSAGE_PROBE, 8, 0);
     assert_int_equal(w.last.outcome, OUTCOME_UNKNOWN);
     assert_int_equal(w.resumed, 0);
@@ -305,6 +336,7 @@ int main(void)
         T(what_is_not_known_is_asked_again),
         T(without_a_note_nothing_was_begun),
         T(a_torn_line_does_not_hide_what_comes_after),
+        T(notes_end_where_only_the_result_has_room),
         T(a_program_is_never_asked),
         T(another_grant_is_not_asked),
         T(nothing_is_sent_again_under_stop),
