@@ -317,6 +317,7 @@ static int on_job(sd_bus_message *m, void *context, sd_bus_error *error)
         return 0;
     }
     snprintf(run->job, sizeof run->job, "%s", job);
+    say(run, "its job had not ended");
     take_end_of_job(run);
     return 0;
 }
@@ -411,7 +412,8 @@ static bool is_done(const struct systemd_run *run)
 static void judge_after(struct systemd_run *run)
 {
     if (run->verb == VERB_RELOAD || is_done(run)) {
-        say(run, "the unit is %s, invocation %s", run->unit.active, run->unit.invocation);
+        say(run, "the unit is %s%s%s", run->unit.active,
+            run->unit.invocation[0] ? ", invocation " : "", run->unit.invocation);
         conclude(run, OUTCOME_SUCCEEDED);
         return;
     }
@@ -611,7 +613,7 @@ static bool systemd_step(struct hand_run *base, struct duration uptime, struct h
     ret->outcome = run->outcome;
     snprintf(ret->text, sizeof ret->text, "%s%s", run->said,
              run->outcome == OUTCOME_UNKNOWN     ? "; it may have been done"
-             : run->outcome == OUTCOME_TIMED_OUT ? "; its job goes on"
+             : run->outcome == OUTCOME_TIMED_OUT ? "; it goes on"
                                                  : "");
     close_bus(run);
     free(run);

@@ -61,7 +61,7 @@ def claim_a_systemd_that_fails_hangs_or_lies_is_judged_right(folder):
     with Bus(folder) as bus:
         for mode, outcome, words, effects in (
                 ("failed", "failed", "ended as failed", 1), ("error", "failed", "TransactionIsDestructive", 0),
-                ("hang", "timed_out", "its job goes on", 0), ("lie", "unknown", "in the same invocation", 0),
+                ("hang", "timed_out", "its job had not ended; it goes on", 0), ("lie", "unknown", "in the same invocation", 0),
                 ("silent", "unknown", "had not answered", 1), ("never", "unknown", "had not answered", 0),
                 ("garbage", "unknown", "as it was before", 0), ("die-first", "unknown", "", 0)):
             bus.done.clear()
