@@ -21,7 +21,7 @@ import urllib.parse
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "daemon"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from case import call, program, run, until  # noqa: E402
-from kube_server import KubeServer  # noqa: E402
+from kube_server import KINDS, KubeServer  # noqa: E402
 
 PROBE = program("hand_probe")
 REAL = os.environ.get("HEAL_KUBE_APISERVER")
@@ -216,7 +216,7 @@ def workload(server, plural, name, revision=None, replicas=2):
     if plural == "statefulsets":
         spec["serviceName"] = "checkout"
     annotations = {"deployment.kubernetes.io/revision": str(revision)} if revision else {}
-    return create(server, f"{APPS}/{plural}", {"apiVersion": "apps/v1", "kind": plural[:-1], "metadata": {
+    return create(server, f"{APPS}/{plural}", {"apiVersion": "apps/v1", "kind": KINDS[plural][1], "metadata": {
         "name": name, "annotations": annotations}, "spec": spec})
 
 
@@ -323,7 +323,8 @@ def each_action_is_done_once_and_marked(bench):
     for connector in CONNECTORS:
         outcome, text, notes, thing, proxy = bench.try_it(connector)
         assert outcome == "succeeded" and thing.effects() == 1, (connector, outcome, text)
-        assert len(notes) == len([w for w in proxy.writes() if "Eviction" not in w]), (connector, notes, proxy.seen)
+        # An eviction is asked for a second time where the server is too old for its first words.
+        assert len(notes) == 1 and len(proxy.writes()) in ((1, 2) if connector == "evict_pod" else (1,)), (connector, notes, proxy.seen)
         assert notes[0].startswith(f"uid {thing.made['metadata']['uid']} version "), notes
         now = thing.now()
         if now:
