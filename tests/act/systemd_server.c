@@ -40,8 +40,8 @@ static unsigned jobs;
 static struct {
     uint32_t id;
     int unit;
-    const char *result;
-    int64_t due_ms; /* 0: none */
+    char member[32]; /* what is done then; "": nothing */
+    int64_t due_ms;  /* 0: none */
 } pending;
 
 static int64_t now_ms(void)
@@ -162,11 +162,11 @@ static void do_it(const char *member, int unit)
     keep();
 }
 
-static void end_later(uint32_t id, int unit, const char *result, int64_t after_ms)
+static void end_later(uint32_t id, int unit, const char *member, int64_t after_ms)
 {
     pending.id = id;
     pending.unit = unit;
-    pending.result = result;
+    snprintf(pending.member, sizeof pending.member, "%s", member);
     pending.due_ms = now_ms() + after_ms;
 }
 
@@ -210,7 +210,7 @@ static int take_job(sd_bus_message *m, void *context, sd_bus_error *error)
     }
     int r = sd_bus_reply_method_return(m, "o", job);
     if (is_mode("hang")) {
-        end_later(id, unit, "done", 1000000);
+        end_later(id, unit, "", 1000000);
     } else if (is_mode("slow")) {
         end_later(id, unit, member, 500);
     } else {
@@ -265,8 +265,8 @@ int main(int argc, char **argv)
         }
         if (pending.due_ms && now_ms() >= pending.due_ms) {
             pending.due_ms = 0;
-            if (is_mode("slow")) {
-                do_it(pending.result, pending.unit); /* the member that was asked for */
+            if (pending.member[0]) {
+                do_it(pending.member, pending.unit);
             }
             tell_end(pending.id, units[pending.unit].name, "done");
         }
