@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <systemd/sd-bus.h>
-#include <systemd/sd-login.h>
 
 #include "runtime/act/hand_internal.h"
+#include "runtime/act/systemd_unit.h"
 
 #define SYSTEMD   "org.freedesktop.systemd1"
 #define MANAGER   SYSTEMD ".Manager"
@@ -21,17 +21,10 @@
 #define ROOT_PATH "/org/freedesktop/systemd1"
 #define LOOK_EACH ((struct duration){500 * NS_PER_MS})
 
-enum { UNIT_BYTES = 256, PATH_BYTES = 512, ID_BYTES = 33, WORD_BYTES = 32, PROCESS_MAX = 256 };
+enum { PATH_BYTES = 512, PROCESS_MAX = 256 };
 
 enum verb { VERB_RESTART, VERB_START, VERB_STOP, VERB_RELOAD };
 static const char *const members[] = {"RestartUnit", "StartUnit", "StopUnit", "ReloadUnit"};
-
-/* What was read of a unit. */
-struct unit {
-    char id[UNIT_BYTES], load[WORD_BYTES], active[WORD_BYTES];
-    char invocation[ID_BYTES]; /* in hex; "": it never ran */
-    bool has_job;
-};
 
 enum stage {
     STAGE_READ,  /* the unit, before anything */
@@ -46,10 +39,10 @@ struct systemd_run {
     int epoll_fd;
     sd_bus *bus;
     enum verb verb;
-    char name[UNIT_BYTES], path[PATH_BYTES], job[PATH_BYTES];
-    char ended_job[PATH_BYTES], result[WORD_BYTES]; /* of the last JobRemoved of this unit */
-    char invocation[ID_BYTES];                      /* before: as noted */
-    struct unit unit;
+    char name[UNIT_NAME_BYTES], path[PATH_BYTES], job[PATH_BYTES];
+    char ended_job[PATH_BYTES], result[UNIT_WORD_BYTES]; /* of the last JobRemoved of this unit */
+    char invocation[UNIT_INVOCATION_BYTES];              /* before: as noted */
+    struct systemd_unit unit;
     enum stage stage;
     struct duration deadline, look_at, now;
     hand_note_f *note;
@@ -121,63 +114,6 @@ static void lose_bus(struct systemd_run *run, int why)
 
 /* ---- reading a unit ---- */
 
-static int read_word(sd_bus_message *m, char *ret, size_t size)
-{
-    const char *text = NULL;
-    int r = sd_bus_message_read(m, "v", "s", &text);
-    if (r >= 0) {
-        snprintf(ret, size, "%s", text);
-    }
-    return r;
-}
-
-static int read_invocation(sd_bus_message *m, char ret[ID_BYTES])
-{
-    const void *bytes = NULL;
-    size_t size = 0;
-    int r = sd_bus_message_enter_container(m, 'v', "ay");
-    r = r < 0 ? r : sd_bus_message_read_array(m, 'y', &bytes, &size);
-    for (size_t i = 0; r >= 0 && i < size && i < (ID_BYTES - 1) / 2; i++) {
-        snprintf(ret + 2 * i, 3, "%02x", ((const unsigned char *)bytes)[i]);
-    }
-    return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_job(sd_bus_message *m, bool *ret)
-{
-    uint32_t id = 0;
-    const char *path = NULL;
-    int r = sd_bus_message_read(m, "v", "(uo)", &id, &path);
-    *ret = id != 0;
-    return r;
-}
-
-static int read_property(sd_bus_message *m, struct unit *ret)
-{
-    const char *name = NULL;
-    int r = sd_bus_message_read(m, "s", &name);
-    if (r < 0) {
-        return r;
-    }
-    return strcmp(name, "Id") == 0             ? read_word(m, ret->id, sizeof ret->id)
-           : strcmp(name, "LoadState") == 0    ? read_word(m, ret->load, sizeof ret->load)
-           : strcmp(name, "ActiveState") == 0  ? read_word(m, ret->active, sizeof ret->active)
-           : strcmp(name, "InvocationID") == 0 ? read_invocation(m, ret->invocation)
-           : strcmp(name, "Job") == 0          ? read_job(m, &ret->has_job)
-                                               : sd_bus_message_skip(m, "v");
-}
-
-static bool read_unit(sd_bus_message *m, struct unit *ret)
-{
-    memset(ret, 0, sizeof *ret);
-    int r = sd_bus_message_enter_container(m, 'a', "{sv}");
-    while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-        r = read_property(m, ret);
-        r = r < 0 ? r : sd_bus_message_exit_container(m);
-    }
-    return r >= 0 && ret->id[0] && ret->load[0] && ret->active[0];
-}
-
 static bool is_refused(struct systemd_run *run, sd_bus_message *m)
 {
     const sd_bus_error *error = sd_bus_message_get_error(m);
@@ -222,7 +158,7 @@ static int on_unit(sd_bus_message *m, void *context, sd_bus_error *error)
     run->reading = false;
     if (is_refused(run, m)) {
         read_failed(run);
-    } else if (!read_unit(m, &run->unit)) {
+    } else if (!systemd_unit_read(m, &run->unit)) {
         say(run, "systemd answered with something else than a unit");
         read_failed(run);
     } else {
@@ -362,23 +298,9 @@ static bool is_another_invocation(const struct systemd_run *run)
     return run->unit.invocation[0] && strcmp(run->unit.invocation, run->invocation) != 0;
 }
 
-/* heald is not to end itself, nor the bus that it speaks over. */
-static bool is_own(const char *unit)
-{
-    static const char *const never[] = {"dbus.service", "dbus-broker.service", "dbus.socket",
-                                        "init.scope"};
-    char *own = NULL;
-    bool found = sd_pid_get_unit(0, &own) >= 0 && strcmp(own, unit) == 0;
-    free(own);
-    for (size_t i = 0; i < ARRAY_LEN(never); i++) {
-        found = found || strcmp(never[i], unit) == 0;
-    }
-    return found;
-}
-
 static void judge_before(struct systemd_run *run)
 {
-    if (is_own(run->unit.id)) {
+    if (systemd_unit_is_own(run->unit.id)) {
         say(run, "%s is heald's own, or what it speaks over", run->unit.id);
         conclude(run, OUTCOME_FAILED);
     } else if (strcmp(run->unit.load, "loaded") != 0) {
@@ -496,43 +418,10 @@ static void drive(struct systemd_run *run)
     }
 }
 
-/* ---- names ---- */
-
-/* Of a kind that something runs by, and of the characters that systemd takes. */
-static bool is_unit(const char *text, size_t length)
-{
-    static const char *const kinds[] = {".service", ".socket", ".timer", ".path"};
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@";
-    bool known = false;
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        size_t end = strlen(kinds[i]);
-        known = known || (length > end && memcmp(text + length - end, kinds[i], end) == 0 &&
-                          text[length - end - 1] != '@'); /* a template is no unit */
-    }
-    return known && length < UNIT_BYTES && text[0] != '-' && text[0] != '@' && text[0] != '.' &&
-           strspn(text, plain) >= length;
-}
-
-static enum status unit_of(const char *target, char ret[UNIT_BYTES], struct error *error)
-{
-    size_t length = 0;
-    const char *name = grant_label(target, "unit", 4, &length);
-    if (!name || !is_unit(name, length)) {
-        return error_set(error, STATUS_DENIED,
-                         "'%.200s' names no unit: unit=NAME.service, .socket, .timer or .path",
-                         target);
-    }
-    snprintf(ret, UNIT_BYTES, "%.*s", (int)length, name);
-    return is_own(ret)
-               ? error_set(error, STATUS_DENIED, "%s is heald's own, or what it speaks over", ret)
-               : STATUS_OK;
-}
-
 static enum status systemd_check(const struct grant *grant, const char *target, struct error *error)
 {
-    char name[UNIT_BYTES];
-    TRY(unit_of(target, name, error));
+    char name[UNIT_NAME_BYTES];
+    TRY(systemd_unit_name(target, name, error));
     return grant->parameter_count == 0 ? STATUS_OK
                                        : error_set(error, STATUS_DENIED, "%s takes no parameter",
                                                    connector_infos[grant->connector].text);
@@ -566,7 +455,7 @@ static enum status systemd_start(struct hands *hands, const struct hand_order *o
         .look_at = uptime,
         .note = order->note,
         .note_context = order->note_context};
-    enum status status = unit_of(order->target, run->name, error);
+    enum status status = systemd_unit_name(order->target, run->name, error);
     if (status == STATUS_OK && order->former && !take_former(run, order->former)) {
         status = error_set(error, STATUS_PROTOCOL, "its note cannot be read");
     }

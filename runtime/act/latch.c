@@ -420,8 +420,10 @@ enum status latch_finish(struct latches *latches, uint64_t id, const struct mess
 enum status latch_note(struct latches *latches, uint64_t id, const char *note, struct error *error)
 {
     CHECK(strlen(note) < LATCH_NOTE_BYTES);
-    return append_line(latches, id, json_pack("{s:s}", "note", note),
-                       LATCH_BYTES_MAX - LATCH_LINE_BYTES, "write a note to", error);
+    TRY(append_line(latches, id, json_pack("{s:s}", "note", note),
+                    LATCH_BYTES_MAX - LATCH_LINE_BYTES, "write a note to", error));
+    point_at(latches, POINT_NOTE_AFTER);
+    return STATUS_OK;
 }
 
 bool latch_probe(struct latches *latches, uint64_t id, struct message *ret,

@@ -1,4 +1,5 @@
 """Actions that go over the network, through the real heald: done once, known after a crash, never guessed."""
+import concurrent.futures
 import http.server
 import json
 import os
@@ -116,12 +117,55 @@ def claim_after_a_crash_it_is_not_sent_again_elsewhere(folder):
     assert len(requests) == 1 and "unknown" in kinds and "succeeded" not in kinds, (requests, kinds)
 
 
-def claim_a_grant_through_another_connector_does_not_start(folder):
-    with World(folder, grants=None, start=False) as world, Api() as api:
-        world.configure(grants=grant(api, folder))
-        world.start(wait=False)
-        assert world.process.wait(20) != 0
-        assert "grants 'fix' through http, and its action says via exec" in world.said(), world.said()
+# Where the actor is killed: whether the first request was sent by then, and what is known of it afterwards. A latch
+# without content could once have had one.
+POINTS = {"latch-before": (False, "never"), "latch-created": (False, "unknown"), "latch-after": (False, "never"),
+          "spawn-after": (False, "never"), "note-after": (False, "noted"), "exit-after": (True, "noted"),
+          "result-after": (True, "recorded"), "answer-after": (True, "recorded")}
+
+
+def kill_at(folder, point, idempotent):
+    place = os.path.join(folder, f"{point}-{idempotent}")
+    os.mkdir(place)
+    mark = os.path.join(place, "state", "crashed")
+    with Api() as api, World(place, OVER_HTTP, grants=grant(api, place, idempotent, timeout="5s"), heald="heald_crash",
+                             env={"HEAL_CRASH": f"actor:{point}:1", "HEAL_CRASH_MARK": mark}) as world:
+        api.on_request = lambda: world.bad.update(a=0)
+        until(world.observed)
+        world.bad["a"] = 1
+        until(lambda: world.records("closed") or world.records("escalated"), 25)
+        until(lambda: os.path.exists(mark))
+        time.sleep(0.3)
+        kinds, keys = [r["kind"] for r in world.records()], [r[1] for r in api.requests]
+    sent, known = POINTS[point]
+    case = (point, idempotent, kinds, keys)
+    again = sent and known == "noted" and idempotent
+    assert len(set(keys)) <= 1 and len(keys) == len(set(keys)) + again, case
+    if known == "unknown" or (known == "noted" and not idempotent):
+        assert "unknown" in kinds and "escalated" in kinds and len(keys) == sent, case
+    else:
+        assert "unknown" not in kinds and kinds.count("succeeded") == 1 and "verified" in kinds and keys, case
+    assert ("dropped" in kinds) == (known == "never"), case
+
+
+def claim_killed_at_each_durable_step_it_is_known_what_was_done(folder):
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        for job in [pool.submit(kill_at, folder, point, idempotent) for point in POINTS for idempotent in (False, True)]:
+            job.result()
+
+
+def claim_a_grant_of_another_contract_does_not_start(folder):
+    more = "    parameters: [{name: grace, min: 0, max: 9}]\n"
+    for number, (policies, change, words) in enumerate((
+            (None, lambda text: text, "grants 'fix' through http, and its action says via exec"),
+            (OVER_HTTP, lambda text: text + more, "grants 'fix' with 1 parameters, and its action has 0 after its target"))):
+        place = os.path.join(folder, str(number))
+        os.mkdir(place)
+        with World(place, policies, start=False) as world, Api() as api:
+            world.configure(grants=change(grant(api, place)))
+            world.start(wait=False)
+            assert world.process.wait(20) != 0
+            assert words in world.said(), world.said()
 
 
 # ---- kubernetes ----
