@@ -324,10 +324,13 @@ static enum status fill_json(struct filling *f, const json_t *value, json_t **re
     return status;
 }
 
-static enum status fill_body(struct filling *f, struct grant_command *ret, struct error *error)
+static enum status fill_body(const struct filling *filling, struct grant_command *ret,
+                             struct error *error)
 {
-    const char *template = f->grant->request->body;
+    const struct grant *grant = filling->grant;
+    const char *template = grant->request->body;
     char scratch[GRANT_BODY_BYTES];
+    struct filling f = *filling;
     json_error_t fault;
     ret->body_bytes = 0;
     ret->body[0] = '\0';
@@ -337,12 +340,12 @@ static enum status fill_body(struct filling *f, struct grant_command *ret, struc
     json_t *tree = json_loads(template, JSON_REJECT_DUPLICATES, &fault), *filled = NULL;
     if (!tree) {
         return error_set(error, STATUS_DENIED, "grant '%s': its body is not JSON: %s",
-                         f->grant->action, fault.text);
+                         grant->action, fault.text);
     }
-    f->kind = FILL_TEXT;
-    f->out = scratch;
-    f->size = sizeof scratch;
-    enum status status = fill_json(f, tree, &filled, error);
+    f.kind = FILL_TEXT;
+    f.out = scratch;
+    f.size = sizeof scratch;
+    enum status status = fill_json(&f, tree, &filled, error);
     json_decref(tree);
     TRY(status);
     ret->body_bytes = json_dumpb(filled, ret->body, sizeof ret->body - 1, JSON_COMPACT);
@@ -350,7 +353,7 @@ static enum status fill_body(struct filling *f, struct grant_command *ret, struc
     if (ret->body_bytes == 0 || ret->body_bytes >= sizeof ret->body) {
         ret->body_bytes = 0;
         return error_set(error, STATUS_LIMIT, "grant '%s': its body is longer than %d bytes",
-                         f->grant->action, GRANT_BODY_BYTES - 1);
+                         grant->action, GRANT_BODY_BYTES - 1);
     }
     ret->body[ret->body_bytes] = '\0';
     return STATUS_OK;

@@ -37,51 +37,90 @@ struct trial {
 
 static unsigned keys;
 
-static struct hand_result attempt(const struct trial *trial, struct told *told)
+/* One attempt under way: what it was ordered, and the run of it. */
+struct attempt {
+    struct grant_request request;
+    struct grant grant;
+    struct hand_order order;
+    struct hand_run *run; /* NULL: ended */
+    struct hand_result result;
+    int64_t began_ns, stop_at_ns, took_ns;
+    bool done;
+};
+
+static struct hands *open_hands(void)
 {
-    static struct grant_command command;
-    struct grant_request request = {.method = METHOD_POST,
-                                    .url = trial->url,
-                                    .body = "{\"pod\": \"{pod}\"}",
-                                    .ca_file = trial->ca_file,
-                                    .timeout = trial->try_timeout};
-    struct grant grant = {.action = "restart",
-                          .connector = CONNECTOR_HTTP,
-                          .request = &request,
-                          .targets = targets,
-                          .target_count = 1,
-                          .timeout = trial->timeout,
-                          .idempotent = trial->idempotent,
-                          .at_most = {1000, {NS_PER_S}}};
     struct error error = {{0}};
     struct hands *hands = NULL;
-    struct hand_run *run = NULL;
-    struct hand_order order = {.grant = &grant,
-                               .target = targets[0],
-                               .command = &command,
-                               .former = trial->former,
-                               .note = take_note,
-                               .note_context = told};
-    struct hand_result result = {.outcome = OUTCOME_REFUSED};
-    snprintf(order.key, sizeof order.key, "key-%u", keys++);
-    if (grant_check(&grant, &error) != STATUS_OK ||
-        grant_fill(&grant, 0, NULL, &command, &error) != STATUS_OK ||
-        hands_new(&(struct hand_settings){.epoll_fd = -1}, &hands, &error) != STATUS_OK) {
+    if (hands_new(&(struct hand_settings){.epoll_fd = -1}, &hands, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
-    int64_t stop_at = uptime_now().ns + trial->stop_after_ms * NS_PER_MS;
-    if (hand_start(hands, &order, uptime_now(), &run, &error) == STATUS_OK) {
-        while (!hand_step(run, uptime_now(), &result)) {
-            usleep(2000);
-            if (trial->stop_after_ms && uptime_now().ns > stop_at) {
-                hand_end(run, uptime_now());
-            }
-        }
-    } else {
-        snprintf(result.text, sizeof result.text, "%s", error.message);
+    return hands;
+}
+
+static void begin(struct hands *hands, const struct trial *trial, struct told *told,
+                  struct attempt *ret)
+{
+    static struct grant_command command;
+    struct error error = {{0}};
+    memset(ret, 0, sizeof *ret);
+    ret->request = (struct grant_request){.method = METHOD_POST,
+                                          .url = trial->url,
+                                          .body = "{\"pod\": \"{pod}\"}",
+                                          .ca_file = trial->ca_file,
+                                          .timeout = trial->try_timeout};
+    ret->grant = (struct grant){.action = "restart",
+                                .connector = CONNECTOR_HTTP,
+                                .request = &ret->request,
+                                .targets = targets,
+                                .target_count = 1,
+                                .timeout = trial->timeout,
+                                .idempotent = trial->idempotent,
+                                .at_most = {1000, {NS_PER_S}}};
+    ret->order = (struct hand_order){.grant = &ret->grant,
+                                     .target = targets[0],
+                                     .command = &command,
+                                     .former = trial->former,
+                                     .note = take_note,
+                                     .note_context = told};
+    snprintf(ret->order.key, sizeof ret->order.key, "key-%u", keys++);
+    if (grant_check(&ret->grant, &error) != STATUS_OK ||
+        grant_fill(&ret->grant, 0, NULL, &command, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
+    ret->began_ns = uptime_now().ns;
+    ret->stop_at_ns =
+        trial->stop_after_ms ? ret->began_ns + trial->stop_after_ms * NS_PER_MS : INT64_MAX;
+    if (hand_start(hands, &ret->order, uptime_now(), &ret->run, &error) != STATUS_OK) {
+        ret->result.outcome = OUTCOME_REFUSED;
+        snprintf(ret->result.text, sizeof ret->result.text, "%s", error.message);
+        ret->done = true;
+    }
+}
+
+/* Steps it once. */
+static void move(struct attempt *attempt)
+{
+    if (!attempt->done && uptime_now().ns > attempt->stop_at_ns) {
+        hand_end(attempt->run, uptime_now());
+    }
+    if (!attempt->done && hand_step(attempt->run, uptime_now(), &attempt->result)) {
+        attempt->took_ns = uptime_now().ns - attempt->began_ns;
+        attempt->done = true;
+    }
+}
+
+static struct hand_result attempt(const struct trial *trial, struct told *told)
+{
+    struct hands *hands = open_hands();
+    struct attempt one;
+    begin(hands, trial, told, &one);
+    while (!one.done) {
+        move(&one);
+        usleep(2000);
     }
     hands_free(hands);
-    return result;
+    return one.result;
 }
 
 enum { ONCE = 0, AGAIN = 1 };
@@ -127,22 +166,41 @@ static void answers_are_judged_and_nothing_is_done_twice(void **state)
     struct helper helper = helper_start("receiver.py", NULL, NULL);
     char url[160], line[8192];
     unsigned first = keys;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct told told = {0};
+    static struct attempt attempts[ARRAY_LEN(rows)];
+    static struct told told[ARRAY_LEN(rows)];
+    struct hands *hands = open_hands();
+    size_t done = 0;
+    int64_t longest_ns = 0;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) { /* all at once: none waits for another */
         snprintf(url, sizeof url, "http://127.0.0.1:%d/s/%s/{pod}", helper.port, rows[i].script);
-        struct trial trial = {.url = url,
-                              .idempotent = rows[i].idempotent,
-                              .timeout = {5 * NS_PER_S},
-                              .try_timeout = {700 * NS_PER_MS}};
+        const struct trial trial = {.url = url,
+                                    .idempotent = rows[i].idempotent,
+                                    .timeout = {5 * NS_PER_S},
+                                    .try_timeout = {700 * NS_PER_MS}};
+        begin(hands, &trial, &told[i], &attempts[i]);
+    }
+    while (done < ARRAY_LEN(rows)) {
         int64_t before = uptime_now().ns;
-        struct hand_result result = attempt(&trial, &told);
-        assert_true(uptime_now().ns - before < 6 * NS_PER_S);
-        if (result.outcome != rows[i].outcome || !strstr(result.text, rows[i].text)) {
-            fail_msg("%s: outcome %s: %s", rows[i].script, outcome_text(result.outcome),
-                     result.text);
+        done = 0;
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            move(&attempts[i]);
+            done += attempts[i].done;
         }
-        assert_null(strstr(result.text, "secret"));
-        assert_int_equal(told.notes, 1); /* before anything is sent, and once */
+        longest_ns = uptime_now().ns - before > longest_ns ? uptime_now().ns - before : longest_ns;
+        usleep(2000);
+    }
+    hands_free(hands);
+    print_message("longest round of steps %.1f ms\n", (double)longest_ns / 1e6);
+    assert_true(longest_ns < 300 * NS_PER_MS);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct hand_result *result = &attempts[i].result;
+        assert_true(attempts[i].took_ns < 6 * NS_PER_S);
+        if (result->outcome != rows[i].outcome || !strstr(result->text, rows[i].text)) {
+            fail_msg("%s: outcome %s: %s", rows[i].script, outcome_text(result->outcome),
+                     result->text);
+        }
+        assert_null(strstr(result->text, "secret"));
+        assert_int_equal(told[i].notes, 1); /* before anything is sent, and once */
     }
     helper_end(&helper);
     int counts[ARRAY_LEN(rows)] = {0};
