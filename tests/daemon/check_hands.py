@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -274,6 +275,69 @@ def claim_a_unit_is_restarted_and_after_a_crash_its_invocation_tells(folder):
                 until(lambda: world.records("succeeded"), 20)
                 until(lambda: world.records("verified"), 20)
                 assert bus.jobs() == ["RestartUnit web.service"], bus.done
+
+
+# ---- channels ----
+
+PAGE = """policy app for each service in services every 100ms {
+  about "a fake service is bad"
+  risk availability
+  impact %s
+  signal bad = max by (service) (app_bad)
+  when bad > 0.5 for 200ms
+  clear when bad < 0.5 for 300ms
+  on missing hold
+  escalate to oncall
+}
+"""
+
+
+def paged(folder, channel, impact="medium"):
+    """The text of the page that was told to such a channel, from within heald's cage."""
+    world = World(folder, {"app.heal": PREAMBLE + PAGE % impact}, start=False)
+    text = world.yaml.read_text()
+    begin = text.index("  oncall: ")
+    world.yaml.write_text(text[:begin] + f"  oncall: {channel}\n" + text[text.index("\n", begin) + 1:])
+    with world:
+        world.start()
+        until(world.observed)
+        world.bad["a"] = 1
+        until(lambda: world.records("notified"), 20)
+        return world.records("escalated")[0]["text"]
+
+
+def claim_a_page_goes_to_pagerduty_with_the_impact_of_its_policy(folder):
+    with open(f"{folder}/key", "w") as file:
+        file.write("routing-key\n")
+    for impact, severity in (("medium", "warning"), ("critical", "critical")):
+        place = os.path.join(folder, impact)
+        os.mkdir(place)
+        with Api() as api:
+            api.answer = 202
+            text = paged(place, f"{{pagerduty: {{key_file: {folder}/key, url: 'http://127.0.0.1:{api.port}/v2/enqueue'}}}}", impact)
+            event = json.loads(api.requests[0][3])
+        assert event["routing_key"] == "routing-key" and event["event_action"] == "trigger", event
+        assert event["payload"]["severity"] == severity and event["payload"]["source"] == "service=a", event
+        assert text in event["payload"]["summary"], event
+
+
+def claim_a_page_goes_by_mail(folder):
+    system = "/usr/bin/python3"
+    if subprocess.run([system, "-c", "import aiosmtpd"], capture_output=True).returncode != 0:
+        print("no SMTP server is installed (package python3-aiosmtpd): left out")
+        return
+    server = subprocess.Popen([system, str(pathlib.Path(__file__).resolve().parent.parent / "act" / "smtp_server.py"), "plain"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(server.stdout.readline())
+        paged(folder, f"{{email: {{server: '127.0.0.1:{port}', tls: none, from: heald@example.org, to: [oncall@example.org]}}}}")
+        out, _ = server.communicate("", timeout=10)
+    finally:
+        server.kill()
+        server.wait()
+    told = [json.loads(line) for line in out.splitlines()]
+    assert len(told) == 1 and told[0]["to"] == ["oncall@example.org"], told
+    assert "Subject: [heald] app service=a" in told[0]["mail"] and "impact: medium" in told[0]["mail"], told
 
 
 run(globals())
