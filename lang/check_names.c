@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "lang/check_internal.h"
+#include "lang/connector.h"
 
 /* ---- declared twice ---- */
 
@@ -447,12 +448,16 @@ static void resolve_service(struct check *check, const struct service *service)
 
 static void resolve_channel_kind(struct check *check, const struct channel *channel)
 {
-    if (same(channel->kind.text, "log") || same(channel->kind.text, "webhook")) {
+    if (!channel->kind.text || channel_find(channel->kind.text) != CHANNEL_COUNT) {
         return;
+    }
+    struct nearest near = {.word = channel->kind.text};
+    for (enum channel_kind i = 0; i < CHANNEL_COUNT; i++) {
+        nearest_try(&near, channel_texts[i]);
     }
     struct diag *d = diag_add(check->diags, DIAG_KIND_NOT_READY, channel->kind.span,
                               "channels of kind '%s' are not in this version", channel->kind.text);
-    diag_help(d, "use log, or webhook(\"NAME\") with the address in heald.yaml");
+    nearest_help(d, &near, "use log, or webhook(\"NAME\") with the address in heald.yaml");
 }
 
 static void resolve_pool_exprs(struct check *check, struct pool *pool)

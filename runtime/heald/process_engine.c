@@ -166,6 +166,21 @@ static void send_probe(struct engine_process *process, uint64_t id)
                  &(struct message){.kind = MESSAGE_PROBE, .id = id, .epoch = process->epoch});
 }
 
+static enum impact impact_of(const struct program *program, const char *policy)
+{
+    for (const struct policy *p = program->policies; p; p = p->next) {
+        if (strcmp(p->name.text, policy) != 0 || !p->impact.text) {
+            continue;
+        }
+        for (enum impact i = IMPACT_LOW; i < IMPACT_COUNT; i++) {
+            if (strcmp(p->impact.text, impact_text(i)) == 0) {
+                return i;
+            }
+        }
+    }
+    return IMPACT_NONE;
+}
+
 static void send_notice(struct engine_process *process, const struct effect *effect)
 {
     const struct config *config = process->start->config;
@@ -174,6 +189,7 @@ static void send_notice(struct engine_process *process, const struct effect *eff
         .id = effect->id,
         .epoch = process->epoch,
         .resolved = effect->resolved,
+        .impact = impact_of(process->generation->program, effect->record.policy),
         .incident = effect->record.incident,
         .time = effect->record.time,
     };

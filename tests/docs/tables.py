@@ -100,6 +100,16 @@ def refusals():
                  [[r[0].lower(), code(r[1])] for r in rows("runtime/act/refusal.def", "REFUSAL", 2) if r[1]])
 
 
+def connectors():
+    return table(["connector", "what it does"],
+                 [[code(r[1]), r[4]] for r in rows("lang/connector.def", "CONNECTOR", 5)])
+
+
+def channels():
+    return table(["kind", "what it does"],
+                 [[code(r[1]), r[2]] for r in rows("lang/channel.def", "CHANNEL", 3)])
+
+
 def points():
     text = (ROOT / "runtime/store/point.def").read_text(encoding="utf-8")
     found = re.findall(r'^POINT\(\w+,\s*"([^"]+)"\)\s*/\*\s*(.*?)\s*\*/', text, flags=re.M)
@@ -144,6 +154,6 @@ PARTS = {
     "remote-refusals": remote_refusals,
     "grammar": grammar_block, "keywords": keywords, "units": units, "operators": operators,
     "aggregations": aggregations, "functions": functions, "diagnostics": diagnostics, "states": states,
-    "records": records, "refusals": refusals, "points": points, "healctl": healctl, "verbs": verbs,
+    "records": records, "refusals": refusals, "connectors": connectors, "channels": channels, "points": points, "healctl": healctl, "verbs": verbs,
     "scrape-failures": scrape_failures, "templates": templates, "remote-refusals": remote_refusals,
 }
