@@ -136,6 +136,10 @@ struct type {
     struct name_list *labels;
 };
 
+/* The series that events() counts: one sample an event; and the one that says events can come. */
+#define EVENT_METRIC        "heal_event"
+#define EVENT_SOURCE_METRIC "heal_event_source"
+
 enum { WINDOW_DAYS_MAX = 40 }; /* how far back a range or a forecast looks, its offset included */
 
 struct expr {
@@ -172,6 +176,9 @@ struct expr {
             struct name name;
             struct argument *arguments;
             enum builtin builtin; /* set by the checks */
+            /* What the call is defined as, where that is an expression of its own: events(). It is
+             * walked, checked and evaluated instead of the arguments; NULL for other functions. */
+            struct expr *expansion;
         } call;
         struct {
             enum aggregate op;

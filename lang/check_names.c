@@ -201,7 +201,8 @@ static void names_of_call(const struct scope *scope, struct expr *expr)
         }
         struct diag *d = diag_add(scope->check->diags, DIAG_UNKNOWN_FUNCTION, expr->call.name.span,
                                   "no function is called '%s'", name);
-        nearest_help(d, &near, "the functions are those of PromQL, and ewma, zscore and forecast");
+        nearest_help(d, &near,
+                     "the functions are those of PromQL, and ewma, zscore, forecast and events");
     } else if (!builtin_infos[expr->call.builtin].ready) {
         struct diag *d = diag_add(scope->check->diags, DIAG_FUNCTION_NOT_READY,
                                   expr->call.name.span, "%s() is not in this version", name);
@@ -243,6 +244,13 @@ void names_of_expr(const struct scope *scope, struct expr *expr)
     case EXPR_LIST: break;
     }
     struct scope inner = *scope;
+    if (expr->kind == EXPR_CALL && expr->call.builtin == BUILTIN_EVENTS) {
+        inner.acts = false; /* heal's own series need no declaration */
+        if (expr->call.expansion) {
+            names_of_expr(&inner, expr->call.expansion);
+        }
+        return;
+    }
     if (expr->kind == EXPR_CALL) {
         /* A named argument may be a word of the function (season: daily), not a metric. */
         for (struct argument *a = expr->call.arguments; a; a = a->next) {

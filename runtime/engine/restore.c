@@ -256,6 +256,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_PROMOTED:
     case RECORD_STOPPED:
     case RECORD_RESUMED:
+    case RECORD_EVENT:
     case RECORD_KINDS: break;
     }
 }

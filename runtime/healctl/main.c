@@ -1,5 +1,6 @@
 /* healctl: asks heald over its control socket. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,10 @@ static void usage(FILE *out)
         "  --policy NAME    history, outcomes: of this policy\n"
         "  --target TEXT    history: of this target, as 'healctl incidents' names it\n"
         "  --limit N        history: at most so many, the newest first (default 50, up to 1000)\n"
+        "  --text TEXT      event: words for people, in heald's log\n"
+        "  --time TIME      event: when it was, in RFC 3339 or seconds since 1970 (default: now)\n"
+        "  --listen A:P     event: heald's listener; else the one in heald.yaml\n"
+        "  --token FILE     event: the file of its bearer token; else the one in heald.yaml\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
         "  --version, -h, --help\n"
         "\n"
@@ -53,6 +58,7 @@ static void usage(FILE *out)
         "  healctl mode leak act --why 'the limit was wrong'\n"
         "  healctl history --policy checkout_memory --limit 10\n"
         "  healctl deny 7 --why 'not during the sale'\n"
+        "  healctl event deploy service=checkout --text 'release 4.2'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
         "exit codes: 0 yes, 1 no (not well, nothing to approve, decided otherwise), 2 wrong use, 3 "
@@ -71,6 +77,10 @@ enum {
     OPTION_POLICY,
     OPTION_TARGET,
     OPTION_LIMIT,
+    OPTION_TEXT,
+    OPTION_TIME,
+    OPTION_LISTEN,
+    OPTION_TOKEN,
     OPTION_TIMEOUT,
     OPTION_VERSION
 };
@@ -118,6 +128,10 @@ static bool options_read(int argc, char **argv, struct settings *settings)
                                           {"policy", required_argument, NULL, OPTION_POLICY},
                                           {"target", required_argument, NULL, OPTION_TARGET},
                                           {"limit", required_argument, NULL, OPTION_LIMIT},
+                                          {"text", required_argument, NULL, OPTION_TEXT},
+                                          {"time", required_argument, NULL, OPTION_TIME},
+                                          {"listen", required_argument, NULL, OPTION_LISTEN},
+                                          {"token", required_argument, NULL, OPTION_TOKEN},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"version", no_argument, NULL, OPTION_VERSION},
                                           {"help", no_argument, NULL, 'h'},
@@ -145,6 +159,10 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case OPTION_JSON: options->json = true; break;
         case OPTION_POLICY: options->policy = optarg; break;
         case OPTION_TARGET: options->target = optarg; break;
+        case OPTION_TEXT: options->text = optarg; break;
+        case OPTION_TIME: options->time = optarg; break;
+        case OPTION_LISTEN: options->listen = optarg; break;
+        case OPTION_TOKEN: options->token_file = optarg; break;
         case OPTION_LIMIT:
             if (!limit_read(optarg, &options->limit)) {
                 return false;
@@ -175,7 +193,9 @@ static const struct command *command_find(int argc, char **argv, struct options 
         if (strcmp(command->text, argv[optind]) == 0) {
             const char first = command->argument[0]; /* '[': it may be left out */
             const int given = argc - optind - 1, wanted = first != '\0' && first != '[';
-            const int most = wanted + (strchr(command->argument, '[') != NULL);
+            const int most = strstr(command->argument, "...")
+                                 ? INT_MAX
+                                 : wanted + (strchr(command->argument, '[') != NULL);
             if (given < wanted || given > most) {
                 fprintf(stderr,
                         most > 0 ? "healctl: %s needs %s%s\n"
@@ -186,6 +206,7 @@ static const struct command *command_find(int argc, char **argv, struct options 
             options->command = command->text;
             options->argument = given > 0 ? argv[optind + 1] : NULL;
             options->second = given > 1 ? argv[optind + 2] : NULL;
+            options->more = given > 0 ? argv + optind + 2 : NULL;
             return command;
         }
         if (edit_distance(command->text, argv[optind]) < least) {
@@ -215,13 +236,18 @@ static bool find_heald(struct settings *settings, struct config *config)
         snprintf(own_socket, sizeof own_socket, "%s/control.sock", options->state);
         options->socket = own_socket;
     }
-    bool needed = settings->config_path != NULL || options->socket == NULL;
+    const bool event = strcmp(options->command, "event") == 0;
+    bool needed = settings->config_path != NULL ||
+                  (event ? options->listen == NULL : options->socket == NULL);
     if (needed && (settings->config_path != NULL || access(path, F_OK) == 0)) {
         if (!config_load(path, config, &report)) {
             fputs(report.text, stderr);
             config_report_release(&report);
             return false;
         }
+        options->listen = options->listen != NULL ? options->listen : config->listen;
+        options->token_file =
+            options->token_file != NULL ? options->token_file : config->events.token_file;
         options->socket = options->socket != NULL ? options->socket : config->control;
         options->state = options->state != NULL ? options->state : config->state;
     }

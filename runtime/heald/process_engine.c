@@ -22,6 +22,7 @@
 
 #include "runtime/act/message.h"
 #include "runtime/heald/engine_debug.h"
+#include "runtime/heald/engine_events.h"
 #include "runtime/heald/log.h"
 
 enum {
@@ -405,7 +406,7 @@ enum status engine_reload(struct engine_process *process, struct error *error)
  * after a restart, what no source has told of yet is not gone. */
 static size_t sources_of(const struct config *config)
 {
-    size_t count = config->host.enabled + config->remote_write_count;
+    size_t count = config->host.enabled + config->events.enabled + config->remote_write_count;
     for (size_t i = 0; i < config->scrape_count; i++) {
         count += config->scrape[i].targets.count;
     }
@@ -457,6 +458,61 @@ static void open_flight(struct engine_process *process, const struct store_limit
     }
 }
 
+/* The memory of incidents takes in what the journal has more, when everything of the tick is done;
+ * a long backlog in pieces, so that no tick is late for it. */
+static void remember(struct engine_process *process)
+{
+    const struct instant begun = {clock_elapsed(NULL).ns};
+    const int64_t most = process->start->config->tick.ns / ENGINE_MEMORY_SHARE;
+    uint64_t applied;
+    do {
+        applied = memory_state(process->memory).applied;
+        const char *news = memory_rest(process->memory, process->now);
+        if (news) {
+            log_say(LOG_WARN, "%s", news);
+        }
+    } while (memory_state(process->memory).applied > applied &&
+             memory_state(process->memory).behind > 0 && clock_elapsed(NULL).ns - begun.ns < most);
+}
+
+/* Events are on record before anything is decided by them. */
+static void keep_events(struct engine_process *process)
+{
+    struct error error;
+    if (journal_append(process->journal, process->events, process->event_count, &error) !=
+        STATUS_OK) {
+        log_say(LOG_ERROR, "the journal takes nothing more: %s", error.message);
+        process->failed = true;
+    }
+    process->event_count = 0;
+}
+
+static void take_event(void *ctx, const struct label_set *labels, struct instant time)
+{
+    struct engine_process *process = ctx;
+    if (++process->events_seen > ENGINE_EVENTS_MAX) {
+        return;
+    }
+    struct record *record = &process->events[process->event_count];
+    *record = (struct record){.time = process->now, .epoch = process->epoch};
+    process->event_count += engine_event_record(labels, time, record);
+    if (process->event_count == ENGINE_EVENTS_BATCH) {
+        keep_events(process);
+    }
+}
+
+/* What the feed has, and the events of it into the journal. */
+static void take_feed(struct engine_process *process)
+{
+    process->events_seen = 0;
+    engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
+    keep_events(process);
+    if (process->events_seen > ENGINE_EVENTS_MAX) {
+        log_say(LOG_WARN, "%zu events in one tick, more than %d: a restart forgets the others",
+                process->events_seen, ENGINE_EVENTS_MAX);
+    }
+}
+
 static enum status open_state(struct engine_process *process, struct error *error)
 {
     const struct config *config = process->start->config;
@@ -488,9 +544,16 @@ static enum status open_state(struct engine_process *process, struct error *erro
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     snprintf(path, sizeof path, "%s/memory.db", config->state);
     process->memory = memory_new(path, process->journal);
+    remember(process); /* a large file is looked through before the first tick is due */
+    if (config->events.enabled) {
+        TRY(engine_events_restore(process->journal, process->store, process->flight, process->now,
+                                  error));
+    }
     TRY(engine_feed_open(&process->feed, PROCESS_FD_FEED, process->store, error));
     process->feed.skew = process->skew;
     process->feed.flight = process->flight;
+    process->feed.event = take_event;
+    process->feed.event_ctx = process;
     TRY(page_attach(PROCESS_FD_PAGE, &process->page, error));
     process->control = control_new(PROCESS_FD_CONTROL, error);
     return process->control ? STATUS_OK : STATUS_IO;
@@ -517,23 +580,6 @@ static size_t inputs_due(const struct engine_process *process, size_t room)
     return count;
 }
 
-/* The memory of incidents takes in what the journal has more, when everything of the tick is done;
- * a long backlog in pieces, so that no tick is late for it. */
-static void remember(struct engine_process *process)
-{
-    const struct instant begun = {clock_elapsed(NULL).ns};
-    const int64_t most = process->start->config->tick.ns / ENGINE_MEMORY_SHARE;
-    uint64_t applied;
-    do {
-        applied = memory_state(process->memory).applied;
-        const char *news = memory_rest(process->memory, process->now);
-        if (news) {
-            log_say(LOG_WARN, "%s", news);
-        }
-    } while (memory_state(process->memory).applied > applied &&
-             memory_state(process->memory).behind > 0 && clock_elapsed(NULL).ns - begun.ns < most);
-}
-
 static void tick(struct engine_process *process, uint64_t expirations)
 {
     struct input inputs[64];
@@ -543,7 +589,10 @@ static void tick(struct engine_process *process, uint64_t expirations)
     struct instant now = instant_add(slot, process->skew);
     process->now = now.ns > process->now.ns ? now : process->now;
     watch_stop(process);
-    engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
+    take_feed(process);
+    if (process->failed) {
+        return;
+    }
     store_expire(process->store, process->now);
     flight_expire(process->flight, process->now);
     size_t count = inputs_due(process, ARRAY_LEN(inputs));
@@ -686,6 +735,7 @@ int process_engine_main(const struct process_start *start)
     engine_compile_init(&process->compile);
     process->inputs = heap_alloc(ENGINE_INPUTS_MAX * sizeof *process->inputs);
     process->page_text = heap_alloc(METRICS_BYTES);
+    process->events = heap_alloc(ENGINE_EVENTS_BATCH * sizeof *process->events);
     int signals = process_signals(true);
     clock_ticks_start(&process->ticks, start->config->tick, clock_now(&start->clock));
     int timer = timer_of(start->config->tick);
@@ -717,6 +767,7 @@ int process_engine_main(const struct process_start *start)
     store_free(process->store);
     page_free(process->page);
     free(process->page_text);
+    free(process->events);
     effects_release(&process->effects);
     free(process->inputs);
     free(process);

@@ -116,6 +116,7 @@ static int apply_kind(struct memory_db *memory, const struct record *record)
     case RECORD_NOTIFIED:
     case RECORD_STOPPED:
     case RECORD_RESUMED:
+    case RECORD_EVENT:
     case RECORD_KINDS: break;
     }
     return SQLITE_OK;
