@@ -13,8 +13,8 @@
 /* The record of an event; false when its labels are none that ingest lets through. */
 NODISCARD bool engine_event_record(const struct label_set *labels, struct instant time,
                                    struct record *ret);
-/* Gives the store the events of the journal that a window can still see. Before the first sample
- * of the feed. */
+/* Gives the store, and the flight recorder, the events of the journal that a window can still see.
+ * Before the first sample of the feed. */
 NODISCARD enum status engine_events_restore(struct journal *journal, struct store *store,
                                             struct flight *flight, struct instant now,
                                             struct error *error);

@@ -101,9 +101,9 @@ static void take_sample(struct engine_feed *feed, const struct feed_record *reco
     if (series == UINT32_MAX) {
         return;
     }
-    const enum append append = store_append(feed->store, series, now, record->time, record->value);
+    const enum append taken = store_append(feed->store, series, now, record->time, record->value);
     flight_append(feed->flight, series, now, record->time, record->value);
-    if (append == APPEND_OK && feed->event &&
+    if (taken == APPEND_OK && feed->event &&
         strcmp(store_series_name(feed->store, series), EVENT_METRIC) == 0) {
         feed->event(feed->event_ctx, store_series_labels(feed->store, series), record->time);
     }

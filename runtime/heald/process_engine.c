@@ -429,6 +429,51 @@ static size_t sources_of(const struct config *config)
     return count;
 }
 
+/* The clock, and never before what is on record. */
+static void begin_time(struct engine_process *process, struct instant last)
+{
+    char behind[64];
+    process->now = clock_now(&process->start->clock);
+    if (process->now.ns < last.ns) {
+        /* Later than all that is on record, so that lives do not share a time. */
+        last = instant_add(last, (struct duration){NS_PER_MS});
+        process->skew = instant_sub(last, process->now);
+        process->now = last;
+        duration_print(process->skew, behind, sizeof behind);
+        log_say(LOG_WARN, "the clock is %s behind the journal; heal's time goes on from there",
+                behind);
+    }
+}
+
+/* A recording that cannot be made is told, and the engine goes on. */
+static void watch_flight(struct engine_process *process)
+{
+    const struct flight_state state = flight_state(process->flight);
+    if (process->flight && !state.on && !process->flight_told) {
+        process->flight_told = true;
+        log_say(LOG_WARN,
+                "the flight recording of this life has ended: %s; what comes cannot be replayed",
+                state.why);
+    }
+}
+
+static void open_flight(struct engine_process *process, const struct store_limits *limits)
+{
+    const struct config *config = process->start->config;
+    const struct flight_options options = {.state = config->state,
+                                           .version = HEAL_VERSION,
+                                           .bytes_max = config->flight.bytes_max,
+                                           .disk_free_min = FLIGHT_DISK_FREE_MIN};
+    if (config->flight.bytes_max > 0) {
+        process->flight = flight_open(&options, process->now, process->epoch);
+        flight_store(process->flight, limits);
+        flight_expect(process->flight, sources_of(config));
+        flight_program(process->flight, &process->generation->sources,
+                       process->generation->program->hash, &process->generation->host);
+        watch_flight(process);
+    }
+}
+
 /* The memory of incidents takes in what the journal has more, when everything of the tick is done;
  * a long backlog in pieces, so that no tick is late for it. */
 static void remember(struct engine_process *process)
@@ -484,51 +529,6 @@ static void take_feed(struct engine_process *process)
     }
 }
 
-/* The clock, and never before what is on record. */
-static void begin_time(struct engine_process *process, struct instant last)
-{
-    char behind[64];
-    process->now = clock_now(&process->start->clock);
-    if (process->now.ns < last.ns) {
-        /* Later than all that is on record, so that lives do not share a time. */
-        last = instant_add(last, (struct duration){NS_PER_MS});
-        process->skew = instant_sub(last, process->now);
-        process->now = last;
-        duration_print(process->skew, behind, sizeof behind);
-        log_say(LOG_WARN, "the clock is %s behind the journal; heal's time goes on from there",
-                behind);
-    }
-}
-
-/* A recording that cannot be made is told, and the engine goes on. */
-static void watch_flight(struct engine_process *process)
-{
-    const struct flight_state state = flight_state(process->flight);
-    if (process->flight && !state.on && !process->flight_told) {
-        process->flight_told = true;
-        log_say(LOG_WARN,
-                "the flight recording of this life has ended: %s; what comes cannot be replayed",
-                state.why);
-    }
-}
-
-static void open_flight(struct engine_process *process, const struct store_limits *limits)
-{
-    const struct config *config = process->start->config;
-    const struct flight_options options = {.state = config->state,
-                                           .version = HEAL_VERSION,
-                                           .bytes_max = config->flight.bytes_max,
-                                           .disk_free_min = FLIGHT_DISK_FREE_MIN};
-    if (config->flight.bytes_max > 0) {
-        process->flight = flight_open(&options, process->now, process->epoch);
-        flight_store(process->flight, limits);
-        flight_expect(process->flight, sources_of(config));
-        flight_program(process->flight, &process->generation->sources,
-                       process->generation->program->hash, &process->generation->host);
-        watch_flight(process);
-    }
-}
-
 static enum status open_state(struct engine_process *process, struct error *error)
 {
     const struct config *config = process->start->config;
@@ -567,9 +567,9 @@ static enum status open_state(struct engine_process *process, struct error *erro
     }
     TRY(engine_feed_open(&process->feed, PROCESS_FD_FEED, process->store, error));
     process->feed.skew = process->skew;
+    process->feed.flight = process->flight;
     process->feed.event = take_event;
     process->feed.event_ctx = process;
-    process->feed.flight = process->flight;
     TRY(page_attach(PROCESS_FD_PAGE, &process->page, error));
     process->control = control_new(PROCESS_FD_CONTROL, error);
     return process->control ? STATUS_OK : STATUS_IO;

@@ -91,6 +91,21 @@ def claim_incidents_over_kills_reloads_and_restarts_are_replayed(folder):
         assert code == 0 and out.count("bit for bit") == 4, (code, out, err)
 
 
+def claim_events_that_a_restart_gives_back_are_replayed(folder):
+    policy = POLICY.replace("when bad > 0.5 for 200ms", "when bad > 0.5 and on () events(deploy, within: 10m) > 0 for 200ms")
+    with World(folder, {"app.heal": PREAMBLE + policy}, extra="events: {enabled: true}\n") as world:
+        until(world.observed)
+        got = call(program("healctl"), "event", "deploy", "service=a", "--listen", f"127.0.0.1:{world.listen}")
+        assert got.returncode == 0, got.stderr
+        until(lambda: world.records("event"))
+        world.kill_all()
+        world.start()
+        incident = healed(world)
+        bit_for_bit(world, incident)
+        code, out, err = world.healctl("replay", "--all")
+        assert code == 0 and out.count("bit for bit") == 2, (code, out, err)
+
+
 def claim_what_is_not_as_it_was_is_told(folder):
     with World(folder) as world:
         incident = healed(world)
