@@ -435,7 +435,8 @@ struct rung {
 enum { CAUSES_MAX = 16, EVIDENCE_MAX = 16 }; /* of one policy; of one cause */
 #define EVIDENCE_TIMES 3.0                   /* where none is written */
 struct evidence {
-    struct condition is; /* without `for` */
+    struct condition is; /* without `for`; expr NULL: origin */
+    struct name origin;  /* origin(SERVICE): the trouble seems to come from it; text NULL: is */
     bool against;
     bool has_times;
     struct quantity times; /* how many times likelier, or less likely, it makes the cause */

@@ -404,6 +404,13 @@ static void resolve_policy(struct check *check, struct policy *policy)
         need_service(check, &policy->service,
                      arena_printf(check->arena, "policy '%s' is for service", policy->name.text));
     }
+    for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
+        for (const struct evidence *e = cause->evidence; e; e = e->next) {
+            if (e->origin.text) {
+                need_service(check, &e->origin, "origin() names");
+            }
+        }
+    }
     struct scope scope = scope_of_policy(check, policy);
     policy->resolved = policy->each.text ? resolve_pool(check, &policy->pool) : NULL;
     check_policy_words(check, policy);

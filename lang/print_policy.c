@@ -229,7 +229,11 @@ static void print_evidence(struct printer *p, const void *what)
 {
     const struct evidence *evidence = what;
     out_add(&p->text, "%*s%s ", PRINT_INDENT, "", evidence->against ? "against" : "evidence");
-    print_long_expr(p, evidence->is.expr);
+    if (evidence->origin.text) {
+        out_add(&p->text, "origin(%s)", evidence->origin.text);
+    } else {
+        print_long_expr(p, evidence->is.expr);
+    }
     if (evidence->has_times) {
         out_add(&p->text, " times %s", evidence->times.text);
     }

@@ -407,6 +407,10 @@ NODISCARD enum status cascade_new(struct engine *engine, struct error *error);
 void cascade_free(struct engine *engine);
 /* Tells, once an incident, that services which stand on its own began to fail after it. */
 void cascades_step(struct engine *engine, struct effects *effects);
+/* The service from which the trouble of this one seems to come, by the graph and by which services
+ * have an incident; GRAPH_NONE where no chain shows one. ret_blind: some service it stands on is
+ * watched by no policy, or by one that cannot see. */
+uint32_t cascade_origin(struct engine *engine, uint32_t service, bool *ret_blind);
 
 /* triage.c */
 struct triage triage_of(const struct policy *policy);
