@@ -145,7 +145,9 @@ struct incident {
     struct amounts amounts;    /* of the last act that was not an undo */
     struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
-    char channel[NAME_BYTES]; /* where its pages go */
+    char object[TARGET_BYTES], object_type[NAME_BYTES]; /* what the action is on: the target, or a
+                                                           service */
+    char channel[NAME_BYTES];                           /* where its pages go */
     char text[TEXT_BYTES];
 };
 

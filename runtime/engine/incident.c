@@ -203,6 +203,13 @@ bool incident_refuse(struct engine *engine, struct incident *incident, struct ef
     return true;
 }
 
+static void incident_aim(struct incident *incident, const struct plan *plan)
+{
+    snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
+    snprintf(incident->object, sizeof incident->object, "%s", plan->target);
+    snprintf(incident->object_type, sizeof incident->object_type, "%s", plan->type);
+}
+
 static void dispatch(struct engine *engine, struct incident *incident, const struct plan *plan,
                      struct effects *effects)
 {
@@ -215,7 +222,7 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     incident->owed_since = (struct instant){0};
     incident->amounts = plan->undo ? incident->amounts : plan->amounts;
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
-    snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
+    incident_aim(incident, plan);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
     double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
     incident->deadline = engine_after(engine, timeout + (double)RESULT_GRACE_S);
@@ -248,7 +255,8 @@ static struct incident *joins(struct engine *engine, const struct incident *inci
     for (size_t i = 0; i < engine->incident_count; i++) {
         struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->target, plan->target) == 0 && strcmp(other->type, plan->type) == 0 &&
+            strcmp(other->object, plan->target) == 0 &&
+            strcmp(other->object_type, plan->type) == 0 &&
             strcmp(other->action, plan->action->name.text) == 0) {
             return other;
         }
@@ -265,7 +273,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, "the action's target or numbers are not known");
         return;
     }
-    snprintf(incident->action, sizeof incident->action, "%s", plan.action->name.text);
+    incident_aim(incident, &plan);
     struct incident *other = joins(engine, incident, &plan);
     if (other) {
         engine_record(engine, effects, RECORD_JOINED, incident, "joins %s of incident %llu",
@@ -360,8 +368,8 @@ static void step_joined(struct engine *engine, struct incident *incident)
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->target, incident->target) == 0 &&
-            strcmp(other->type, incident->type) == 0 &&
+            strcmp(other->object, incident->object) == 0 &&
+            strcmp(other->object_type, incident->object_type) == 0 &&
             strcmp(other->action, incident->action) == 0) {
             return;
         }
@@ -387,7 +395,7 @@ void incident_await(struct engine *engine, struct incident *incident, struct eff
 void incident_judge(struct engine *engine, struct incident *incident, enum judgment judgment)
 {
     struct memory *memory =
-        memory_of(engine, incident->policy, incident->target, incident->type, true);
+        memory_of(engine, incident->policy, incident->object, incident->object_type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
     if (judgment != JUDGED_OPEN) {
         mode_judge(engine, incident->policy, incident->program_hash, judgment != JUDGED_VERIFIED);

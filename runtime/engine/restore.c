@@ -46,6 +46,18 @@ static void restore_open(struct engine *engine, const struct record *record)
     }
 }
 
+/* The call in the record's text names what was acted on. */
+static void restore_object(struct incident *incident, const struct record *record)
+{
+    const bool own = !call_target(record->text, incident->object, sizeof incident->object) ||
+                     strcmp(incident->object, record->target) == 0;
+    if (own) {
+        snprintf(incident->object, sizeof incident->object, "%s", record->target);
+    }
+    snprintf(incident->object_type, sizeof incident->object_type, "%s",
+             own ? record->type : "service");
+}
+
 /* Cooldown and effect window as they were when the action was dispatched or judged. */
 static void restore_memory(struct engine *engine, const struct incident *incident,
                            const struct record *record)
@@ -54,7 +66,8 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         return;
     }
     const struct policy *policy = incident->run->policy;
-    struct memory *memory = memory_of(engine, record->policy, record->target, record->type, true);
+    struct memory *memory =
+        memory_of(engine, record->policy, incident->object, incident->object_type, true);
     memory->acted = record->time;
     snprintf(memory->action, sizeof memory->action, "%s", record->action);
     if (record->kind == RECORD_DISPATCHED) {
@@ -164,12 +177,14 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
+        restore_object(incident, record);
         incident->amounts = undo ? incident->amounts : amounts_parse(record->text);
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
     case RECORD_DISPATCHED:
         incident->intent_only = false;
         incident->undo_owed = false;
+        restore_object(incident, record);
         incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
         restore_memory(engine, incident, record);
         break;
