@@ -330,6 +330,20 @@ static void policy_adopt(struct policy_run *run, const struct policy_run *old)
     run->blind_told = old->blind_told;
 }
 
+/* A share of a pool stays narrow for its window when the pool was smaller before the reload, also
+ * where the pool of that name is another one now. */
+static void populations_adopt(struct engine *engine, const struct engine *before)
+{
+    for (size_t i = 0; i < engine->pool_count; i++) {
+        for (size_t j = 0; j < before->pool_count; j++) {
+            const struct pool *now = engine->pools[i]->pool, *old = before->pools[j]->pool;
+            if (now && old && strcmp(now->name.text, old->name.text) == 0) {
+                engine->pools[i]->population = before->pools[j]->population;
+            }
+        }
+    }
+}
+
 void engine_adopt(struct engine *engine, struct engine *before)
 {
     CHECK(engine->incident_count == 0 && !engine->stepped);
@@ -356,6 +370,7 @@ void engine_adopt(struct engine *engine, struct engine *before)
         engine->memories[engine->memory_count++] = before->memories[i];
     }
     modes_adopt(engine, before);
+    populations_adopt(engine, before);
     for (size_t i = 0; i < before->policy_count; i++) {
         const struct policy_run *old = before->policies[i];
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);
