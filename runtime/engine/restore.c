@@ -69,18 +69,14 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
     struct memory *memory =
         memory_of(engine, record->policy, incident->object, incident->object_type, true);
     memory->acted = record->time;
-    snprintf(memory->action, sizeof memory->action, "%s", record->action);
     if (record->kind == RECORD_DISPATCHED) {
-        const struct rung *rung = incident->rung < incident->run->rung_count
-                                      ? incident->run->rungs[incident->rung]
-                                      : NULL;
-        const struct action *action = rung && rung->kind == RUNG_ACT ? rung->call.resolved : NULL;
-        if (action && action->has_within) {
-            memory->effect_until =
-                instant_add(record->time, duration_seconds(action->within.value));
+        const struct action *action = action_named(engine->program, record->action);
+        if (action) {
+            memory_act(memory, action, record->time);
         }
         return;
     }
+    snprintf(memory->action, sizeof memory->action, "%s", record->action);
     if (incident->state != STATE_UNDOING && record->kind != RECORD_RESOLVED) {
         /* of an undo, and of what ended before it could be verified, nothing is judged */
         mode_judge(engine, record->policy, record->program_hash, record->kind != RECORD_VERIFIED);

@@ -58,7 +58,7 @@ struct bounds {
     struct world world;
     struct engine_grant grants[ACT_COUNT];
     struct engine_mode modes[RANDOM_POLICIES_MAX];
-    char names[RANDOM_POLICIES_MAX][8];
+    char names[RANDOM_POLICIES_MAX][NAME_BYTES];
     uint64_t random, seed;
     int now; /* ticks */
     double x[RANDOM_ENTITIES], n[RANDOM_ENTITIES], read[RANDOM_ENTITIES], heat;

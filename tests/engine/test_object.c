@@ -1,5 +1,5 @@
-/* An act on a service, by a policy whose entity is something else: one act at a time on it, its
- * cooldown, and what is remembered of it, are the service's. */
+/* What an act is on: a service has one act at a time, a cooldown and a memory, also where the
+ * policy's entity is something else; and the window in which the effects of an act show. */
 #include <string.h>
 
 #include "tests/engine/play.h"
@@ -23,6 +23,14 @@
     "  heal { try " call " verify max(x{w=\"" entity "\"}) < 50% holds 2s within " \
     "5s else page oncall }\n"                                                      \
     "  bound at most 100 of service per 1m\n  cooldown " cooldown "\n}\n"
+
+#define WINDOWED(name, hold, heal)                        \
+    "policy " name " for each w in ws every 1s {\n"       \
+    "  when x > 90% for " hold "\n  clear when x < 50%\n" \
+    "  on missing hold\n  on stale > 1m hold\n"           \
+    "  heal { " heal "else page oncall }\n"               \
+    "  bound at most 100 of ws per 1m\n  cooldown 20s\n}\n"
+#define HELPED "verify x < 50% holds 2s within 8s "
 
 static const char *const services[] = {"service=shop", "service=depot"};
 static const char *const actions[] = {"fix", "other"};
@@ -120,6 +128,38 @@ static void the_same_act_on_a_service_is_joined(void **state)
     world_release(&play.world);
 }
 
+/* fix (window 8 s) fails at once, other (none) too: what fix did may still show. */
+static void a_later_act_does_not_end_an_earlier_window(void **state)
+{
+    (void)state;
+    for (int restarted = 0; restarted < 2; restarted++) {
+        struct play play;
+        play_init(&play,
+                  HEAD "action fix(t: w) { via exec affects t.x within 8s irreversible timeout 3s "
+                       "}\n"
+                       "action other(t: w) { via exec irreversible timeout 3s }\n" WINDOWED(
+                           "high", "2s", "try fix(w) " HELPED "then other(w) " HELPED)
+                           WINDOWED("also", "3s", "try other(w) " HELPED),
+                  1);
+        play_grant(&play, grants, actions, 2);
+        play.outcome = OUTCOME_FAILED;
+        play.x[0] = 0.95;
+        while (play.dispatched < 2) {
+            play_step(&play, NULL);
+        }
+        assert_string_equal(last_of(&play, RECORD_DISPATCHED)->action, "other");
+        const double began = play.last_dispatch;
+        play_step(&play, NULL);
+        if (restarted) {
+            world_restart(&play.world);
+        }
+        play_on(&play, 30);
+        assert_string_equal(last_of(&play, RECORD_DISPATCHED)->policy, "also");
+        assert_true(play.last_dispatch >= began + 8);
+        world_release(&play.world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +168,7 @@ int main(void)
         cmocka_unit_test(one_act_at_a_time_on_a_service),
         cmocka_unit_test(an_exclusive_guard_sees_services),
         cmocka_unit_test(the_same_act_on_a_service_is_joined),
+        cmocka_unit_test(a_later_act_does_not_end_an_earlier_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
