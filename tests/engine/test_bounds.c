@@ -397,7 +397,8 @@ static const char *passes(const struct bounds *b, const struct random_limit *lim
     case RANDOM_STEP:
         return act->action == ACT_SCALE && changed_in(b, limit) > limit->count + 1e-6 ? "step"
                                                                                       : NULL;
-    case RANDOM_KEEP: return !service && ready(b) < limit->count ? "keep" : NULL;
+    case RANDOM_KEEP: /* an undo on what left the pool takes nothing from it */
+        return !service && !b->gone[act->object] && ready(b) < limit->count ? "keep" : NULL;
     default: break;
     }
     if (act->undo) {
