@@ -581,6 +581,10 @@ void plan_spend(struct engine *engine, const struct incident *incident, const st
 void record_spend(struct engine *engine, const struct record *record, bool undo);
 struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
                          const char *type, bool make);
+const struct action *action_named(const struct program *program, const char *name);
+/* An action began: its effects may show until the end of its window, or of an earlier longer one.
+ */
+void memory_act(struct memory *memory, const struct action *action, struct instant time);
 /* What the end of an action says of the next one: the cooldown from `time` on, doubled for each
  * failure, and whether the action is of use to the target. */
 void memory_judge(struct memory *memory, const struct policy *policy, const char *action,

@@ -72,16 +72,30 @@ void memory_judge(struct memory *memory, const struct policy *policy, const char
     memory->cooldown_until = instant_add(time, duration_seconds(seconds));
 }
 
+const struct action *action_named(const struct program *program, const char *name)
+{
+    const struct action *action = program->actions;
+    while (action && strcmp(action->name.text, name) != 0) {
+        action = action->next;
+    }
+    return action;
+}
+
+void memory_act(struct memory *memory, const struct action *action, struct instant time)
+{
+    const struct instant until =
+        instant_add(time, duration_seconds(action->has_within ? action->within.value : 0));
+    memory->effect_until = until.ns > memory->effect_until.ns ? until : memory->effect_until;
+    memory->acted = time;
+    snprintf(memory->action, sizeof memory->action, "%s", action->name.text);
+}
+
 /* A unit is spent at dispatch, whatever the outcome. Running out of room to remember is a broken
  * invariant: an action that is not counted must not start. */
 void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan)
 {
     struct memory *memory = memory_of(engine, incident->policy, plan->target, plan->type, true);
-    struct duration window = plan->action->has_within ? duration_seconds(plan->action->within.value)
-                                                      : duration_seconds(0);
-    memory->effect_until = instant_add(engine->now, window);
-    memory->acted = engine->now;
-    snprintf(memory->action, sizeof memory->action, "%s", plan->action->name.text);
+    memory_act(memory, plan->action, engine->now);
     CHECK(ledger_spend(&engine->ledger, &(struct ledger_entry){
                                             .time = engine->now,
                                             .policy = ledger_name(incident->policy),
@@ -91,15 +105,6 @@ void plan_spend(struct engine *engine, const struct incident *incident, const st
                                             .quantity = action_quantity(plan->action),
                                             .amounts = plan->amounts,
                                         }));
-}
-
-static const struct action *action_named(const struct program *program, const char *name)
-{
-    const struct action *action = program->actions;
-    while (action && strcmp(action->name.text, name) != 0) {
-        action = action->next;
-    }
-    return action;
 }
 
 bool incident_acts_on(const struct incident *incident, const char *target, const char *type)

@@ -64,18 +64,14 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
     struct memory *memory =
         memory_of(engine, record->policy, incident->acts_on, incident->acts_type, true);
     memory->acted = record->time;
-    snprintf(memory->action, sizeof memory->action, "%s", record->action);
     if (record->kind == RECORD_DISPATCHED) {
-        const struct rung *rung = incident->rung < incident->run->rung_count
-                                      ? incident->run->rungs[incident->rung]
-                                      : NULL;
-        const struct action *action = rung && rung->kind == RUNG_ACT ? rung->call.resolved : NULL;
-        if (action && action->has_within) {
-            memory->effect_until =
-                instant_add(record->time, duration_seconds(action->within.value));
+        const struct action *action = action_named(engine->program, record->action);
+        if (action) {
+            memory_act(memory, action, record->time);
         }
         return;
     }
+    snprintf(memory->action, sizeof memory->action, "%s", record->action);
     if (incident->state != STATE_UNDOING && record->kind != RECORD_RESOLVED) {
         /* of an undo, and of what ended before it could be verified, nothing is judged */
         mode_judge(engine, record->policy, record->program_hash, record->kind != RECORD_VERIFIED);
@@ -175,6 +171,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_DISPATCHED:
         incident->intent_only = false;
         incident->undo_owed = false;
+        incident_restore_target(incident, record);
         incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
         restore_memory(engine, incident, record);
         break;
@@ -326,6 +323,20 @@ static void policy_adopt(struct policy_run *run, const struct policy_run *old)
     run->blind_told = old->blind_told;
 }
 
+/* A share of a pool stays narrow for its window when the pool was smaller before the reload, also
+ * where the pool of that name is another one now. */
+static void populations_adopt(struct engine *engine, const struct engine *before)
+{
+    for (size_t i = 0; i < engine->pool_count; i++) {
+        for (size_t j = 0; j < before->pool_count; j++) {
+            const struct pool *now = engine->pools[i]->pool, *old = before->pools[j]->pool;
+            if (now && old && strcmp(now->name.text, old->name.text) == 0) {
+                engine->pools[i]->population = before->pools[j]->population;
+            }
+        }
+    }
+}
+
 void engine_adopt(struct engine *engine, struct engine *before)
 {
     CHECK(engine->incident_count == 0 && !engine->stepped);
@@ -353,6 +364,7 @@ void engine_adopt(struct engine *engine, struct engine *before)
     }
     modes_adopt(engine, before);
     experience_adopt(engine, before);
+    populations_adopt(engine, before);
     for (size_t i = 0; i < before->policy_count; i++) {
         const struct policy_run *old = before->policies[i];
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);
