@@ -79,6 +79,37 @@ bool expr_constant(const struct expr *expr, double *ret_value)
     return true;
 }
 
+bool expr_relative(const struct expr *expr)
+{
+    return expr_strip(expr)->kind == EXPR_UNARY;
+}
+
+bool limit_steps(const struct limit *limit, const struct parameter *parameter)
+{
+    const char *type = parameter->type.text;
+    enum unit unit = type ? unit_find(type, strlen(type)) : UNIT_NONE;
+    return limit->unit == UNIT_NONE ||
+           (unit != UNIT_NONE && unit_infos[unit].base == unit_infos[limit->unit].base);
+}
+
+const struct parameter *action_number(const struct action *action)
+{
+    const struct parameter *number = action->parameters ? action->parameters->next : NULL;
+    return number && !number->next ? number : NULL;
+}
+
+const struct expr *call_value(const struct act_call *call, const struct parameter *parameter)
+{
+    const struct parameter *at = call->resolved->parameters;
+    for (const struct argument *a = call->arguments; a; a = a->next) {
+        if (a->name.text ? strcmp(a->name.text, parameter->name.text) == 0 : at == parameter) {
+            return a->value;
+        }
+        at = at ? at->next : NULL;
+    }
+    return NULL;
+}
+
 double cause_prior(const struct policy *policy, const struct cause *cause)
 {
     double left = 1;
@@ -102,4 +133,22 @@ double argument_seconds(const struct expr *call, const char *name)
         }
     }
     return 0;
+}
+
+const char *pool_type(const struct pool *pool)
+{
+    const char *type = NULL;
+    for (const struct name_list *key = pool->keys; key; key = key->next) {
+        type = key->name.text;
+    }
+    return type;
+}
+
+bool limit_covers(const struct limit *limit, const char *type)
+{
+    if (limit->kind == LIMIT_TOTAL || limit->kind == LIMIT_NOT_DURING) {
+        return true;
+    }
+    const char *of = limit->pool ? pool_type(limit->pool) : limit->subject.text;
+    return of && type && strcmp(of, type) == 0;
 }

@@ -9,6 +9,7 @@
 #include "lang/arena.h"
 #include "lang/source.h"
 #include "lang/unit.h"
+#include "lang/zone.h"
 
 /* A word with its place. text is NULL where the source has none. */
 struct name {
@@ -135,6 +136,10 @@ struct type {
     struct name_list *labels;
 };
 
+/* The series that events() counts: one sample an event; and the one that says events can come. */
+#define EVENT_METRIC        "heal_event"
+#define EVENT_SOURCE_METRIC "heal_event_source"
+
 enum { WINDOW_DAYS_MAX = 40 }; /* how far back a range or a forecast looks, its offset included */
 
 struct expr {
@@ -171,6 +176,9 @@ struct expr {
             struct name name;
             struct argument *arguments;
             enum builtin builtin; /* set by the checks */
+            /* What the call is defined as, where that is an expression of its own: events(). It is
+             * walked, checked and evaluated instead of the arguments; NULL for other functions. */
+            struct expr *expansion;
         } call;
         struct {
             enum aggregate op;
@@ -260,7 +268,7 @@ struct pool {
     struct name_list *keys; /* entity key labels; the last one is the type of its entities */
     struct expr *expr;
     struct expr *ready; /* or NULL */
-    struct name domain; /* parsed; refused in this version */
+    struct name domain; /* a label of its series that says what fails together; text NULL: none */
     struct span span;
     struct pool *next;
 };
@@ -306,28 +314,54 @@ struct action {
     bool irreversible, idempotent, has_within, has_timeout;
     struct span irreversible_span, idempotent_span;
     struct name replaces; /* replaces p */
+    struct name reduces;  /* "capacity"; text NULL: it takes none away */
     struct expr *probe;
+    struct expr *reads; /* where its number can be read, or NULL */
+    bool has_costs;
+    struct quantity costs; /* usd, or usd over a time */
+    struct name costs_per; /* for each of this of an increase; text NULL: for the whole action */
+    double costs_each;     /* set by the checks: how many base units `per` is; 0 without it */
+    struct span costs_span;
     struct span span;
     struct action *next;
 };
 
 /* at most AMOUNT [actions on any TYPE | of SUBJECT] per D */
 enum limit_kind {
-    LIMIT_AT_MOST,  /* bound: at most AMOUNT of SUBJECT per D; guard: at most N actions on any TYPE
-                       per D */
-    LIMIT_BETWEEN,  /* guard: between A and B UNIT of any TYPE */
-    LIMIT_KEEP,     /* at least AMOUNT of POOL [ready] */
-    LIMIT_STORM,    /* guard: storm above AMOUNT of POOL */
-    LIMIT_EXCLUSIVE /* guard: exclusive on SUBJECT */
+    LIMIT_AT_MOST,   /* bound: at most AMOUNT of SUBJECT per D; guard: at most N actions on any TYPE
+                        per D */
+    LIMIT_BETWEEN,   /* guard: between A and B UNIT of any TYPE */
+    LIMIT_KEEP,      /* at least AMOUNT of POOL [ready] */
+    LIMIT_STORM,     /* guard: storm above AMOUNT of POOL */
+    LIMIT_EXCLUSIVE, /* guard: exclusive on SUBJECT */
+    LIMIT_STEP,      /* guard: step at most AMOUNT per D of any TYPE */
+    LIMIT_SPEND,     /* guard and policy: spend at most AMOUNT usd per D */
+    LIMIT_ONLY_WHILE, /* guard: only while EXPR */
+    LIMIT_TOTAL,      /* guard: at most N actions per D */
+    LIMIT_DOMAINS,    /* guard: at most N domains of POOL per D */
+    LIMIT_NOT_DURING  /* guard: not during A..B in ZONE [for impact above WORD] */
+};
+
+/* Local time at which nothing is done. */
+struct freeze {
+    struct name from, to, zone; /* strings */
+    struct name above;          /* impact; text NULL: all */
+    struct time_stretch stretch;
+    struct zone in;
 };
 struct limit {
     enum limit_kind kind;
     struct amount amount;
-    bool any;            /* "actions on any": each target on its own */
-    struct name subject; /* a pool, or an entity type */
-    struct quantity per; /* window */
-    double low, high;    /* BETWEEN */
-    enum unit unit;      /* BETWEEN */
+    bool any;              /* "actions on any": each target on its own */
+    struct name subject;   /* a pool, or an entity type */
+    struct quantity per;   /* window */
+    double low, high;      /* BETWEEN */
+    enum unit unit;        /* BETWEEN, STEP */
+    bool inherits;         /* STEP: unit and type are those of the BETWEEN before it */
+    struct expr *only;     /* ONLY_WHILE */
+    bool each_domain;      /* AT_MOST of a pool: in each of its domains */
+    bool unattended;       /* AT_MOST actions on any: beyond it a person is asked */
+    struct freeze *freeze; /* NOT_DURING */
     struct span span;
     struct pool *pool; /* set by the checks; NULL when the subject is a type */
     struct limit *next;
@@ -384,7 +418,8 @@ struct rung {
     enum rung_kind kind;
     struct act_call call; /* ACT */
     bool then;            /* ACT: written then, not try */
-    bool approve;         /* approve by CHANNEL within D */
+    bool approve;         /* approve by [two of] CHANNEL within D */
+    bool four_eyes;       /* two of: two people */
     struct name approver;
     struct quantity approve_within;
     struct condition verify; /* ACT: verify C [holds H] within D */
@@ -420,19 +455,41 @@ struct cause {
     struct cause *next;
 };
 
+/* heal CAUSES { RUNGS } | heal CAUSES { plan NAME [effect P%] [risk WORD] { RUNGS } ... }: each
+ * plan is one of these, and those of one block follow each other. */
+#define PLAN_EFFECT 0.5 /* how likely a plan helps where nothing is written */
 struct heal {
     struct name_list *causes; /* NULL: what no other block names */
+    struct name plan;         /* text NULL: the block has no plans */
+    bool more;                /* a further plan of the block before it */
+    bool has_effect;
+    struct quantity effect;
+    struct name risk;  /* low, medium, high; text NULL: by what its actions are */
+    struct span block; /* of the whole block */
     struct rung *rungs;
     struct span span;
     struct heal *next;
 };
 
-/* escalate to CHANNEL [when unresolved for D or confidence < P% or cascading]; other reasons are
- * refused in this version */
+/* A channel that is told when nobody acknowledged for so long since the first page. */
+enum { CLIMB_STEPS_MAX = 8 };
+struct climb_step {
+    struct name channel;
+    struct quantity after;
+    struct span span;
+    struct channel *resolved; /* set by the checks */
+    struct climb_step *next;
+};
+
+/* escalate to CHANNEL [then CHANNEL after D]... [repeat every D] [when unresolved for D or
+ * confidence < P% or cascading or budget exceeded]; other reasons are refused in this version */
 struct escalate {
     bool present;
     struct name channel;
-    bool has_unresolved, has_confidence, has_cascading;
+    struct climb_step *steps;
+    bool has_repeat;
+    struct quantity repeat;
+    bool has_unresolved, has_confidence, has_cascading, has_budget, has_unprecedented;
     struct span cascading_span;
     struct quantity unresolved_for, confidence; /* confidence: below it nothing is done */
     struct span span;
@@ -457,11 +514,16 @@ struct policy {
     struct quantity keep_firing; /* keep firing for D */
     struct span keep_firing_span;
     struct condition when, clear;
+    struct condition resolved_when, abort_when; /* expr NULL: not written */
+    bool has_settle;
+    struct quantity settle;
+    struct span settle_span;
     struct missing on_missing, on_stale;
     struct cause *causes;
     struct heal *heals;
     struct limit *bounds; /* bound ... */
     struct limit *keeps;  /* keep ... */
+    struct limit *spends; /* spend at most ... */
     bool has_cooldown;
     struct quantity cooldown, cooldown_max; /* 10m doubling to 6h; cooldown_max.text NULL: flat */
     struct escalate escalate;
@@ -477,8 +539,9 @@ enum given_kind {
     GIVEN_RAMPS,    /* s ramps A -> B over D       then stays at B */
     GIVEN_MISSING,  /* s is missing                the series is not in its source's answers */
     GIVEN_UNSEEN,   /* s is unseen                 its source does not answer */
-    GIVEN_APPROVAL, /* approval after D | approval denied after D */
-    GIVEN_STREAM    /* stream "FILE": samples from a file, from the given's start on */
+    GIVEN_APPROVAL, /* approval [denied] [by PERSON] [after D] */
+    GIVEN_ACKNOWLEDGEMENT, /* acknowledgement [after D]: of each incident, after its first page */
+    GIVEN_STREAM           /* stream "FILE": samples from a file, from the given's start on */
 };
 enum { GIVEN_PATH_BYTES_MAX = 255 };
 struct given {
@@ -492,7 +555,8 @@ struct given {
     struct quantity at;
     bool after_action; /* after ACTION: once that action has succeeded */
     struct name action;
-    bool denied; /* APPROVAL */
+    bool denied;     /* APPROVAL */
+    struct name who; /* APPROVAL: by */
     struct span span;
     struct given *next;
 };
@@ -508,6 +572,7 @@ struct expect {
     struct name subject; /* action or outcome; "action" is any */
     struct name cause;   /* expect cause NAME: the subject is "cause" */
     const char *on;      /* target text or NULL */
+    struct name to;      /* channel of an escalation; without text: any */
     bool has_before, has_after, has_times;
     struct quantity before, after;
     double times; /* at most N times */
@@ -601,6 +666,19 @@ const struct expr *expr_strip(const struct expr *expr); /* without parentheses *
 bool expr_constant(const struct expr *expr, double *ret_value);
 /* A duration given to a call by name, in seconds; 0 where it is not given, or not known now. */
 double argument_seconds(const struct expr *call, const char *name);
+
+const char *pool_type(const struct pool *pool); /* of its entities: the last key; NULL without */
+/* True when the limit speaks about targets of this type; a pool speaks about its entities' type. */
+bool limit_covers(const struct limit *limit, const char *type);
+/* What the call gives for a parameter of its action, by name or by place; NULL when nothing. */
+const struct expr *call_value(const struct act_call *call, const struct parameter *parameter);
+/* The second parameter of an action, where it is the only one behind the target; else NULL. */
+const struct parameter *action_number(const struct action *action);
+/* +50%, -2: relative to what is there. */
+bool expr_relative(const struct expr *expr);
+
+/* A step limit that is about numbers of this parameter's kind; one without a unit is about all. */
+bool limit_steps(const struct limit *limit, const struct parameter *parameter);
 
 /* True when the policy has a heal block with an action: it needs all that law 5 asks for. */
 bool policy_acts(const struct policy *policy);

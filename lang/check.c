@@ -17,12 +17,15 @@ bool check_program(struct program *program, struct diag_list *diags,
     check_types(&check);
     check_labels(&check);
     check_contracts(&check);
+    check_amounts(&check);
     check_alerts(&check);
     check_safety(&check);
     check_bounds(&check);
     check_tests(&check);
     check_set(&check);
     check_causes(&check);
+    check_escalations(&check);
+    check_plans(&check);
     check_later(&check);
     if (diags->errors == errors) {
         check_hash(&check);
@@ -102,7 +105,13 @@ void expr_children(struct expr *expr, expr_visit_f *visit, void *context)
     case EXPR_SELECTOR: break;
     case EXPR_RANGE:
     case EXPR_SUBQUERY: visit_some(expr->range.inner, visit, context); break;
-    case EXPR_CALL: visit_arguments(expr->call.arguments, visit, context); break;
+    case EXPR_CALL:
+        if (expr->call.expansion) {
+            visit(expr->call.expansion, context);
+        } else {
+            visit_arguments(expr->call.arguments, visit, context);
+        }
+        break;
     case EXPR_AGGREGATE:
         visit_some(expr->aggregate.parameter, visit, context);
         visit_some(expr->aggregate.inner, visit, context);
@@ -130,6 +139,8 @@ void policy_exprs(const struct policy *policy, expr_visit_f *visit, void *contex
     }
     visit_some(policy->when.expr, visit, context);
     visit_some(policy->clear.expr, visit, context);
+    visit_some(policy->resolved_when.expr, visit, context);
+    visit_some(policy->abort_when.expr, visit, context);
     for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
         visit_some(cause->when.expr, visit, context);
         for (const struct evidence *e = cause->evidence; e; e = e->next) {
@@ -150,6 +161,8 @@ void policy_conditions(const struct policy *policy, condition_visit_f *visit, vo
 {
     visit(context, &policy->when, "when");
     visit(context, &policy->clear, "clear when");
+    visit(context, &policy->resolved_when, "resolved when");
+    visit(context, &policy->abort_when, "abort when");
     for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
         visit(context, &cause->when, "cause");
         for (const struct evidence *e = cause->evidence; e; e = e->next) {
@@ -286,15 +299,6 @@ const struct metric *find_metric(const struct check *check, const char *name)
     return NULL;
 }
 
-const char *pool_type(const struct pool *pool)
-{
-    const char *type = NULL;
-    for (const struct name_list *key = pool->keys; key; key = key->next) {
-        type = key->name.text;
-    }
-    return type;
-}
-
 const char *action_target(const struct action *action)
 {
     return action->parameters ? action->parameters->type.text : NULL;
@@ -311,11 +315,6 @@ bool type_exists(const struct check *check, const char *name)
         }
     }
     return false;
-}
-
-bool limit_covers(const struct limit *limit, const char *type)
-{
-    return limit->pool ? same(pool_type(limit->pool), type) : same(limit->subject.text, type);
 }
 
 bool pool_is_acted_on(const struct check *check, const struct pool *pool)

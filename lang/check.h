@@ -41,4 +41,10 @@ struct policy_bounds {
 };
 struct policy_bounds policy_bounds_of(const struct policy *policy);
 
+/* Most usd that its acts can cost in any span of so many seconds, undos not counted; 0: nothing
+ * that it does costs anything; INFINITY: nothing limits it. */
+double policy_spends(const struct policy *policy, double seconds);
+/* The same of all policies together, under the guards. */
+double program_spends(const struct program *program, double seconds);
+
 #endif

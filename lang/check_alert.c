@@ -32,6 +32,15 @@ static void check_each_series(struct check *check, const struct policy *policy)
     if (policy->clear.expr) {
         not_for_series(check, policy, policy->clear.span, "'clear when'");
     }
+    if (policy->resolved_when.expr) {
+        not_for_series(check, policy, policy->resolved_when.span, "'resolved when'");
+    }
+    if (policy->abort_when.expr) {
+        not_for_series(check, policy, policy->abort_when.span, "'abort when'");
+    }
+    if (policy->has_settle) {
+        not_for_series(check, policy, policy->settle_span, "'settle'");
+    }
     if (policy->has_cooldown) {
         not_for_series(check, policy, policy->cooldown.span, "'cooldown'");
     }

@@ -9,7 +9,8 @@ static void check_amount(struct check *check, const struct limit *limit)
 {
     const struct amount *a = &limit->amount;
     bool zero = (a->has_count && a->count < 1) || (a->has_ratio && !(a->ratio > 0));
-    if (zero && limit->kind == LIMIT_AT_MOST) {
+    if (zero && (limit->kind == LIMIT_AT_MOST || limit->kind == LIMIT_TOTAL ||
+                 limit->kind == LIMIT_DOMAINS)) {
         struct diag *d = diag_add(check->diags, DIAG_BOUND_ZERO, a->span,
                                   "at most %s allows nothing, ever", a->text);
         diag_help(d, "write at least 1, or remove the action");
@@ -35,18 +36,36 @@ static void check_amount(struct check *check, const struct limit *limit)
     }
 }
 
+static void check_window(struct check *check, const struct limit *limit)
+{
+    check_amount(check, limit);
+    if (!(limit->per.value > 0)) {
+        struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE,
+                                  limit->per.text ? limit->per.span : limit->span,
+                                  "a window of no length limits nothing");
+        diag_help(d, "write a window such as 'per 1h'");
+    }
+}
+
+static void check_domains(struct check *check, const struct limit *limit)
+{
+    check_window(check, limit);
+    if (limit->pool && !limit->pool->domain.text) {
+        struct diag *d =
+            diag_add(check->diags, DIAG_NO_DOMAIN, limit->subject.span,
+                     "pool '%s' does not say what its failure domains are", limit->pool->name.text);
+        diag_label(d, limit->pool->name.span, "declared here");
+        diag_help(d, "write 'domain LABEL' behind the pool, such as domain node");
+    }
+}
+
 static void check_limit(struct check *check, const struct limit *limit)
 {
     switch (limit->kind) {
-    case LIMIT_AT_MOST:
-        check_amount(check, limit);
-        if (!(limit->per.value > 0)) {
-            struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE,
-                                      limit->per.text ? limit->per.span : limit->span,
-                                      "a window of no length limits nothing");
-            diag_help(d, "write a window such as 'per 1h'");
-        }
-        break;
+    case LIMIT_AT_MOST: (limit->each_domain ? check_domains : check_window)(check, limit); break;
+    case LIMIT_TOTAL: check_window(check, limit); break;
+    case LIMIT_DOMAINS: check_domains(check, limit); break;
+    case LIMIT_NOT_DURING: check_freeze(check, limit->freeze); break;
     case LIMIT_KEEP:
         check_amount(check, limit);
         if (limit->pool && !limit->pool->ready) {
@@ -58,7 +77,10 @@ static void check_limit(struct check *check, const struct limit *limit)
         }
         break;
     case LIMIT_STORM: check_amount(check, limit); break;
-    case LIMIT_EXCLUSIVE: break;
+    case LIMIT_EXCLUSIVE:
+    case LIMIT_STEP:
+    case LIMIT_SPEND:
+    case LIMIT_ONLY_WHILE: break; /* check_amounts.c */
     case LIMIT_BETWEEN:
         if (!(limit->low <= limit->high)) {
             struct diag *d = diag_add(check->diags, DIAG_LIMIT_RANGE, limit->span,
@@ -162,7 +184,7 @@ static double most_actions(const struct limit *limit, double seconds)
     return limit->amount.count * ceil(seconds / limit->per.value);
 }
 
-static double most_of_type(const struct policy *policy, const char *type, double seconds)
+double policy_most_of_type(const struct policy *policy, const char *type, double seconds)
 {
     double most = INFINITY;
     for (const struct limit *l = policy->bounds; l; l = l->next) {
@@ -174,7 +196,7 @@ static double most_of_type(const struct policy *policy, const char *type, double
 }
 
 /* True when an earlier rung already acts on this type: a type is counted once. */
-static bool type_counted(const struct policy *policy, const struct rung *until, const char *type)
+bool policy_counts_type(const struct policy *policy, const struct rung *until, const char *type)
 {
     for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
         for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
@@ -198,8 +220,8 @@ static double most_of_policy(const struct policy *policy, double seconds)
             const char *type = rung->kind == RUNG_ACT && rung->call.resolved
                                    ? action_target(rung->call.resolved)
                                    : NULL;
-            if (type && !type_counted(policy, rung, type)) {
-                sum += most_of_type(policy, type, seconds);
+            if (type && !policy_counts_type(policy, rung, type)) {
+                sum += policy_most_of_type(policy, type, seconds);
             }
         }
     }

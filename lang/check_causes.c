@@ -131,6 +131,9 @@ static void check_ladders(struct check *check, const struct policy *policy)
 {
     struct heal *rest = NULL;
     for (struct heal *heal = policy->heals; heal; heal = heal->next) {
+        if (heal->more) { /* goes with the plan before it */
+            continue;
+        }
         if (heal->causes) {
             ladder_of_names(check, policy, heal);
         } else if (rest) {

@@ -239,12 +239,6 @@ struct dimension parameter_dimension(const struct parameter *parameter)
     return dimension_of_unit(same(type, "number") ? UNIT_COUNT : unit, UNIT_NONE);
 }
 
-/* +50%, -2: relative to what is there. */
-static bool is_relative(const struct expr *expr)
-{
-    return expr_strip(expr)->kind == EXPR_UNARY;
-}
-
 static void quantity_argument(struct check *check, const struct parameter *p,
                               const struct expr *value)
 {
@@ -263,7 +257,7 @@ static void quantity_argument(struct check *check, const struct parameter *p,
     bool number = type->kind == VALUE_SCALAR || type->kind == VALUE_VECTOR;
     struct dimension want = parameter_dimension(p), have = type->dimension;
     bool share = have.known && have.ratio;
-    if (number && (expr_bare(value) || (share && is_relative(value)) ||
+    if (number && (expr_bare(value) || (share && expr_relative(value)) ||
                    (dimension_equal(want, have) && (!share || want.ratio)))) {
         return;
     }

@@ -52,6 +52,9 @@ static void reach_action(struct reached *reached, const struct action *action)
         if (action->probe) {
             reach_expr(action->probe, reached);
         }
+        if (action->reads) {
+            reach_expr(action->reads, reached);
+        }
         action = action->undo ? action->undo->resolved : NULL;
     }
 }
@@ -76,6 +79,9 @@ static void reach_policy(struct reached *reached, const struct check *check,
     reach(reached, policy->on_missing.resolved);
     reach(reached, policy->on_stale.resolved);
     reach(reached, policy->escalate.resolved);
+    for (const struct climb_step *step = policy->escalate.steps; step; step = step->next) {
+        reach(reached, step->resolved);
+    }
     for (const struct limit *l = policy->bounds; l; l = l->next) {
         reach_pool(reached, l->pool);
     }

@@ -38,10 +38,14 @@ void check_labels(struct check *check);
 void check_safety(struct check *check);
 void check_bounds(struct check *check);
 void check_contracts(struct check *check);
+void check_amounts(struct check *check);
 void check_tests(struct check *check);
 void check_set(struct check *check);
 void check_later(struct check *check);
 void check_causes(struct check *check);
+void check_escalations(struct check *check);
+void check_plans(struct check *check);
+void check_freeze(struct check *check, struct freeze *freeze); /* fills stretch and zone */
 void check_alerts(struct check *check);
 void check_hash(struct check *check);
 
@@ -104,7 +108,6 @@ struct type type_of_recorded(const struct recorded *first);
 /* True when all of them write series with exactly these labels. */
 bool shape_of_recorded(struct arena *arena, const struct recorded *first,
                        struct name_list **ret_labels);
-const char *pool_type(const struct pool *pool);         /* the type of its entities */
 const char *action_target(const struct action *action); /* type of its target, or NULL */
 /* What a quantity for this parameter measures. */
 struct dimension parameter_dimension(const struct parameter *parameter);
@@ -112,8 +115,11 @@ struct dimension parameter_dimension(const struct parameter *parameter);
 bool pool_is_acted_on(const struct check *check, const struct pool *pool);
 /* "service", a pool's entity type. */
 bool type_exists(const struct check *check, const char *name);
-/* The entities of a limit's subject have this type. */
-bool limit_covers(const struct limit *limit, const char *type);
+
+/* Most actions on targets of this type in any span of so many seconds; INFINITY without a count. */
+double policy_most_of_type(const struct policy *policy, const char *type, double seconds);
+/* An earlier rung already acts on this type: a type is counted once. */
+bool policy_counts_type(const struct policy *policy, const struct rung *until, const char *type);
 
 /* What a metric's name alone says; weak when it says anything. */
 struct type type_of_metric_name(const char *name);

@@ -115,6 +115,9 @@ static bool pinned_within(const struct expr *expr, const char *label, unsigned *
         return pinned_within(expr->binary.left, label, budget) ||
                pinned_within(expr->binary.right, label, budget);
     case EXPR_CALL:
+        if (expr->call.expansion) {
+            return false; /* a number of events has no labels */
+        }
         for (const struct argument *a = expr->call.arguments; a; a = a->next) {
             if (pinned_within(a->value, label, budget)) {
                 return true;
@@ -524,6 +527,14 @@ static void label_pool(struct check *check, struct pool *pool)
             }
         }
     }
+    const struct type *type = &pool->expr->type;
+    if (pool->domain.text && type->labels_exact && !names_have(type->labels, pool->domain.text)) {
+        struct diag *d = diag_add(check->diags, DIAG_GROUP_LABEL, pool->domain.span,
+                                  "the series of pool '%s' have no label '%s'", pool->name.text,
+                                  pool->domain.text);
+        diag_label(d, pool->expr->span, "labels: %s", names_text(check, type->labels));
+        diag_help(d, "name a label that says what fails together");
+    }
 }
 
 static void label_recorded(struct check *check)
@@ -540,6 +551,19 @@ void check_labels(struct check *check)
     label_recorded(check);
     for (struct pool *pool = check->program->pools; pool; pool = pool->next) {
         label_pool(check, pool);
+    }
+    struct scope scope = {.check = check, .acts = true};
+    for (struct action *action = check->program->actions; action; action = action->next) {
+        if (action->reads) {
+            label_expr(&scope, action->reads);
+        }
+    }
+    for (struct guard *guard = check->program->guards; guard; guard = guard->next) {
+        for (struct limit *limit = guard->limits; limit; limit = limit->next) {
+            if (limit->only) {
+                label_expr(&scope, limit->only);
+            }
+        }
     }
     for (struct policy *policy = check->program->policies; policy; policy = policy->next) {
         label_policy(check, policy);

@@ -12,12 +12,6 @@ static void later(struct check *check, struct span span, const char *what, const
 
 void check_later(struct check *check)
 {
-    for (const struct pool *pool = check->program->pools; pool; pool = pool->next) {
-        if (pool->domain.text) {
-            later(check, pool->domain.span, "a pool's failure domain",
-                  "leave 'domain' out; bounds count over the whole pool");
-        }
-    }
     for (const struct action *action = check->program->actions; action; action = action->next) {
         if (action->probe) {
             later(check, action->probe->span, "a probe",

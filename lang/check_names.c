@@ -202,7 +202,8 @@ static void names_of_call(const struct scope *scope, struct expr *expr)
         }
         struct diag *d = diag_add(scope->check->diags, DIAG_UNKNOWN_FUNCTION, expr->call.name.span,
                                   "no function is called '%s'", name);
-        nearest_help(d, &near, "the functions are those of PromQL, and ewma, zscore and forecast");
+        nearest_help(d, &near,
+                     "the functions are those of PromQL, and ewma, zscore, forecast and events");
     } else if (!builtin_infos[expr->call.builtin].ready) {
         struct diag *d = diag_add(scope->check->diags, DIAG_FUNCTION_NOT_READY,
                                   expr->call.name.span, "%s() is not in this version", name);
@@ -244,6 +245,13 @@ void names_of_expr(const struct scope *scope, struct expr *expr)
     case EXPR_LIST: break;
     }
     struct scope inner = *scope;
+    if (expr->kind == EXPR_CALL && expr->call.builtin == BUILTIN_EVENTS) {
+        inner.acts = false; /* heal's own series need no declaration */
+        if (expr->call.expansion) {
+            names_of_expr(&inner, expr->call.expansion);
+        }
+        return;
+    }
     if (expr->kind == EXPR_CALL) {
         /* A named argument may be a word of the function (season: daily), not a metric. */
         for (struct argument *a = expr->call.arguments; a; a = a->next) {
@@ -311,7 +319,8 @@ static void resolve_call(struct check *check, struct act_call *call)
 static void resolve_limit(struct check *check, struct limit *limit)
 {
     const char *subject = limit->subject.text;
-    if (limit->kind == LIMIT_KEEP || limit->kind == LIMIT_STORM) {
+    if (limit->kind == LIMIT_KEEP || limit->kind == LIMIT_STORM || limit->kind == LIMIT_DOMAINS ||
+        limit->each_domain) {
         limit->pool = resolve_pool(check, &limit->subject);
         return;
     }
@@ -417,6 +426,9 @@ static void resolve_policy(struct check *check, struct policy *policy)
     }
     if (policy->escalate.present) {
         policy->escalate.resolved = resolve_channel(check, &policy->escalate.channel);
+        for (struct climb_step *step = policy->escalate.steps; step; step = step->next) {
+            step->resolved = resolve_channel(check, &step->channel);
+        }
     }
     for (struct limit *l = policy->bounds; l; l = l->next) {
         resolve_limit(check, l);
@@ -484,10 +496,16 @@ void check_names(struct check *check)
         if (a->probe) {
             names_of_expr(&scope, a->probe);
         }
+        if (a->reads) {
+            names_of_expr(&(struct scope){.check = check, .acts = true}, a->reads);
+        }
     }
     for (struct guard *g = check->program->guards; g; g = g->next) {
         for (struct limit *l = g->limits; l; l = l->next) {
             resolve_limit(check, l);
+            if (l->only) {
+                names_of_expr(&(struct scope){.check = check, .acts = true}, l->only);
+            }
         }
     }
     for (struct policy *p = check->program->policies; p; p = p->next) {

@@ -155,12 +155,14 @@ static void never_true(const struct scope *scope, const struct range *ranges, co
     }
 }
 
-/* Trigger and clear can both hold: every expression they share has a value in both ranges. */
-static void clear_overlaps(struct check *check, const struct policy *policy)
+/* The trigger and what ends it can both hold: every expression they share has a value in both
+ * ranges. */
+static void overlaps(struct check *check, const struct policy *policy, const struct expr *expr,
+                     const char *clause)
 {
     bool all_when, all_clear;
     const struct range *when = condition_ranges(check->arena, policy->when.expr, &all_when);
-    const struct range *clear = condition_ranges(check->arena, policy->clear.expr, &all_clear);
+    const struct range *clear = condition_ranges(check->arena, expr, &all_clear);
     if (!all_when || !all_clear) {
         return;
     }
@@ -182,10 +184,11 @@ static void clear_overlaps(struct check *check, const struct policy *policy)
     }
     struct diag *d =
         diag_add(check->diags, DIAG_CLEAR_OVERLAPS, at->span,
-                 "policy '%s' would trigger and clear at once, such as at %g%s", policy->name.text,
+                 "policy '%s' would trigger and %s at once, such as at %g%s", policy->name.text,
+                 same(clause, "clear when") ? "clear" : "be resolved",
                  value_in_both(at, trigger) * (at->share ? 100 : 1), at->share ? "%" : "");
     diag_label(d, trigger->span, "the trigger");
-    diag_help(d, "move the limit of 'clear when' to the other side of the trigger's");
+    diag_help(d, "move the limit of '%s' to the other side of the trigger's", clause);
 }
 
 static void loop_lag(struct check *check, const struct policy *policy)
@@ -231,8 +234,18 @@ void check_set(struct check *check)
                 never_true(&scope, condition_ranges(check->arena, cause->when.expr, &all), "cause");
             }
         }
+        const struct expr *resolved = policy->resolved_when.expr, *abort = policy->abort_when.expr;
+        if (typed(resolved)) {
+            never_true(&scope, condition_ranges(check->arena, resolved, &all), "resolved when");
+        }
+        if (typed(abort)) {
+            never_true(&scope, condition_ranges(check->arena, abort, &all), "abort when");
+        }
         if (typed(when) && typed(clear)) {
-            clear_overlaps(check, policy);
+            overlaps(check, policy, clear, "clear when");
+        }
+        if (typed(when) && typed(resolved)) {
+            overlaps(check, policy, resolved, "resolved when");
         }
         loop_lag(check, policy);
     }

@@ -37,6 +37,18 @@ static bool metric_is_read(const struct check *check, const char *name)
     for (const struct policy *p = check->program->policies; p && !use.used; p = p->next) {
         policy_exprs(p, visit_metric_use, &use);
     }
+    for (const struct action *a = check->program->actions; a && !use.used; a = a->next) {
+        if (a->reads) {
+            visit_metric_use(a->reads, &use);
+        }
+    }
+    for (const struct guard *g = check->program->guards; g && !use.used; g = g->next) {
+        for (const struct limit *l = g->limits; l; l = l->next) {
+            if (l->only) {
+                visit_metric_use(l->only, &use);
+            }
+        }
+    }
     for (const struct pool *p = check->program->pools; p && !use.used; p = p->next) {
         visit_metric_use(p->expr, &use);
         if (p->ready) {
@@ -143,10 +155,11 @@ static void report_word(struct check *check, const struct name *name, const char
     struct diag *d =
         diag_add(check->diags, DIAG_TEST_WORD, name->span,
                  "'%s' is no action and nothing else that a test can expect", name->text);
-    nearest_help(d, &near,
-                 "expect an action, cause NAME, or action, incident, escalation, approval, "
-                 "verified, resolved, "
-                 "refused");
+    nearest_help(d, &near, "expect an action, cause NAME, or action"
+#define OUTCOME(word, record) ", " word
+#include "lang/test_outcome.def"
+#undef OUTCOME
+    );
 }
 
 static void check_expected_cause(struct check *check, const struct expect *expect)
@@ -165,14 +178,41 @@ static void check_expected_cause(struct check *check, const struct expect *expec
     nearest_help(d, &near, "expect a cause that a policy declares");
 }
 
+/* Only a page goes to a channel, and only to one that is declared. */
+static void check_expected_channel(struct check *check, const struct expect *expect)
+{
+    struct nearest near = {.word = expect->to.text};
+    if (!same(expect->subject.text, "escalation")) {
+        struct diag *d = diag_add(check->diags, DIAG_TEST_WORD, expect->to.span,
+                                  "'%s' goes to no channel", expect->subject.text);
+        diag_help(d, "write 'expect escalation to %s'", expect->to.text);
+        return;
+    }
+    for (const struct channel *c = check->program->channels; c; c = c->next) {
+        if (same(c->name.text, expect->to.text)) {
+            return;
+        }
+        nearest_try(&near, c->name.text);
+    }
+    struct diag *d = diag_add(check->diags, DIAG_TEST_WORD, expect->to.span,
+                              "there is no channel '%s'", expect->to.text);
+    nearest_help(d, &near, "expect an escalation to a channel that is declared");
+}
+
 static void check_expect(struct check *check, const struct expect *expect)
 {
+    if (expect->to.text) {
+        check_expected_channel(check, expect);
+    }
     if (expect->cause.text) {
         check_expected_cause(check, expect);
         return;
     }
-    static const char *const outcomes[] = {"action",   "incident", "escalation", "approval",
-                                           "verified", "resolved", "refused",    NULL};
+    static const char *const outcomes[] = {"action",
+#define OUTCOME(word, record) word,
+#include "lang/test_outcome.def"
+#undef OUTCOME
+                                           NULL};
     const char *word = expect->subject.text;
     if (!word || find_action(check, word)) {
         return;

@@ -663,6 +663,19 @@ void check_types(struct check *check)
         if (action->probe) {
             type_expr(&scope, action->probe);
         }
+        scope.acts = true;
+        if (action->reads) {
+            type_expr(&scope, action->reads);
+        }
+    }
+    for (struct guard *guard = check->program->guards; guard; guard = guard->next) {
+        for (struct limit *limit = guard->limits; limit; limit = limit->next) {
+            struct scope scope = {.check = check, .acts = true};
+            if (limit->only) {
+                type_expr(&scope, limit->only);
+                check_condition(&scope, &(struct condition){.expr = limit->only}, "only while");
+            }
+        }
     }
     for (struct policy *policy = check->program->policies; policy; policy = policy->next) {
         type_policy(check, policy);

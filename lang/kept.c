@@ -245,6 +245,14 @@ void kept_of_policy(struct kept_list *list, const struct policy *policy)
 {
     struct walk walk = {list, policy, every_of(policy->has_every, &policy->every), "", 0};
     policy_exprs(policy, walk_expr, &walk);
+    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+            const struct action *action = rung->kind == RUNG_ACT ? rung->call.resolved : NULL;
+            if (action && action->reads) {
+                walk_expr(action->reads, &walk);
+            }
+        }
+    }
 }
 
 void kept_of_recorded(struct kept_list *list, const struct recorded *recorded)
@@ -269,6 +277,14 @@ void kept_of_program(struct kept_list *list, const struct program *program)
     }
     for (const struct recorded *r = program->recorded; r; r = r->next) {
         kept_of_recorded(list, r);
+    }
+    for (const struct guard *guard = program->guards; guard; guard = guard->next) {
+        for (const struct limit *limit = guard->limits; limit; limit = limit->next) {
+            struct walk walk = {list, NULL, POLICY_EVERY_DEFAULT_S, "", 0};
+            if (limit->only) {
+                walk_expr(limit->only, &walk);
+            }
+        }
     }
     for (const struct policy *policy = program->policies; policy; policy = policy->next) {
         kept_of_policy(list, policy);

@@ -191,6 +191,11 @@ static bool policy_uses(const struct policy *p, const void *declaration)
         uses_pool(p->bounds, declaration) || uses_pool(p->keeps, declaration)) {
         return true;
     }
+    for (const struct climb_step *step = p->escalate.steps; step; step = step->next) {
+        if (step->resolved == declaration) {
+            return true;
+        }
+    }
     for (const struct heal *heal = p->heals; heal; heal = heal->next) {
         for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
             if (rung->resolved == declaration || rung->call.resolved == declaration) {

@@ -121,6 +121,7 @@ static void gather_action(struct gathering *gathering, const struct action *acti
         ARRAY_RESERVE(gathering->actions, gathering->action_count, gathering->action_capacity);
         gathering->actions[gathering->action_count++] = action;
         gather_optional(gathering, action->probe);
+        gather_optional(gathering, action->reads);
     }
 }
 

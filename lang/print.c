@@ -241,6 +241,21 @@ static void print_probe(struct printer *p, const void *what)
     print_long_expr(p, what);
 }
 
+static void print_reads(struct printer *p, const void *what)
+{
+    out_add(&p->text, "reads ");
+    print_long_expr(p, what);
+}
+
+static void print_costs(struct printer *p, const void *what)
+{
+    const struct action *action = what;
+    out_add(&p->text, "costs %s", action->costs.text);
+    if (action->costs_per.text) {
+        out_add(&p->text, " per %s", action->costs_per.text);
+    }
+}
+
 static void print_word(struct printer *p, const void *what)
 {
     out_add(&p->text, "%s", (const char *)what);
@@ -283,6 +298,15 @@ static void print_action(struct printer *p, const struct action *action)
     if (action->probe) {
         clauses_add(&clauses, action->probe->span, print_probe, action->probe);
     }
+    if (action->reduces.text) {
+        clauses_add(&clauses, action->reduces.span, print_word, "reduces capacity");
+    }
+    if (action->reads) {
+        clauses_add(&clauses, action->reads->span, print_reads, action->reads);
+    }
+    if (action->has_costs) {
+        clauses_add(&clauses, action->costs_span, print_costs, action);
+    }
     out_add(&p->text, "action %s(", action->name.text);
     for (const struct parameter *a = action->parameters; a; a = a->next) {
         out_add(&p->text, "%s: %s%s", a->name.text, a->type.text, a->next ? ", " : "");
@@ -293,14 +317,36 @@ static void print_action(struct printer *p, const struct action *action)
 
 /* ---- limits ---- */
 
+static void print_freeze(struct printer *p, const struct freeze *freeze)
+{
+    out_add(&p->text, "not during ");
+    out_string(&p->text, freeze->from.text);
+    out_add(&p->text, "..");
+    out_string(&p->text, freeze->to.text);
+    out_add(&p->text, " in ");
+    out_string(&p->text, freeze->zone.text);
+    if (freeze->above.text) {
+        out_add(&p->text, " for impact above %s", freeze->above.text);
+    }
+}
+
 static void print_limit(struct printer *p, const void *what)
 {
     const struct limit *limit = what;
     switch (limit->kind) {
     case LIMIT_AT_MOST:
-        out_add(&p->text, "at most %s %s %s per %s", limit->amount.text,
-                limit->any ? "actions on any" : "of", limit->subject.text, limit->per.text);
+        out_add(&p->text, "at most %s %s%s %s per %s%s", limit->amount.text,
+                limit->unattended ? "unattended " : "", limit->any ? "actions on any" : "of",
+                limit->subject.text, limit->per.text, limit->each_domain ? " in each domain" : "");
         break;
+    case LIMIT_TOTAL:
+        out_add(&p->text, "at most %s actions per %s", limit->amount.text, limit->per.text);
+        break;
+    case LIMIT_DOMAINS:
+        out_add(&p->text, "at most %s domains of %s per %s", limit->amount.text,
+                limit->subject.text, limit->per.text);
+        break;
+    case LIMIT_NOT_DURING: print_freeze(p, limit->freeze); break;
     case LIMIT_BETWEEN:
         out_add(&p->text, "between %s of any %s", limit->amount.text, limit->subject.text);
         break;
@@ -308,6 +354,19 @@ static void print_limit(struct printer *p, const void *what)
         out_add(&p->text, "storm above %s of %s", limit->amount.text, limit->subject.text);
         break;
     case LIMIT_EXCLUSIVE: out_add(&p->text, "exclusive on %s", limit->subject.text); break;
+    case LIMIT_STEP:
+        out_add(&p->text, "step at most %s per %s", limit->amount.text, limit->per.text);
+        if (!limit->inherits) {
+            out_add(&p->text, " of any %s", limit->subject.text);
+        }
+        break;
+    case LIMIT_SPEND:
+        out_add(&p->text, "spend at most %s per %s", limit->amount.text, limit->per.text);
+        break;
+    case LIMIT_ONLY_WHILE:
+        out_add(&p->text, "only while ");
+        print_long_expr(p, limit->only);
+        break;
     case LIMIT_KEEP:
         out_add(&p->text, "keep at least %s of %s ready", limit->amount.text, limit->subject.text);
         break;
@@ -383,6 +442,23 @@ static void print_clear(struct printer *p, const void *what)
     print_condition(p, what, "for");
 }
 
+static void print_resolved(struct printer *p, const void *what)
+{
+    out_add(&p->text, "resolved when ");
+    print_condition(p, what, "for");
+}
+
+static void print_abort(struct printer *p, const void *what)
+{
+    out_add(&p->text, "abort when ");
+    print_condition(p, what, "for");
+}
+
+static void print_settle(struct printer *p, const void *what)
+{
+    out_add(&p->text, "settle %s", ((const struct quantity *)what)->text);
+}
+
 static void print_missing(struct printer *p, const void *what)
 {
     const struct missing *missing = what;
@@ -409,8 +485,8 @@ static void print_rung(struct printer *p, const void *what)
     out_add(&p->text, "%s ", rung->then ? "then" : "try");
     print_call(p, &rung->call);
     if (rung->approve) {
-        out_add(&p->text, " approve by %s within %s", rung->approver.text,
-                rung->approve_within.text);
+        out_add(&p->text, " approve by %s%s within %s", rung->four_eyes ? "two of " : "",
+                rung->approver.text, rung->approve_within.text);
     }
     if (rung->has_verify) {
         p->indent += 2 * PRINT_INDENT;
@@ -422,16 +498,43 @@ static void print_rung(struct printer *p, const void *what)
     }
 }
 
+static void rung_clauses(struct clauses *clauses, const struct heal *heal)
+{
+    for (const struct rung *r = heal->rungs; r; r = r->next) {
+        clauses_add(clauses, r->span, print_rung, r);
+    }
+}
+
+static void print_plan(struct printer *p, const void *what)
+{
+    const struct heal *plan = what;
+    struct clauses clauses = {0};
+    rung_clauses(&clauses, plan);
+    out_add(&p->text, "plan %s", plan->plan.text);
+    if (plan->has_effect) {
+        out_add(&p->text, " effect %s", plan->effect.text);
+    }
+    if (plan->risk.text) {
+        out_add(&p->text, " risk %s", plan->risk.text);
+    }
+    print_clauses(p, &clauses, plan->span.end);
+}
+
 static void print_heal(struct printer *p, const void *what)
 {
     const struct heal *heal = what;
     struct clauses clauses = {0};
-    for (const struct rung *r = heal->rungs; r; r = r->next) {
-        clauses_add(&clauses, r->span, print_rung, r);
-    }
     out_add(&p->text, "heal%s", heal->causes ? " " : "");
     print_names(p, heal->causes);
-    print_clauses(p, &clauses, heal->span.end);
+    if (heal->plan.text) {
+        clauses_add(&clauses, heal->span, print_plan, heal);
+        for (const struct heal *h = heal->next; h && h->more; h = h->next) {
+            clauses_add(&clauses, h->span, print_plan, h);
+        }
+    } else {
+        rung_clauses(&clauses, heal);
+    }
+    print_clauses(p, &clauses, heal->block.end);
 }
 
 static void print_evidence(struct printer *p, const void *what)
@@ -468,6 +571,14 @@ static void print_bounds(struct printer *p, const void *what)
     }
 }
 
+static void print_spends(struct printer *p, const void *what)
+{
+    out_add(&p->text, "spend at most ");
+    for (const struct limit *l = what; l; l = l->next) {
+        out_add(&p->text, "%s per %s%s", l->amount.text, l->per.text, l->next ? ", " : "");
+    }
+}
+
 static void print_cooldown(struct printer *p, const void *what)
 {
     const struct policy *policy = what;
@@ -482,6 +593,12 @@ static void print_escalate(struct printer *p, const void *what)
     const struct escalate *escalate = what;
     const char *before = "when";
     out_add(&p->text, "escalate to %s", escalate->channel.text);
+    for (const struct climb_step *step = escalate->steps; step; step = step->next) {
+        out_add(&p->text, " then %s after %s", step->channel.text, step->after.text);
+    }
+    if (escalate->has_repeat) {
+        out_add(&p->text, " repeat every %s", escalate->repeat.text);
+    }
     if (escalate->has_unresolved) {
         out_add(&p->text, " %s unresolved for %s", before, escalate->unresolved_for.text);
         before = "or";
@@ -492,6 +609,14 @@ static void print_escalate(struct printer *p, const void *what)
     }
     if (escalate->has_cascading) {
         out_add(&p->text, " %s cascading", before);
+        before = "or";
+    }
+    if (escalate->has_budget) {
+        out_add(&p->text, " %s budget exceeded", before);
+        before = "or";
+    }
+    if (escalate->has_unprecedented) {
+        out_add(&p->text, " %s unprecedented", before);
     }
 }
 
@@ -533,6 +658,15 @@ static void policy_clauses(struct clauses *clauses, const struct policy *policy)
     if (policy->clear.expr) {
         clauses_add(clauses, policy->clear.span, print_clear, &policy->clear);
     }
+    if (policy->resolved_when.expr) {
+        clauses_add(clauses, policy->resolved_when.span, print_resolved, &policy->resolved_when);
+    }
+    if (policy->abort_when.expr) {
+        clauses_add(clauses, policy->abort_when.span, print_abort, &policy->abort_when);
+    }
+    if (policy->has_settle) {
+        clauses_add(clauses, policy->settle_span, print_settle, &policy->settle);
+    }
     if (policy->on_missing.kind != MISSING_NONE) {
         clauses_add(clauses, policy->on_missing.span, print_missing, &policy->on_missing);
     }
@@ -546,13 +680,18 @@ static void policy_clauses(struct clauses *clauses, const struct policy *policy)
         }
     }
     for (const struct heal *h = policy->heals; h; h = h->next) {
-        clauses_add(clauses, h->span, print_heal, h);
+        if (!h->more) {
+            clauses_add(clauses, h->block, print_heal, h);
+        }
     }
     if (policy->bounds) {
         clauses_add(clauses, bounds_span(policy->bounds), print_bounds, policy->bounds);
     }
     for (const struct limit *l = policy->keeps; l; l = l->next) {
         clauses_add(clauses, l->span, print_limit, l);
+    }
+    if (policy->spends) {
+        clauses_add(clauses, bounds_span(policy->spends), print_spends, policy->spends);
     }
     if (policy->has_cooldown) {
         struct span span = policy->cooldown.span;
@@ -608,10 +747,15 @@ static void print_given(struct printer *p, const void *what)
         out_add(&p->text, "stream ");
         out_string(&p->text, given->path);
         break;
-    case GIVEN_APPROVAL: out_add(&p->text, "approval%s", given->denied ? " denied" : ""); break;
+    case GIVEN_ACKNOWLEDGEMENT: out_add(&p->text, "acknowledgement"); break;
+    case GIVEN_APPROVAL:
+        out_add(&p->text, "approval%s%s%s", given->denied ? " denied" : "",
+                given->who.text ? " by " : "", given->who.text ? given->who.text : "");
+        break;
     }
     if (given->has_at) {
-        out_add(&p->text, " %s %s", given->kind == GIVEN_APPROVAL ? "after" : "at", given->at.text);
+        const bool delay = given->kind == GIVEN_APPROVAL || given->kind == GIVEN_ACKNOWLEDGEMENT;
+        out_add(&p->text, " %s %s", delay ? "after" : "at", given->at.text);
     }
 }
 
@@ -626,6 +770,9 @@ static void print_expect(struct printer *p, const void *what)
     if (expect->on) {
         out_add(&p->text, " on ");
         out_string(&p->text, expect->on);
+    }
+    if (expect->to.text) {
+        out_add(&p->text, " to %s", expect->to.text);
     }
     if (expect->has_before) {
         out_add(&p->text, " before %s", expect->before.text);

@@ -150,6 +150,18 @@ static void print_kept_of_program(const struct check_run *run, struct arena *are
 
 /* ---- the report ---- */
 
+/* "; spends at most 10 usd per 1h, 120 usd per 1d" where anything costs something. */
+static void print_spends(const char *before, double per_hour, double per_day)
+{
+    if (!isfinite(per_day)) {
+        printf("%swithout a limit", before);
+    } else if (per_day > 0) {
+        printf("%sat most %.10g usd per 1h, %.10g usd per 1d", before, per_hour, per_day);
+    }
+}
+
+static const double hour_s = 3600, day_s = 86400;
+
 static void print_bounds(const struct check_run *run, struct arena *arena,
                          const struct policy *policy)
 {
@@ -163,6 +175,7 @@ static void print_bounds(const struct check_run *run, struct arena *arena,
     } else {
         printf("actions bounded by a share of the pool only");
     }
+    print_spends("; spends ", policy_spends(policy, hour_s), policy_spends(policy, day_s));
     printf("; per entity %llu bytes, %llu ns an evaluation",
            (unsigned long long)bounds.bytes_per_entity, (unsigned long long)bounds.ns_per_entity);
     print_kept_of_policy(run, arena, policy);
@@ -186,6 +199,9 @@ static void print_summary(const struct check_run *run, struct arena *arena,
     }
     if (diags->errors == 0) {
         print_kept_of_program(run, arena, program);
+        print_spends("all policies: spend ", program_spends(program, hour_s),
+                     program_spends(program, day_s));
+        printf("%s", program_spends(program, day_s) > 0 ? "\n" : "");
     }
     printf("%zu files, %zu policies: %zu errors, %zu warnings\n", files, policies, diags->errors,
            diags->warnings);

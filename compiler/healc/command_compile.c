@@ -24,7 +24,7 @@
 #endif
 
 struct compile_run {
-    const char *out, *name;
+    const char *out, *name, *author;
     uint64_t serial;        /* 0: one more than the file's that is there */
     bool cpus[BUNDLE_CPUS]; /* levels to make objects for */
     const char *cpu_text;   /* the last one named */
@@ -44,6 +44,7 @@ struct compile_run {
 /* ---- arguments ---- */
 
 static const struct option compile_options[] = {{"name", required_argument, NULL, 'n'},
+                                                {"author", required_argument, NULL, 'a'},
                                                 {"serial", required_argument, NULL, 's'},
                                                 {"cpu", required_argument, NULL, 'c'},
                                                 {"output", required_argument, NULL, 'o'},
@@ -84,6 +85,7 @@ static int read_options(int argc, char **argv, struct compile_run *run)
         switch (option) {
         case 'o': run->out = optarg; break;
         case 'n': run->name = optarg; break;
+        case 'a': run->author = optarg; break;
         case 's':
             if (!read_serial(optarg, &run->serial)) {
                 return option_fail(argv[0], "--serial is a number from 1 or auto, not '%s'",
@@ -147,6 +149,7 @@ static int read_arguments(int argc, char **argv, struct compile_run *run)
     }
     if (!emits(run)) {
         run->bundle.name = run->name ? run->name : name_of(&run->arena, run->out);
+        run->bundle.author = run->author;
     }
     return run->paths.count > 0 ? HEALC_OK : option_fail(argv[0], "no *.heal file is there");
 }

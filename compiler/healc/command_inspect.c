@@ -102,6 +102,11 @@ static void text_bundle(const struct bundle *bundle, const struct bundle_files *
            files->length,
            files->signature ? "with a signature that was not verified (healc verify)"
                             : "without a signature");
+    if (bundle->author[0] != '\0') {
+        fputs("author: ", stdout);
+        say(bundle->author);
+        fputs("\n", stdout);
+    }
     printf("policies: %zu\n", bundle->policy_count);
     for (size_t i = 0; i < bundle->policy_count; i++) {
         text_policy(&bundle->policies[i]);
@@ -210,11 +215,12 @@ static json_t *json_bundle(const struct bundle *bundle, const struct bundle_file
     for (size_t i = 0; i < bundle->object_count; i++) {
         json_array_append_new(objects, json_object_section(&bundle->objects[i]));
     }
-    return json_pack("{s:s, s:s, s:I, s:i, s:I, s:b, s:b, s:o, s:o, s:o, s:o}", "schema",
-                     "heal.bundle/1", "name", bundle->name, "serial", (json_int_t)bundle->serial,
-                     "format", BUNDLE_FORMAT, "bytes", (json_int_t)files->length, "has_signature",
-                     files->signature != NULL, "verified", false, "policies", policies, "envelope",
-                     actions, "sources", sources, "objects", objects);
+    return json_pack("{s:s, s:s, s:s, s:I, s:i, s:I, s:b, s:b, s:o, s:o, s:o, s:o}", "schema",
+                     "heal.bundle/1", "name", bundle->name, "author", bundle->author, "serial",
+                     (json_int_t)bundle->serial, "format", BUNDLE_FORMAT, "bytes",
+                     (json_int_t)files->length, "has_signature", files->signature != NULL,
+                     "verified", false, "policies", policies, "envelope", actions, "sources",
+                     sources, "objects", objects);
 }
 
 static void print_json(const struct bundle *bundle, const struct bundle_files *files)

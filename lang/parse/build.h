@@ -41,6 +41,9 @@ struct matcher *build_matcher(struct parser *parser, struct span span, const str
 struct matcher *build_matcher_add(struct matcher *last, struct matcher *matcher);
 struct expr *build_call(struct parser *parser, struct span span, struct name name,
                         struct argument *arguments);
+/* The definition of an events() call; NULL where its arguments are not right, which the checks say.
+ */
+struct expr *build_events(struct parser *parser, const struct expr *call);
 struct argument *build_argument(struct parser *parser, struct argument *last,
                                 const struct name *name, struct expr *value);
 struct expr *build_list(struct parser *parser, struct span span, struct argument *last);
@@ -90,15 +93,30 @@ struct affect *build_affect(struct parser *parser, struct affect *last, struct n
 void build_affects(struct parser *parser, struct span span, struct affect *last,
                    const struct quantity *within);
 void build_undo(struct parser *parser, struct span span, struct act_call *call);
+void build_reduces(struct parser *parser, struct span span, struct name what);
 void build_irreversible(struct parser *parser, struct span span);
 void build_timeout(struct parser *parser, struct span span, struct quantity timeout);
 void build_idempotent(struct parser *parser, struct span span);
 void build_replaces(struct parser *parser, struct span span, struct name name);
 void build_probe(struct parser *parser, struct span span, struct expr *expr);
+void build_reads(struct parser *parser, struct span span, struct expr *expr);
+void build_costs(struct parser *parser, struct span span, struct quantity costs,
+                 const struct name *per);
 void build_guard(struct parser *parser, struct name name);
 void build_guard_limit(struct parser *parser, struct limit *limit);
 struct limit *build_limit(struct parser *parser, struct span span, struct amount amount,
                           struct name subject, struct quantity per);
+struct limit *build_limit_each(struct parser *parser, struct span span, struct amount amount,
+                               struct name pool, struct quantity per);
+struct limit *build_limit_unattended(struct parser *parser, struct span span, struct amount amount,
+                                     struct name type, struct quantity per);
+struct limit *build_limit_total(struct parser *parser, struct span span, struct amount amount,
+                                struct quantity per);
+struct limit *build_limit_domains(struct parser *parser, struct span span, struct amount amount,
+                                  struct name pool, struct quantity per);
+struct limit *build_not_during(struct parser *parser, struct span span, const struct expr *from,
+                               const struct expr *to, const struct expr *zone,
+                               const struct name *above);
 struct limit *build_limit_actions(struct parser *parser, struct span span, struct amount amount,
                                   struct name type, struct quantity per);
 struct limit *build_limit_between(struct parser *parser, struct span span, struct quantity low,
@@ -106,6 +124,17 @@ struct limit *build_limit_between(struct parser *parser, struct span span, struc
 struct limit *build_storm(struct parser *parser, struct span span, struct amount amount,
                           struct name pool);
 struct limit *build_exclusive(struct parser *parser, struct span span, struct name subject);
+struct limit *build_step(struct parser *parser, struct span span, struct quantity amount,
+                         struct quantity per);
+/* Its unit and type are those of the `between` before it. */
+struct limit *build_step_inherits(struct parser *parser, struct limit *step);
+struct limit *build_step_of(struct span span, struct limit *step, struct name type);
+struct limit *build_money(struct parser *parser, struct span span, struct quantity money,
+                          struct quantity per);
+struct limit *build_spend(struct span span, struct limit *money);
+/* Money alone: one more window of the `spend` before it. */
+void build_guard_money(struct parser *parser, struct limit *money);
+struct limit *build_only_while(struct parser *parser, struct span span, struct expr *expr);
 struct limit *build_keep(struct parser *parser, struct span span, struct amount amount,
                          struct name pool);
 struct amount build_amount(struct parser *parser, struct quantity quantity);
@@ -128,20 +157,32 @@ void build_signal(struct parser *parser, struct span span, struct name name, str
 struct condition build_condition(struct span span, struct expr *expr, const struct quantity *hold);
 void build_when(struct parser *parser, struct span span, struct condition condition);
 void build_clear(struct parser *parser, struct span span, struct condition condition);
+void build_resolved(struct parser *parser, struct span span, struct condition condition);
+void build_abort(struct parser *parser, struct span span, struct condition condition);
+void build_settle(struct parser *parser, struct span span, struct quantity duration);
 struct missing build_reaction(enum missing_kind kind, const struct name *channel);
 void build_on_missing(struct parser *parser, struct span span, struct missing missing);
 void build_on_stale(struct parser *parser, struct span span, struct quantity than,
                     struct missing missing);
-void build_heal(struct parser *parser, struct name_list *last_cause);
+void build_heal(struct parser *parser, struct span span, struct name_list *last_cause);
 void build_heal_end(struct parser *parser, struct span span);
+void build_plan(struct parser *parser, struct span span, struct name name, struct quantity effect,
+                const struct name *risk);
+void build_plans_end(struct parser *parser, struct span span);
 void build_bound(struct parser *parser, struct limit *limit);
 void build_policy_keep(struct parser *parser, struct limit *limit);
+void build_policy_spend(struct parser *parser, struct limit *money);
 void build_cooldown(struct parser *parser, struct span span, struct quantity cooldown,
                     const struct quantity *maximum);
 void build_escalate(struct parser *parser, struct span span, struct name channel);
+void build_climb(struct parser *parser, struct span span, struct name channel,
+                 struct quantity after);
+void build_repeat(struct parser *parser, struct quantity every);
+void build_escalate_end(struct parser *parser, struct span span);
 void build_unresolved(struct parser *parser, struct span span, struct quantity duration);
 void build_refuse_reason(struct parser *parser, struct span span, struct name name);
-void build_reason(struct parser *parser, struct span span, struct name name);
+void build_reason(struct parser *parser, struct span span, struct name first,
+                  const struct name *second); /* second NULL: one word */
 void build_reason_below(struct parser *parser, struct span span, struct name name,
                         struct quantity limit);
 void build_cause(struct parser *parser, struct name name, const struct quantity *prior);
@@ -152,7 +193,9 @@ void build_otherwise(struct parser *parser, struct span span);
 void build_evidence(struct parser *parser, struct span span, struct expr *expr,
                     struct quantity times, bool against);
 void build_try(struct parser *parser, struct span span, bool then);
-void build_approve(struct parser *parser, struct name channel, struct quantity within);
+/* people: NULL, or the word before `of`, which is two. */
+void build_approve(struct parser *parser, const struct name *people, struct name channel,
+                   struct quantity within);
 void build_rung(struct parser *parser, struct span span, const struct act_call *call,
                 const struct condition *verify, const struct quantity *within);
 void build_page(struct parser *parser, struct span span, struct name channel);
@@ -168,11 +211,13 @@ void build_given_ramps(struct parser *parser, struct expr *subject, struct quant
 void build_given_after(struct parser *parser, struct name action);
 void build_given_at(struct parser *parser, struct span span, struct quantity at);
 void build_given_end(struct parser *parser, struct span span);
+void build_given_by(struct parser *parser, struct name who);
 void build_given_delay(struct parser *parser, bool denied, const struct quantity *after);
 struct quantity build_quantity(struct parser *parser, struct span span, struct quantity number,
                                struct name unit, const struct name *per);
 void build_expect(struct parser *parser, struct name subject, bool no);
 void build_expect_cause(struct parser *parser, struct name word, struct name cause, bool no);
+void build_expect_to(struct parser *parser, struct span span, struct name channel);
 void build_expect_on(struct parser *parser, struct span span, const struct expr *target);
 void build_expect_before(struct parser *parser, struct span span, struct quantity before);
 void build_expect_after(struct parser *parser, struct span span, struct quantity after);

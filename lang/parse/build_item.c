@@ -53,10 +53,11 @@ void build_end(struct parser *parser, struct span span)
         RING_OPEN(struct heal, parser->last_heal, item->policy->heals);
         RING_OPEN(struct limit, parser->last_bound, item->policy->bounds);
         RING_OPEN(struct limit, parser->last_keep, item->policy->keeps);
+        RING_OPEN(struct limit, parser->last_spend, item->policy->spends);
         parser->last_signal = NULL;
         parser->last_label = parser->last_annotation = NULL;
         parser->last_heal = NULL;
-        parser->last_bound = parser->last_keep = NULL;
+        parser->last_bound = parser->last_keep = parser->last_spend = NULL;
         break;
     case ITEM_TEST:
         item->test->span = span;
@@ -320,6 +321,18 @@ void build_undo(struct parser *parser, struct span span, struct act_call *call)
     }
 }
 
+void build_reduces(struct parser *parser, struct span span, struct name what)
+{
+    if (strcmp(what.text, "capacity") != 0) {
+        struct diag *diag = diag_add(parser->diags, DIAG_SYNTAX, what.span,
+                                     "an action reduces capacity, not '%s'", what.text);
+        diag_help(diag, "write reduces capacity");
+    }
+    if (build_clause(parser, "reduces", span)) {
+        parser->action->reduces = (struct name){what.text, span};
+    }
+}
+
 void build_irreversible(struct parser *parser, struct span span)
 {
     if (build_clause(parser, "irreversible", span)) {
@@ -355,6 +368,37 @@ void build_probe(struct parser *parser, struct span span, struct expr *expr)
 {
     if (build_clause(parser, "probe", span)) {
         parser->action->probe = expr;
+    }
+}
+
+void build_reads(struct parser *parser, struct span span, struct expr *expr)
+{
+    if (build_clause(parser, "reads", span)) {
+        parser->action->reads = expr;
+    }
+}
+
+/* "500 usd", "0.12 usd/h", "2 replicas": what is counted stands apart from its number. */
+static const char *apart(struct parser *parser, const struct quantity *quantity)
+{
+    const char *unit = quantity->unit == UNIT_USD || quantity->unit == UNIT_REPLICAS ||
+                               quantity->unit == UNIT_COUNT
+                           ? strstr(quantity->text, unit_infos[quantity->unit].text)
+                           : NULL;
+    return unit ? arena_printf(parser->arena, "%.*s %s", (int)(unit - quantity->text),
+                               quantity->text, unit)
+                : quantity->text;
+}
+
+void build_costs(struct parser *parser, struct span span, struct quantity costs,
+                 const struct name *per)
+{
+    if (build_clause(parser, "costs", span)) {
+        costs.text = apart(parser, &costs);
+        parser->action->has_costs = true;
+        parser->action->costs = costs;
+        parser->action->costs_per = per ? *per : (struct name){0};
+        parser->action->costs_span = span;
     }
 }
 
@@ -395,17 +439,76 @@ struct limit *build_limit(struct parser *parser, struct span span, struct amount
     return limit;
 }
 
+static void counted(struct parser *parser, const struct amount *amount, const char *what,
+                    const char *help)
+{
+    if (amount->has_ratio) {
+        struct diag *diag = diag_add(parser->diags, DIAG_AMOUNT_FORM, amount->span,
+                                     "%s are counted; a share of one is nothing", what);
+        diag_help(diag, "write a number, such as %s", help);
+    }
+}
+
 struct limit *build_limit_actions(struct parser *parser, struct span span, struct amount amount,
                                   struct name type, struct quantity per)
 {
     struct limit *limit = build_limit(parser, span, amount, type, per);
     limit->any = true;
-    if (amount.has_ratio) {
-        struct diag *diag =
-            diag_add(parser->diags, DIAG_AMOUNT_FORM, amount.span,
-                     "actions on one target are counted; a share of one is nothing");
-        diag_help(diag, "write a number, such as at most 3 actions on any %s per 1h", type.text);
+    counted(parser, &amount, "actions on one target",
+            arena_printf(parser->arena, "at most 3 actions on any %s per 1h", type.text));
+    return limit;
+}
+
+struct limit *build_limit_each(struct parser *parser, struct span span, struct amount amount,
+                               struct name pool, struct quantity per)
+{
+    struct limit *limit = build_limit(parser, span, amount, pool, per);
+    limit->each_domain = true;
+    return limit;
+}
+
+struct limit *build_limit_unattended(struct parser *parser, struct span span, struct amount amount,
+                                     struct name type, struct quantity per)
+{
+    struct limit *limit = build_limit_actions(parser, span, amount, type, per);
+    limit->unattended = true;
+    return limit;
+}
+
+struct limit *build_limit_total(struct parser *parser, struct span span, struct amount amount,
+                                struct quantity per)
+{
+    struct limit *limit = limit_new(parser, LIMIT_TOTAL, span, (struct name){0});
+    limit->amount = amount;
+    limit->per = per;
+    counted(parser, &amount, "actions in total", "at most 10 actions per 1h");
+    return limit;
+}
+
+struct limit *build_limit_domains(struct parser *parser, struct span span, struct amount amount,
+                                  struct name pool, struct quantity per)
+{
+    struct limit *limit = limit_new(parser, LIMIT_DOMAINS, span, pool);
+    limit->amount = amount;
+    limit->per = per;
+    counted(parser, &amount, "domains",
+            arena_printf(parser->arena, "at most 1 domains of %s per 1h", pool.text));
+    return limit;
+}
+
+struct limit *build_not_during(struct parser *parser, struct span span, const struct expr *from,
+                               const struct expr *to, const struct expr *zone,
+                               const struct name *above)
+{
+    struct limit *limit = limit_new(parser, LIMIT_NOT_DURING, span, (struct name){0});
+    struct freeze *freeze = ARENA_NEW(parser->arena, struct freeze);
+    freeze->from = (struct name){from->string.value, from->span};
+    freeze->to = (struct name){to->string.value, to->span};
+    freeze->zone = (struct name){zone->string.value, zone->span};
+    if (above) {
+        freeze->above = *above;
     }
+    limit->freeze = freeze;
     return limit;
 }
 
@@ -446,6 +549,87 @@ struct limit *build_storm(struct parser *parser, struct span span, struct amount
 struct limit *build_exclusive(struct parser *parser, struct span span, struct name subject)
 {
     return limit_new(parser, LIMIT_EXCLUSIVE, span, subject);
+}
+
+struct limit *build_step(struct parser *parser, struct span span, struct quantity amount,
+                         struct quantity per)
+{
+    struct limit *limit = limit_new(parser, LIMIT_STEP, span, (struct name){0});
+    limit->any = true;
+    limit->per = per;
+    limit->amount = (struct amount){.text = apart(parser, &amount), .span = amount.span};
+    limit->amount.has_ratio = amount.unit == UNIT_PERCENT;
+    limit->amount.has_count = !limit->amount.has_ratio;
+    *(limit->amount.has_ratio ? &limit->amount.ratio : &limit->amount.count) = amount.value;
+    limit->unit = limit->amount.has_ratio ? UNIT_NONE : amount.unit;
+    if (amount.per != UNIT_NONE) {
+        struct diag *diag =
+            diag_add(parser->diags, DIAG_AMOUNT_FORM, amount.span,
+                     "a step is a quantity or a share, '%s' is a rate", amount.text);
+        diag_help(diag, "write step at most 50%% per 1m, or 2 replicas per 1m");
+    }
+    return limit;
+}
+
+struct limit *build_step_inherits(struct parser *parser, struct limit *step)
+{
+    const struct limit *before = parser->last_guard_limit;
+    if (!before || before->kind != LIMIT_BETWEEN) {
+        struct diag *diag =
+            diag_add(parser->diags, DIAG_AMOUNT_FORM, step->span, "this step does not say of what");
+        diag_help(diag, "write of any TYPE behind it, or put it behind a 'between'");
+        return step;
+    }
+    step->inherits = true;
+    step->subject = before->subject;
+    step->unit = step->unit == UNIT_NONE ? before->unit : step->unit;
+    return step;
+}
+
+struct limit *build_step_of(struct span span, struct limit *step, struct name type)
+{
+    step->span = span;
+    step->subject = type;
+    return step;
+}
+
+struct limit *build_money(struct parser *parser, struct span span, struct quantity money,
+                          struct quantity per)
+{
+    struct limit *limit = limit_new(parser, LIMIT_SPEND, span, (struct name){0});
+    limit->per = per;
+    limit->amount = (struct amount){
+        .has_count = true, .count = money.value, .text = apart(parser, &money), .span = money.span};
+    if (money.unit != UNIT_USD || money.per != UNIT_NONE) {
+        struct diag *diag = diag_add(parser->diags, DIAG_AMOUNT_FORM, money.span,
+                                     "'%s' is no amount of money", money.text);
+        diag_help(diag, "write it in usd, such as spend at most 500 usd per 1h");
+    }
+    return limit;
+}
+
+struct limit *build_spend(struct span span, struct limit *money)
+{
+    money->span = span;
+    return money;
+}
+
+void build_guard_money(struct parser *parser, struct limit *money)
+{
+    const struct limit *before = parser->last_guard_limit;
+    if (!before || before->kind != LIMIT_SPEND) {
+        struct diag *diag = diag_add(parser->diags, DIAG_SYNTAX, money->span,
+                                     "money stands alone only behind a 'spend at most'");
+        diag_help(diag, "write spend at most %s per %s", money->amount.text, money->per.text);
+    }
+    build_guard_limit(parser, money);
+}
+
+struct limit *build_only_while(struct parser *parser, struct span span, struct expr *expr)
+{
+    struct limit *limit = limit_new(parser, LIMIT_ONLY_WHILE, span, (struct name){0});
+    limit->only = expr;
+    return limit;
 }
 
 struct amount build_amount(struct parser *parser, struct quantity quantity)

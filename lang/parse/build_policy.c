@@ -14,7 +14,7 @@ void build_policy_head(struct parser *parser, struct name name)
     parser->last_heal = NULL;
     parser->last_cause = NULL;
     parser->last_evidence = NULL;
-    parser->last_bound = parser->last_keep = NULL;
+    parser->last_bound = parser->last_keep = parser->last_spend = NULL;
     parser->last_label = parser->last_annotation = NULL;
 }
 
@@ -122,6 +122,29 @@ void build_clear(struct parser *parser, struct span span, struct condition condi
     }
 }
 
+void build_resolved(struct parser *parser, struct span span, struct condition condition)
+{
+    if (build_clause(parser, "resolved when", span)) {
+        parser->policy->resolved_when = condition;
+    }
+}
+
+void build_abort(struct parser *parser, struct span span, struct condition condition)
+{
+    if (build_clause(parser, "abort when", span)) {
+        parser->policy->abort_when = condition;
+    }
+}
+
+void build_settle(struct parser *parser, struct span span, struct quantity duration)
+{
+    if (build_clause(parser, "settle", span)) {
+        parser->policy->has_settle = true;
+        parser->policy->settle = duration;
+        parser->policy->settle_span = span;
+    }
+}
+
 struct missing build_reaction(enum missing_kind kind, const struct name *channel)
 {
     struct missing missing = {.kind = kind};
@@ -216,22 +239,51 @@ void build_causes_end(struct parser *parser)
     parser->last_cause = NULL;
 }
 
-void build_heal(struct parser *parser, struct name_list *last_cause)
+static struct heal *heal_new(struct parser *parser, struct span span, struct name_list *causes)
 {
     struct heal *heal = ARENA_NEW(parser->arena, struct heal);
-    RING_OPEN(struct name_list, last_cause, heal->causes);
+    heal->causes = causes;
+    heal->span = heal->block = span; /* as far as it is read */
     RING_ADD(parser->last_heal, heal);
     parser->last_heal = heal;
     parser->heal = heal;
     parser->last_rung = NULL;
     parser->rung = NULL;
+    return heal;
+}
+
+void build_heal(struct parser *parser, struct span span, struct name_list *last_cause)
+{
+    parser->heal_block = heal_new(parser, span, NULL);
+    RING_OPEN(struct name_list, last_cause, parser->heal_block->causes);
 }
 
 void build_heal_end(struct parser *parser, struct span span)
 {
-    parser->heal->span = span;
+    parser->heal->span = parser->heal->block = span;
     RING_OPEN(struct rung, parser->last_rung, parser->heal->rungs);
     parser->last_rung = NULL;
+}
+
+void build_plan(struct parser *parser, struct span span, struct name name, struct quantity effect,
+                const struct name *risk)
+{
+    struct heal *heal = parser->heal;
+    if (heal->plan.text) {
+        heal = heal_new(parser, span, heal->causes);
+        heal->more = true;
+    }
+    heal->plan = name;
+    heal->has_effect = effect.text != NULL;
+    heal->effect = effect;
+    if (risk) {
+        heal->risk = *risk;
+    }
+}
+
+void build_plans_end(struct parser *parser, struct span span)
+{
+    parser->heal_block->block = span;
 }
 
 void build_bound(struct parser *parser, struct limit *limit)
@@ -244,6 +296,12 @@ void build_policy_keep(struct parser *parser, struct limit *limit)
 {
     RING_ADD(parser->last_keep, limit);
     parser->last_keep = limit;
+}
+
+void build_policy_spend(struct parser *parser, struct limit *money)
+{
+    RING_ADD(parser->last_spend, money);
+    parser->last_spend = money;
 }
 
 void build_cooldown(struct parser *parser, struct span span, struct quantity cooldown,
@@ -266,6 +324,30 @@ void build_escalate(struct parser *parser, struct span span, struct name channel
         escalate->channel = channel;
         escalate->span = span;
     }
+    parser->last_climb = NULL;
+}
+
+void build_climb(struct parser *parser, struct span span, struct name channel,
+                 struct quantity after)
+{
+    struct climb_step *step = ARENA_NEW(parser->arena, struct climb_step);
+    *step = (struct climb_step){.channel = channel, .after = after, .span = span};
+    RING_ADD(parser->last_climb, step);
+    parser->last_climb = step;
+}
+
+void build_repeat(struct parser *parser, struct quantity every)
+{
+    parser->policy->escalate.has_repeat = true;
+    parser->policy->escalate.repeat = every;
+}
+
+void build_escalate_end(struct parser *parser, struct span span)
+{
+    struct escalate *escalate = &parser->policy->escalate;
+    escalate->span = span;
+    RING_OPEN(struct climb_step, parser->last_climb, escalate->steps);
+    parser->last_climb = NULL;
 }
 
 void build_unresolved(struct parser *parser, struct span span, struct quantity duration)
@@ -276,23 +358,46 @@ void build_unresolved(struct parser *parser, struct span span, struct quantity d
     }
 }
 
+/* Reasons of one or two words that say when a person is told. */
+static const struct reason {
+    const char *first, *second; /* second NULL: one word */
+    size_t has, span;           /* their places in struct escalate; span 0: it keeps none */
+} reasons[] = {
+    {"cascading", NULL, offsetof(struct escalate, has_cascading),
+     offsetof(struct escalate, cascading_span)},
+    {"budget", "exceeded", offsetof(struct escalate, has_budget), 0},
+    {"unprecedented", NULL, offsetof(struct escalate, has_unprecedented), 0},
+};
+
 void build_refuse_reason(struct parser *parser, struct span span, struct name name)
 {
     struct diag *diag = diag_add(parser->diags, DIAG_NOT_YET, span,
                                  "'%s' as a reason to escalate is not in this version", name.text);
-    diag_help(
-        diag,
-        "the reasons of this version are unresolved for 10m, confidence < 70%%, and cascading");
+    diag_help(diag,
+              "the reasons of this version are unresolved for 10m, confidence < 70%%, cascading, "
+              "unprecedented, and budget exceeded");
 }
 
-void build_reason(struct parser *parser, struct span span, struct name name)
+void build_reason(struct parser *parser, struct span span, struct name first,
+                  const struct name *second)
 {
-    if (strcmp(name.text, "cascading") != 0) {
-        build_refuse_reason(parser, span, name);
-    } else if (build_clause(parser, "cascading", span)) {
-        parser->policy->escalate.has_cascading = true;
-        parser->policy->escalate.cascading_span = span;
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+        const struct reason *reason = &reasons[i];
+        const bool same =
+            strcmp(reason->first, first.text) == 0 &&
+            (reason->second ? second && strcmp(reason->second, second->text) == 0 : second == NULL);
+        if (same && build_clause(parser, reason->first, span)) {
+            char *escalate = (char *)&parser->policy->escalate;
+            *(bool *)(escalate + reason->has) = true;
+            if (reason->span != 0) {
+                *(struct span *)(void *)(escalate + reason->span) = span;
+            }
+        }
+        if (same) {
+            return;
+        }
     }
+    build_refuse_reason(parser, span, first);
 }
 
 void build_reason_below(struct parser *parser, struct span span, struct name name,
@@ -333,9 +438,18 @@ void build_try(struct parser *parser, struct span span, bool then)
     parser->rung->then = then;
 }
 
-void build_approve(struct parser *parser, struct name channel, struct quantity within)
+void build_approve(struct parser *parser, const struct name *people, struct name channel,
+                   struct quantity within)
 {
+    if (people && strcmp(people->text, "two") != 0) {
+        struct diag *diag =
+            diag_add(parser->diags, DIAG_SYNTAX, people->span,
+                     "an approval is by one person or by two, not by '%s'", people->text);
+        diag_help(diag, "write 'approve by two of %s', or 'approve by %s'", channel.text,
+                  channel.text);
+    }
     parser->rung->approve = true;
+    parser->rung->four_eyes = people != NULL;
     parser->rung->approver = channel;
     parser->rung->approve_within = within;
 }

@@ -82,6 +82,11 @@ void build_given_delay(struct parser *parser, bool denied, const struct quantity
     }
 }
 
+void build_given_by(struct parser *parser, struct name who)
+{
+    parser->given->who = who;
+}
+
 void build_given_end(struct parser *parser, struct span span)
 {
     parser->given->span = span;
@@ -110,8 +115,11 @@ struct quantity build_quantity(struct parser *parser, struct span span, struct q
 
 static bool word_is_outcome(const char *word)
 {
-    static const char *const outcomes[] = {"incident", "escalation", "approval",
-                                           "verified", "resolved",   "refused"};
+    static const char *const outcomes[] = {
+#define OUTCOME(word, record) word,
+#include "lang/test_outcome.def"
+#undef OUTCOME
+    };
     for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
         if (strcmp(word, outcomes[i]) == 0) {
             return true;
@@ -136,6 +144,13 @@ void build_expect_cause(struct parser *parser, struct name word, struct name cau
     build_expect(parser, word, no);
     parser->expect->kind = no ? EXPECT_NO_OUTCOME : EXPECT_OUTCOME;
     parser->expect->cause = cause;
+}
+
+void build_expect_to(struct parser *parser, struct span span, struct name channel)
+{
+    if (build_clause(parser, "to", span)) {
+        parser->expect->to = channel;
+    }
 }
 
 void build_expect_on(struct parser *parser, struct span span, const struct expr *target)

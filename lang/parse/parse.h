@@ -47,13 +47,15 @@ struct parser {
     struct given *given;
     struct expect *expect;
     /* last elements of the lists above */
-    struct limit *last_guard_limit, *last_bound, *last_keep;
+    struct limit *last_guard_limit, *last_bound, *last_keep, *last_spend;
     struct signal *last_signal;
     struct pair *last_label, *last_annotation;
     struct heal *last_heal;
+    struct heal *heal_block; /* the first of the block that is open */
     struct cause *last_cause;
     struct evidence *last_evidence; /* of the last cause */
     struct rung *last_rung;
+    struct climb_step *last_climb;
     struct given *last_given;
     struct expect *last_expect;
     /* places of clauses that were seen in this block, for "written twice" */

@@ -55,7 +55,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <quantity> POLICY_NUMBER "a number" POLICY_PERCENT "a percentage" POLICY_DURATION "a duration"
 %token <quantity> POLICY_QUANTITY "a quantity"
 %token POLICY_EQ "==" POLICY_NE "!=" POLICY_RE "=~" POLICY_NRE "!~" POLICY_LE "<=" POLICY_GE ">=" POLICY_TRIM "</"
-%token POLICY_ARROW "->"
+%token POLICY_ARROW "->" POLICY_DOTS ".."
 
 %token <name> K_EDITION "edition" K_IMPORT "import" K_SERVICE "service" K_POOL "pool"
 %token <name> K_CHANNEL "channel" K_METRIC "metric" K_ACTION "action" K_GUARD "guard"
@@ -69,11 +69,16 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %token <name> K_IMPACT "impact" K_SIGNAL "signal" K_WHEN "when" K_CLEAR "clear"
 %token <name> K_MISSING "missing" K_STALE "stale" K_HOLD "hold" K_NOTIFY "notify" K_AS "as"
 %token <name> K_PROMETHEUS "prometheus" K_HEAL "heal" K_TRY "try" K_APPROVE "approve"
+%token <name> K_RESOLVED "resolved" K_ABORT "abort" K_SETTLE "settle"
+%token <name> K_PLAN "plan" K_EFFECT "effect"
 %token <name> K_STORM "storm" K_ABOVE "above" K_EXCLUSIVE "exclusive"
+%token <name> K_REDUCES "reduces" K_UNATTENDED "unattended" K_DOMAINS "domains" K_DURING "during"
+%token <name> K_READS "reads" K_COSTS "costs" K_SPEND "spend" K_ONLY "only" K_WHILE "while"
 %token <name> K_CAUSE "cause" K_PRIOR "prior" K_OTHERWISE "otherwise" K_EVIDENCE "evidence" K_AGAINST "against"
 %token <name> K_VERIFY "verify" K_HOLDS "holds" K_THEN "then" K_ELSE "else" K_PAGE "page"
 %token <name> K_BOUND "bound" K_COOLDOWN "cooldown" K_DOUBLING "doubling" K_TO "to"
 %token <name> K_ESCALATE "escalate" K_UNRESOLVED "unresolved" K_REACHES "reaches" K_WITH "with"
+%token <name> K_REPEAT "repeat" K_ACKNOWLEDGEMENT "acknowledgement"
 %token <name> K_GIVEN "given" K_EXPECT "expect" K_AFTER "after" K_BEFORE "before" K_IS "is"
 %token <name> K_RAMPS "ramps" K_OVER "over" K_UNSEEN "unseen" K_APPROVAL "approval"
 %token <name> K_SERIES "series" K_LABEL "label" K_ANNOTATION "annotation" K_FIRING "firing"
@@ -85,7 +90,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 
 %type <name> usable label any word typed reserved
 %type <names> labels label_list names
-%type <quantity> number duration time times span reckoned reckoning unit signed_quantity quantity offset every
+%type <quantity> number duration time times effect span reckoned reckoning unit signed_quantity quantity offset every
 %type <amount> amount simple_amount
 %type <expr> expr postfix primary selector call aggregate value domain_ready argument_string subject
 %type <matcher> matchers matcher_list matcher
@@ -95,7 +100,7 @@ static void yyerror(const struct span *span, struct parser *parser, const char *
 %type <call> act_call
 %type <condition> condition verify
 %type <missing> reaction
-%type <limit> limit guard_limit keep
+%type <limit> limit guard_limit keep money step
 %type <parameter> parameters parameter_list
 %type <affect> affect_list
 %type <pair> given_labels pair_list pair
@@ -218,6 +223,10 @@ action_clause: K_VIA word                     { build_via(P, @$, $2, NULL); }
     | K_IDEMPOTENT                            { build_idempotent(P, @$); }
     | K_REPLACES any                          { build_replaces(P, @$, $2); }
     | K_PROBE expr                            { build_probe(P, @$, $2); }
+    | K_REDUCES word                          { build_reduces(P, @$, $2); }
+    | K_READS expr                            { build_reads(P, @$, $2); }
+    | K_COSTS quantity                        { build_costs(P, @$, $2, NULL); }
+    | K_COSTS quantity K_PER any              { build_costs(P, @$, $2, &$4); }
     | refused
     | error
     ;
@@ -230,13 +239,12 @@ guard_head: K_GUARD any                       { build_guard(P, $2); }
 guard_limits: %empty
     | guard_limits guard_limit                { build_guard_limit(P, $2); }
     | guard_limits ',' guard_limit            { build_guard_limit(P, $3); }
+    | guard_limits ',' money                  { build_guard_money(P, $3); }
     | guard_limits ',' refused_limit
     | guard_limits refused_limit
     | guard_limits error
     ;
 refused_limit: refused
-    | K_NOT                                   { build_refuse(P, $1); }
-    | K_STEP                                  { build_refuse(P, $1); }
     ;
 guard_limit: limit
     | K_AT K_MOST amount K_ACTIONS K_ON K_ANY typed K_PER duration
@@ -245,9 +253,27 @@ guard_limit: limit
                                               { $$ = build_limit_between(P, @$, $2, $4, NULL, $7); }
     | K_BETWEEN number K_AND number any K_OF K_ANY typed
                                               { $$ = build_limit_between(P, @$, $2, $4, &$5, $8); }
+    | K_AT K_MOST amount K_UNATTENDED K_ACTIONS K_ON K_ANY typed K_PER duration
+                                              { $$ = build_limit_unattended(P, @$, $3, $8, $10); }
+    | K_AT K_MOST amount K_ACTIONS K_PER duration
+                                              { $$ = build_limit_total(P, @$, $3, $6); }
+    | K_AT K_MOST amount K_DOMAINS K_OF any K_PER duration
+                                              { $$ = build_limit_domains(P, @$, $3, $6, $8); }
+    | K_NOT K_DURING POLICY_STRING POLICY_DOTS POLICY_STRING K_IN POLICY_STRING
+                                              { $$ = build_not_during(P, @$, $3, $5, $7, NULL); }
+    | K_NOT K_DURING POLICY_STRING POLICY_DOTS POLICY_STRING K_IN POLICY_STRING K_FOR K_IMPACT K_ABOVE word
+                                              { $$ = build_not_during(P, @$, $3, $5, $7, &$11); }
     | K_STORM K_ABOVE amount K_OF any         { $$ = build_storm(P, @$, $3, $5); }
     | K_EXCLUSIVE K_ON typed                  { $$ = build_exclusive(P, @$, $3); }
+    | step                                    { $$ = build_step_inherits(P, $1); }
+    | step K_OF K_ANY typed                   { $$ = build_step_of(@$, $1, $4); }
+    | K_SPEND K_AT K_MOST money               { $$ = build_spend(@$, $4); }
+    | K_ONLY K_WHILE expr                     { $$ = build_only_while(P, @$, $3); }
     | keep
+    ;
+step: K_STEP K_AT K_MOST quantity K_PER duration { $$ = build_step(P, @$, $4, $6); }
+    ;
+money: quantity K_PER duration                { $$ = build_money(P, @$, $1, $3); }
     ;
 keep: K_KEEP K_AT K_LEAST amount K_OF any ready { $$ = build_keep(P, @$, $4, $6); }
     ;
@@ -255,6 +281,8 @@ ready: %empty                                 { $$ = false; }
     | K_READY                                 { $$ = true; }
     ;
 limit: K_AT K_MOST amount K_OF typed K_PER duration { $$ = build_limit(P, @$, $3, $5, $7); }
+    | K_AT K_MOST amount K_OF typed K_PER duration K_IN K_EACH K_DOMAIN
+                                              { $$ = build_limit_each(P, @$, $3, $5, $7); }
     ;
 amount: simple_amount
     | POLICY_AGGREGATE '(' simple_amount ',' simple_amount ')' { $$ = build_amount_min(P, @$, $1, $3, $5); }
@@ -285,6 +313,9 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | K_SIGNAL any '=' expr                   { build_signal(P, @$, $2, $4); }
     | K_WHEN condition                        { build_when(P, @$, $2); }
     | K_CLEAR K_WHEN condition                { build_clear(P, @$, $3); }
+    | K_RESOLVED K_WHEN condition             { build_resolved(P, @$, $3); }
+    | K_ABORT K_WHEN condition                { build_abort(P, @$, $3); }
+    | K_SETTLE duration                       { build_settle(P, @$, $2); }
     | K_ON K_MISSING reaction                 { build_on_missing(P, @$, $3); }
     | K_ON K_STALE '>' duration reaction      { build_on_stale(P, @$, $4, $5); }
     | cause_head K_WHEN expr %prec LOWEST     { build_cause_when(P, @$, $3); }
@@ -292,15 +323,17 @@ policy_clause: K_ABOUT POLICY_STRING          { build_about(P, @$, $2); }
     | K_EVIDENCE expr times                   { build_evidence(P, @$, $2, $3, false); }
     | K_AGAINST expr times                    { build_evidence(P, @$, $2, $3, true); }
     | heal_head open rungs close              { build_heal_end(P, @$); }
+    | heal_head open plans close              { build_plans_end(P, @$); }
     | K_BOUND bounds                          { build_clause(P, "bound", @$); }
+    | K_SPEND K_AT K_MOST monies              { build_clause(P, "spend", @$); }
     | keep                                    { build_policy_keep(P, $1); }
     | K_KEEP K_FIRING K_FOR duration          { build_keep_firing(P, @$, $4); }
     | K_LABEL pair                            { build_policy_label(P, @$, $2); }
     | K_ANNOTATION pair                       { build_annotation(P, @$, $2); }
     | K_COOLDOWN duration                     { build_cooldown(P, @$, $2, NULL); }
     | K_COOLDOWN duration K_DOUBLING K_TO duration { build_cooldown(P, @$, $2, &$5); }
-    | K_ESCALATE K_TO any %prec LOWEST        { build_escalate(P, @$, $3); }
-    | K_ESCALATE K_TO any K_WHEN reasons      { build_escalate(P, @$, $3); }
+    | escalate_to %prec LOWEST                { build_escalate_end(P, @$); }
+    | escalate_to K_WHEN reasons              { build_escalate_end(P, @$); }
     | refused
     | error
     ;
@@ -320,17 +353,41 @@ reaction: K_HOLD                              { $$ = build_reaction(MISSING_HOLD
 bounds: limit                                 { build_bound(P, $1); }
     | bounds ',' limit                        { build_bound(P, $3); }
     ;
+monies: money                                 { build_policy_spend(P, $1); }
+    | monies ',' money                        { build_policy_spend(P, $3); }
+    ;
+escalate_to: escalate_head climbs repeat
+    ;
+escalate_head: K_ESCALATE K_TO any            { build_escalate(P, @$, $3); }
+    ;
+climbs: %empty
+    | climbs K_THEN any K_AFTER duration      { build_climb(P, @3, $3, $5); }
+    ;
+repeat: %empty
+    | K_REPEAT K_EVERY duration               { build_repeat(P, $3); }
+    ;
 reasons: reason
     | reasons K_OR reason
     ;
 reason: K_UNRESOLVED K_FOR duration           { build_unresolved(P, @$, $3); }
-    | POLICY_IDENT                            { build_reason(P, @$, $1); }
-    | POLICY_IDENT POLICY_IDENT               { build_refuse_reason(P, @$, $1); }
+    | POLICY_IDENT                            { build_reason(P, @$, $1, NULL); }
+    | POLICY_IDENT POLICY_IDENT               { build_reason(P, @$, $1, &$2); }
     | POLICY_IDENT '<' number                 { build_reason_below(P, @$, $1, $3); }
     ;
 
-heal_head: K_HEAL                             { build_heal(P, NULL); }
-    | K_HEAL names                            { build_heal(P, $2); }
+heal_head: K_HEAL                             { build_heal(P, @$, NULL); }
+    | K_HEAL names                            { build_heal(P, @$, $2); }
+    ;
+plans: plan
+    | plans plan
+    ;
+plan: plan_head open rungs close              { build_heal_end(P, @$); }
+    ;
+plan_head: K_PLAN any effect                  { build_plan(P, @$, $2, $3, NULL); }
+    | K_PLAN any effect K_RISK word           { build_plan(P, @$, $2, $3, &$5); }
+    ;
+effect: %empty                                { $$ = (struct quantity){0}; }
+    | K_EFFECT number                         { $$ = $2; }
     ;
 rungs: %empty
     | rungs rung
@@ -345,7 +402,8 @@ try: K_TRY                                    { build_try(P, @$, false); }
     | K_THEN                                  { build_try(P, @$, true); }
     ;
 approve: %empty
-    | K_APPROVE K_BY any K_WITHIN duration    { build_approve(P, $3, $5); }
+    | K_APPROVE K_BY any K_WITHIN duration    { build_approve(P, NULL, $3, $5); }
+    | K_APPROVE K_BY any K_OF any K_WITHIN duration { build_approve(P, &$3, $5, $7); }
     ;
 verify: K_VERIFY expr                         { $$ = build_condition(@2, $2, NULL); }
     | K_VERIFY expr K_HOLDS duration          { $$ = build_condition(@2, $2, &$4); }
@@ -372,6 +430,8 @@ given_at: given                               { build_given_end(P, @$); }
 given: given_shape
     | K_AFTER any given_shape                 { build_given_after(P, $2); }
     | approval
+    | K_ACKNOWLEDGEMENT                       { build_given(P, GIVEN_ACKNOWLEDGEMENT, NULL); }
+    | K_ACKNOWLEDGEMENT K_AFTER duration      { build_given(P, GIVEN_ACKNOWLEDGEMENT, NULL); build_given_delay(P, false, &$3); }
     | K_STREAM POLICY_STRING                  { build_given_stream(P, $2); }
     ;
 given_shape: subject K_IS quantity            { build_given_is(P, $1, $3); }
@@ -383,7 +443,10 @@ given_shape: subject K_IS quantity            { build_given_is(P, $1, $3); }
 approval: approval_start
     | approval_start K_AFTER duration         { build_given_delay(P, false, &$3); }
     ;
-approval_start: K_APPROVAL                    { build_given(P, GIVEN_APPROVAL, NULL); }
+approval_start: approval_word
+    | approval_word K_BY any                  { build_given_by(P, $3); }
+    ;
+approval_word: K_APPROVAL                     { build_given(P, GIVEN_APPROVAL, NULL); }
     | K_APPROVAL K_DENIED                     { build_given(P, GIVEN_APPROVAL, NULL); build_given_delay(P, true, NULL); }
     ;
 subject: selector
@@ -401,6 +464,7 @@ expects: expect                               { build_expect_end(P, @$); }
     ;
 expect: expect_head
     | expect K_ON POLICY_STRING               { build_expect_on(P, @2, $3); }
+    | expect K_TO any                         { build_expect_to(P, @2, $3); }
     | expect K_BEFORE duration                { build_expect_before(P, @2, $3); }
     | expect K_AFTER duration                 { build_expect_after(P, @2, $3); }
     | expect K_AT K_MOST POLICY_NUMBER K_TIMES { build_expect_times(P, @2, $4); }
@@ -582,7 +646,10 @@ usable: POLICY_IDENT | K_SERVICE | K_CHANNEL | K_METRIC | K_ACTION | K_TEST | K_
     | K_RAMPS | K_OVER | K_UNSEEN | K_APPROVAL | K_DENIED | K_TIMES | K_REFUSED | K_START
     | K_END | K_ANCHORED | K_SMOOTHED | K_STREAM | K_SERIES | K_LABEL | K_ANNOTATION | K_FIRING
     | K_CAUSE | K_PRIOR | K_OTHERWISE | K_EVIDENCE | K_AGAINST | K_STORM | K_ABOVE
-    | K_EXCLUSIVE
+    | K_EXCLUSIVE | K_RESOLVED | K_ABORT | K_SETTLE | K_PLAN | K_EFFECT
+    | K_READS | K_COSTS | K_SPEND | K_ONLY | K_WHILE | K_UNATTENDED | K_DOMAINS | K_DURING
+    | K_REDUCES
+    | K_REPEAT | K_ACKNOWLEDGEMENT
     ;
 reserved: K_EDITION | K_IMPORT | K_POOL | K_GUARD | K_POLICY | K_KEEP | K_ABOUT | K_RISK | K_IMPACT
     | K_SIGNAL | K_WHEN | K_CLEAR | K_HEAL | K_TRY | K_VERIFY | K_THEN | K_ELSE | K_BOUND

@@ -88,7 +88,7 @@ int control_fd(const struct control *control)
 
 json_t *control_error(enum control_code code, const char *fmt, ...)
 {
-    char message[512];
+    char message[CONTROL_WHY_BYTES];
     va_list args;
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);

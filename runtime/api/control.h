@@ -27,6 +27,7 @@ enum {
     CONTROL_DEPTH_MAX = 32,
     CONTROL_COMMAND_BYTES = 32,
     CONTROL_USER_BYTES = 64,
+    CONTROL_WHY_BYTES = 512, /* of the error of a negative answer, with its NUL */
     CONTROL_IDLE_MS = 60000, /* without a request or without reading an answer */
 };
 

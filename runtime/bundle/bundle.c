@@ -288,9 +288,19 @@ void bundle_part_objects(struct cbor *cbor, struct bundle *bundle)
     }
 }
 
+static void code_author(struct cbor *cbor, struct bundle *bundle)
+{
+    bundle->author = bundle->author ? bundle->author : "";
+    cbor_text(cbor, &bundle->author, BUNDLE_AUTHOR_BYTES_MAX);
+    if (cbor_good(cbor) && bundle->author[0] != '\0' && !is_bundle_name(bundle->author)) {
+        cbor_refuse(cbor, STATUS_PROTOCOL,
+                    "the author's name is not that of an account: letters, digits, _, . and -");
+    }
+}
+
 static void code_manifest(struct cbor *cbor, struct bundle *bundle)
 {
-    cbor_map(cbor, 6);
+    cbor_map(cbor, 7);
     cbor_key(cbor, "name");
     cbor_text(cbor, &bundle->name, BUNDLE_NAME_BYTES_MAX);
     if (cbor_good(cbor) && !is_bundle_name(bundle->name)) {
@@ -298,6 +308,8 @@ static void code_manifest(struct cbor *cbor, struct bundle *bundle)
                     "the bundle's name is not of letters, digits, _, . "
                     "and -");
     }
+    cbor_key(cbor, "author");
+    code_author(cbor, bundle);
     cbor_key(cbor, "serial");
     cbor_uint(cbor, &bundle->serial, INT64_MAX);
     if (cbor_good(cbor) && bundle->serial == 0) {

@@ -21,7 +21,7 @@
 #define BUNDLE_SIGNATURE_SUFFIX ".minisig"
 
 enum {
-    BUNDLE_FORMAT = 1,
+    BUNDLE_FORMAT = 2,
     BUNDLE_BYTES_MAX = 128 * 1024 * 1024,
     BUNDLE_MANIFEST_BYTES_MAX = 4 * 1024 * 1024,
     BUNDLE_SOURCES_BYTES_MAX = 64 * 1024 * 1024,
@@ -35,6 +35,7 @@ enum {
     BUNDLE_KERNELS_MAX = 4096, /* of one object */
     BUNDLE_TEXT_BYTES_MAX = 4096,
     BUNDLE_NAME_BYTES_MAX = 64, /* of the bundle */
+    BUNDLE_AUTHOR_BYTES_MAX = 63,
     BUNDLE_PATH_BYTES_MAX = 200,
 };
 
@@ -82,6 +83,8 @@ struct bundle_object {
 };
 struct bundle {
     const char *name;
+    const char
+        *author; /* who answers for the policies; "" or, to be written, NULL: nobody is said */
     uint64_t serial;
     struct bundle_policy *policies; /* these four: sorted, each once */
     size_t policy_count;

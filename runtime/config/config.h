@@ -66,6 +66,12 @@ struct config_remote_write {
     uint64_t body_max_bytes, series_max, labels_max, label_bytes_max;
 };
 
+struct config_events {
+    struct config_head head;
+    bool enabled;
+    char *token_file; /* NULL: no token is asked for */
+};
+
 /* One of pidfile, exe and cmdline is set, the others are NULL. */
 struct config_process {
     struct config_head head;
@@ -222,6 +228,7 @@ struct config {
     size_t scrape_count;
     struct config_remote_write *remote_write;
     size_t remote_write_count;
+    struct config_events events;
     struct config_host host;
     struct config_channel *channels;
     size_t channels_count;

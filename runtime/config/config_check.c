@@ -48,7 +48,7 @@ static bool is_loopback(const char *listen)
 
 static void check_remote_writes(struct config_reader *reader, const struct config *config)
 {
-    static const char *const taken[] = {"/livez", "/readyz", "/metrics"};
+    static const char *const taken[] = {"/livez", "/readyz", "/metrics", "/api/v1/events"};
     for (size_t i = 0; i < config->remote_write_count; i++) {
         const struct config_remote_write *write = &config->remote_write[i];
         if (strcmp(config->listen, "none") == 0) {
@@ -56,6 +56,9 @@ static void check_remote_writes(struct config_reader *reader, const struct confi
         } else if (write->token_file == NULL && !is_loopback(config->listen)) {
             FAIL(&write->head, "remote_write[%zu] needs 'token_file': '%.80s' is not loopback", i,
                  config->listen);
+        }
+        if (strcmp(write->name, "events") == 0) {
+            FAIL(&write->head, "the name 'events' is heald's own");
         }
         for (size_t k = 0; k < ARRAY_LEN(taken); k++) {
             if (strcmp(taken[k], write->path) == 0) {
@@ -72,6 +75,17 @@ static void check_remote_writes(struct config_reader *reader, const struct confi
                      k);
             }
         }
+    }
+}
+
+/* Whoever may tell of events may have a policy find a cause. */
+static void check_events(struct config_reader *reader, const struct config *config)
+{
+    const struct config_events *events = &config->events;
+    if (events->enabled && strcmp(config->listen, "none") == 0) {
+        FAIL(&events->head, "events need 'listen'");
+    } else if (events->enabled && events->token_file == NULL && !is_loopback(config->listen)) {
+        FAIL(&events->head, "events need 'token_file': '%.80s' is not loopback", config->listen);
     }
 }
 
@@ -298,6 +312,7 @@ void config_check(struct config_reader *reader, const struct config *config)
     check_external_labels(reader, config);
     check_scrapes(reader, config);
     check_remote_writes(reader, config);
+    check_events(reader, config);
     check_host(reader, config);
     check_channels(reader, config);
     check_grants(reader, config);

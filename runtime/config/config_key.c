@@ -46,6 +46,7 @@ const size_t config_part_bytes[PART_none] = {
     [PART_users] = sizeof(struct config_users),
     [PART_scrape] = sizeof(struct config_scrape),
     [PART_remote_write] = sizeof(struct config_remote_write),
+    [PART_events] = sizeof(struct config_events),
     [PART_host] = sizeof(struct config_host),
     [PART_process] = sizeof(struct config_process),
     [PART_channel] = sizeof(struct config_channel),

@@ -12,6 +12,7 @@ enum config_part {
     PART_users,
     PART_scrape,
     PART_remote_write,
+    PART_events,
     PART_host,
     PART_process,
     PART_channel,

@@ -137,7 +137,9 @@ static void say_causes(struct words *words, const struct policy_run *run, size_t
 void cause_set(struct incident *incident, size_t cause)
 {
     incident->cause = (uint32_t)cause + 1;
-    incident->rung = incident->run->causes[cause].ladder;
+    snprintf(incident->cause_name, sizeof incident->cause_name, "%s",
+             incident->run->causes[cause].cause->name.text);
+    incident->rung = incident->run->ladders[incident->run->causes[cause].ladder].rung;
 }
 
 bool cause_decide(struct engine *engine, struct incident *incident, struct effects *effects)

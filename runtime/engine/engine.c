@@ -14,8 +14,6 @@ const char *const mode_texts[3] = {
 
 #define BLIND_AFTER_DEFAULT_S 900.0
 
-enum { ENGINE_NOTICE_BIT = 63 }; /* ids of pages that belong to no incident */
-
 /* ---- effects ---- */
 
 struct effect *engine_effect(struct effects *effects, enum effect_kind kind)
@@ -77,6 +75,9 @@ static struct pool_run *pool_run_new(struct engine *engine, const struct pool *p
     if (pool && pool->ready) {
         run->ready = eval_watch_new(engine->eval, run->entities, pool->ready, every, error);
     }
+    if (pool && pool->domain.text && domains_add(engine, run, every, error) != STATUS_OK) {
+        return NULL;
+    }
     return !pool || !pool->ready || run->ready ? run : NULL;
 }
 
@@ -96,9 +97,12 @@ static enum status add_rungs(struct engine *engine, struct policy_run *run, stru
     for (const struct heal *heal = run->policy->heals; heal; heal = heal->next) {
         for (size_t i = 0; i < run->cause_count; i++) {
             if (run->causes[i].cause->ladder == heal) {
-                run->causes[i].ladder = (uint32_t)run->rung_count;
+                run->causes[i].ladder = (uint32_t)run->ladder_count;
             }
         }
+        CHECK(run->ladder_count < LADDERS_MAX);
+        run->ladders[run->ladder_count++] =
+            (struct ladder_run){.heal = heal, .rung = (uint32_t)run->rung_count};
         for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
             if (count++ == RUNGS_MAX) {
                 return error_set(error, STATUS_LIMIT, "policy '%s' has more than %d steps",
@@ -112,6 +116,7 @@ static enum status add_rungs(struct engine *engine, struct policy_run *run, stru
                 if (!run->verify[run->rung_count]) {
                     return STATUS_LIMIT;
                 }
+                TRY(reading_add(engine, run, run->rung_count, error));
             }
             run->rung_count++;
         }
@@ -125,14 +130,19 @@ static enum status add_conditions(struct engine *engine, struct policy_run *run,
                                   struct error *error)
 {
     const struct policy *policy = run->policy;
-    if (policy->when.expr && !(run->when = eval_watch_new(engine->eval, run->pool->entities,
-                                                          policy->when.expr, run->every, error))) {
-        return STATUS_LIMIT;
-    }
-    if (policy->clear.expr &&
-        !(run->clear = eval_watch_new(engine->eval, run->pool->entities, policy->clear.expr,
-                                      run->every, error))) {
-        return STATUS_LIMIT;
+    const struct {
+        const struct condition *condition;
+        struct eval_watch **watch;
+    } list[] = {{&policy->when, &run->when},
+                {&policy->clear, &run->clear},
+                {&policy->resolved_when, &run->resolved},
+                {&policy->abort_when, &run->abort}};
+    for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+        const struct expr *expr = list[i].condition->expr;
+        if (expr && !(*list[i].watch = eval_watch_new(engine->eval, run->pool->entities, expr,
+                                                      run->every, error))) {
+            return STATUS_LIMIT;
+        }
     }
     for (const struct signal *signal = policy->signals;
          signal && run->signal_count < POLICY_SIGNALS_MAX; signal = signal->next) {
@@ -146,6 +156,13 @@ static enum status add_conditions(struct engine *engine, struct policy_run *run,
     return STATUS_OK;
 }
 
+/* Without a time of its own: three evaluations. */
+static struct duration hold_of(const struct policy_run *run, const struct condition *condition)
+{
+    return condition->has_for ? duration_seconds(condition->hold.value)
+                              : (struct duration){2 * run->every.ns};
+}
+
 static enum status policy_run_new(struct engine *engine, const struct policy *policy,
                                   struct error *error)
 {
@@ -157,7 +174,7 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
                          policy->name.text, NAME_BYTES - 1);
     }
     run->policy = policy;
-    run->mode = mode_of(engine->host, policy->name.text);
+    run->mode = run->ceiling = mode_of(engine->host, policy->name.text);
     run->triage = triage_of(policy);
     run->service =
         policy->service.text ? graph_find(&engine->graph, policy->service.text) : GRAPH_NONE;
@@ -172,6 +189,11 @@ static enum status policy_run_new(struct engine *engine, const struct policy *po
     run->as_prometheus = policy->on_missing.kind == MISSING_PROMETHEUS && !policy_acts(policy);
     run->clear_hold =
         policy->clear.has_for ? duration_seconds(policy->clear.hold.value) : (struct duration){0};
+    run->precedent = policy->escalate.has_unprecedented ? precedent_new() : NULL;
+    run->resolved_hold = hold_of(run, &policy->resolved_when);
+    run->abort_hold = hold_of(run, &policy->abort_when);
+    run->settle =
+        policy->has_settle ? duration_seconds(policy->settle.value) : (struct duration){0};
     run->pool = pool_run_new(engine, policy->resolved, run->every, error);
     if (!run->pool) {
         return STATUS_LIMIT;
@@ -245,6 +267,7 @@ struct engine *engine_new(const struct program *program, struct store *store,
         eval_override(engine->eval, host->overrides[i].signal, host->overrides[i].metric);
     }
     notices_init(engine);
+    experience_new(engine);
     engine->ledger.keep = ledger_window_of(program);
     engine->query = (struct alert_query){.store = store};
     engine->outside = (struct alert_outside){.labels = host->external,
@@ -253,7 +276,8 @@ struct engine *engine_new(const struct program *program, struct store *store,
                                              .query = alert_query_answer,
                                              .query_context = &engine->query};
     if (cascade_new(engine, error) != STATUS_OK || add_statements(engine, error) != STATUS_OK ||
-        add_guard_pools(engine, error) != STATUS_OK || alerts_record(engine, error) != STATUS_OK) {
+        add_guard_pools(engine, error) != STATUS_OK || whiles_add(engine, error) != STATUS_OK ||
+        alerts_record(engine, error) != STATUS_OK) {
         engine_free(engine);
         return NULL;
     }
@@ -266,8 +290,10 @@ void engine_free(struct engine *engine)
         return;
     }
     for (size_t i = 0; i < engine->incident_count; i++) {
+        free(engine->incidents[i]->seen);
         free(engine->incidents[i]);
     }
+    experience_free(engine);
     for (size_t i = 0; i < engine->policy_count; i++) {
         alert_rule_free(engine->policies[i]->alerts);
         free(engine->policies[i]->pending_since);
@@ -276,6 +302,7 @@ void engine_free(struct engine *engine)
         free(engine->policies[i]);
     }
     for (size_t i = 0; i < engine->pool_count; i++) {
+        free(engine->pools[i]->domain_keys);
         free(engine->pools[i]);
     }
     free(engine->incidents);
@@ -284,6 +311,8 @@ void engine_free(struct engine *engine)
     free(engine->policies);
     free(engine->pools);
     free(engine->memories);
+    free(engine->standings);
+    free(engine->whiles);
     free(engine->notice_room);
     ledger_release(&engine->ledger);
     eval_free(engine->eval);
@@ -330,6 +359,12 @@ static bool target_value_safe(const char *value)
     return true;
 }
 
+const char *pool_run_type(const struct pool_run *pool)
+{
+    const char *type = pool->pool ? pool_type(pool->pool) : NULL;
+    return type ? type : "";
+}
+
 bool engine_target_text(const struct pool_run *pool, size_t slot, char *ret, size_t size)
 {
     size_t used = 0;
@@ -353,6 +388,16 @@ bool engine_target_text(const struct pool_run *pool, size_t slot, char *ret, siz
 }
 
 /* ---- one policy, one tick ---- */
+
+struct policy_run *policy_run_named(const struct engine *engine, const char *name)
+{
+    for (size_t i = 0; i < engine->policy_count; i++) {
+        if (strcmp(engine->policies[i]->policy->name.text, name) == 0) {
+            return engine->policies[i];
+        }
+    }
+    return NULL;
+}
 
 bool engine_policy_resize(struct policy_run *run)
 {
@@ -391,6 +436,15 @@ static void drop_reused(struct policy_run *run)
     }
 }
 
+/* `settle`: for so long after an act on the target, whichever policy did it, nothing opens. */
+static bool target_settled(struct engine *engine, const struct policy_run *run, size_t slot)
+{
+    char target[TARGET_BYTES];
+    return run->settle.ns == 0 || !engine_target_text(run->pool, slot, target, sizeof target) ||
+           engine->now.ns - target_acted(engine, target, pool_run_type(run->pool)).ns >=
+               run->settle.ns;
+}
+
 static void step_slot(struct engine *engine, struct policy_run *run, size_t slot, bool yes,
                       size_t *opened, struct effects *effects)
 {
@@ -409,6 +463,10 @@ static void step_slot(struct engine *engine, struct policy_run *run, size_t slot
     }
     if (engine->now.ns - run->pending_since[slot].ns >= run->hold.ns &&
         *opened < INCIDENT_OPEN_MAX_PER_TICK) {
+        if (!target_settled(engine, run, slot)) { /* its time begins anew */
+            run->pending_since[slot] = engine->now;
+            return;
+        }
         ++*opened;
         incident_open(engine, run, slot, effects);
     }
@@ -420,9 +478,10 @@ static void step_slots(struct engine *engine, struct policy_run *run, struct eff
     const uint64_t *yes = eval_watch_yes(run->when);
     const uint64_t *unknown = eval_watch_unknown(run->when);
     size_t words = (run->slots + 63) / 64, unknown_count = 0, opened = 0;
+    const bool settling = engine->now.ns < run->settled.ns;
     for (size_t w = 0; w < words; w++) {
         uint64_t unseen = run->as_prometheus ? 0 : unknown[w];
-        uint64_t fires = yes[w] & ~unseen & live[w];
+        uint64_t fires = settling ? 0 : yes[w] & ~unseen & live[w];
         unknown_count += (size_t)__builtin_popcountll(unseen & live[w]);
         for (uint64_t bits = fires | run->busy[w]; bits; bits &= bits - 1) {
             size_t slot = w * 64 + (size_t)__builtin_ctzll(bits);
@@ -469,7 +528,7 @@ static void policy_notice(struct engine *engine, struct policy_run *run, const c
     snprintf(record->text, sizeof record->text, "%s", text);
     struct record copy = *record;
     engine->counters.escalated++;
-    engine_notify(engine, &copy, channel, 1ULL << ENGINE_NOTICE_BIT | ++engine->next_notice);
+    engine_notify(engine, &copy, channel, notice_id(engine));
 }
 
 /* on missing, on stale, and blind_after: what to say when the policy cannot see. */
@@ -517,6 +576,9 @@ static void step_unseen(struct engine *engine, struct policy_run *run, struct ef
 
 static void step_policy(struct engine *engine, struct policy_run *run, struct effects *effects)
 {
+    if (run->last.ns == 0) {
+        run->settled = instant_add(engine->now, run->settle);
+    }
     run->last = engine->now;
     run->ran = true;
     if (run->alerts) {
@@ -567,10 +629,11 @@ static void apply_input(struct engine *engine, const struct input *input, struct
     case INPUT_NOTIFIED: notice_delivered(engine, input, effects); break;
     case INPUT_APPROVE:
     case INPUT_DENY:
-        if ((incident = incident_by_id(engine, input->id))) {
-            incident_answer(engine, incident, input->kind == INPUT_APPROVE, input, effects);
-        }
+        incident_answer(engine, incident_by_id(engine, input->id), input->kind == INPUT_APPROVE,
+                        input, effects);
         break;
+    case INPUT_ACKNOWLEDGE: climb_acknowledge(engine, input, effects); break;
+    case INPUT_MODE: mode_set(engine, input, effects); break;
     case INPUT_STOP:
     case INPUT_START:
         engine->stopped = input->kind == INPUT_STOP;
@@ -598,6 +661,7 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
                  size_t count, struct effects *effects)
 {
     CHECK(now.ns >= 0 && now.ns >= engine->now.ns);
+    engine->before = engine->now;
     engine->now = now;
     engine->counters.ticks++;
     for (size_t i = 0; i < count; i++) {
@@ -620,21 +684,14 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
         }
     }
     cascades_step(engine, effects);
+    inhibitions_step(engine, effects);
+    climbs_step(engine, effects);
+    modes_step(engine, effects);
     notices_send(engine, effects);
     engine->stepped = true;
 }
 
 /* ---- views ---- */
-
-bool engine_awaits_approval(const struct engine *engine, uint64_t id)
-{
-    for (size_t i = 0; i < engine->incident_count; i++) {
-        if (engine->incidents[i]->id == id) {
-            return engine->incidents[i]->state == STATE_ASKED;
-        }
-    }
-    return false;
-}
 
 size_t engine_incident_count(const struct engine *engine)
 {
@@ -652,6 +709,8 @@ struct incident_view engine_incident(const struct engine *engine, size_t index)
         .state = incident_texts[incident->state],
         .action = incident->action,
         .text = incident->text,
+        .acknowledged = incident->climb.acknowledged,
+        .plan = incident->state == STATE_ASKED ? incident->approval.name : "",
         .opened = incident->opened,
     };
 }
@@ -668,6 +727,8 @@ struct policy_view engine_policy(const struct engine *engine, size_t index)
     return (struct policy_view){
         .name = run->policy->name.text,
         .mode = run->mode,
+        .ceiling = run->ceiling,
+        .mode_why = mode_why(engine, run->policy->name.text),
         .entities =
             run->alerts ? run->alerts->count : eval_entities_live_count(run->pool->entities),
         .open = run->open,

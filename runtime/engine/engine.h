@@ -56,7 +56,8 @@ struct engine_host {
     const struct label *external; /* labels that templates read as $externalLabels */
     size_t external_count;
     const char *external_url; /* NULL: "" */
-    uint32_t epoch;           /* of this life of the engine; grows with every start */
+    const char *author; /* of the policies: does not count where two must approve; NULL: not said */
+    uint32_t epoch;     /* of this life of the engine; grows with every start */
 };
 
 enum {
@@ -67,12 +68,14 @@ enum {
 };
 
 enum input_kind {
-    INPUT_RESULT,   /* of a DISPATCH or PROBE: id, outcome, text */
-    INPUT_NOTIFIED, /* of a NOTIFY: id, delivered, text */
-    INPUT_APPROVE,  /* id: incident; who, text */
-    INPUT_DENY,     /* id: incident; who, text */
-    INPUT_STOP,     /* who, text */
-    INPUT_START     /* who, text */
+    INPUT_RESULT,      /* of a DISPATCH or PROBE: id, outcome, text */
+    INPUT_NOTIFIED,    /* of a NOTIFY: id, delivered, text */
+    INPUT_APPROVE,     /* id: incident; plan, who, uid, text */
+    INPUT_DENY,        /* id: incident; who, text */
+    INPUT_ACKNOWLEDGE, /* id: incident; who, text */
+    INPUT_MODE,        /* policy, mode, who, text: why */
+    INPUT_STOP,        /* who, text */
+    INPUT_START        /* who, text */
 };
 struct input {
     enum input_kind kind;
@@ -81,6 +84,11 @@ struct input {
     bool delivered;
     struct instant ended; /* RESULT: when the effect ended */
     const char *who, *text;
+    uint32_t uid;  /* of the person, as the kernel says; 0 is root, who may be anybody */
+    uint32_t plan; /* APPROVE: the plan that is meant, as engine_approval() tells it; 0: what is
+                      asked now */
+    const char *policy; /* MODE */
+    enum mode mode;     /* MODE */
 };
 
 enum effect_kind { EFFECT_RECORD, EFFECT_DISPATCH, EFFECT_PROBE, EFFECT_NOTIFY };
@@ -93,6 +101,7 @@ struct effect {
     uint32_t number_count;
     struct duration timeout;
     const char *channel; /* NOTIFY: the policy's name for it */
+    bool resolved;       /* NOTIFY: the incident is over, of which the channel was told */
 };
 struct effects {
     struct effect *items;
@@ -123,12 +132,36 @@ void engine_step(struct engine *engine, struct instant now, const struct input *
  */
 void engine_page_again(struct engine *engine);
 
-/* Answers of INPUT_APPROVE and INPUT_DENY are seen in the effects; this asks beforehand. */
-bool engine_awaits_approval(const struct engine *engine, uint64_t incident);
+/* What a person is asked of an incident. False when nothing is. The text lives until the next step.
+ */
+struct approval_view {
+    uint32_t plan; /* of this question alone, never 0; people see it as eight hexadecimal digits */
+    const char *text; /* restart_pod(pod=a) */
+    struct instant until;
+    unsigned wanted, given; /* people */
+};
+bool engine_approval(const struct engine *engine, uint64_t incident, struct approval_view *ret);
+/* Answers of INPUT_APPROVE and INPUT_DENY are seen in the effects; this asks beforehand whether a
+ * yes (id, plan, who, uid) would count, and if not, why. */
+bool engine_may_approve(const struct engine *engine, const struct input *input, char *ret_why,
+                        size_t size);
+
+/* The same of INPUT_ACKNOWLEDGE (id): somebody was told of the incident, and nobody acknowledged
+ * it.
+ */
+bool engine_may_acknowledge(const struct engine *engine, const struct input *input, char *ret_why,
+                            size_t size);
+/* The same of INPUT_MODE (policy, mode, text). A mode is never above the host's, and needs a
+ * reason.
+ */
+bool engine_may_set_mode(const struct engine *engine, const struct input *input, char *ret_why,
+                         size_t size);
 
 struct incident_view {
     uint64_t id;
     const char *policy, *target, *state, *action, *text;
+    bool acknowledged;
+    const char *plan; /* that a person is asked for, eight digits; "": none */
     struct instant opened;
 };
 /* Open incidents, oldest first. */
@@ -167,7 +200,9 @@ const char *engine_alert_annotation(const struct engine *engine, size_t index, s
 
 struct policy_view {
     const char *name;
-    enum mode mode;
+    enum mode mode;       /* as it is now */
+    enum mode ceiling;    /* as the host gives it */
+    const char *mode_why; /* who or what set it; "": the host's holds. Until the next step */
     size_t entities, open;
     bool observed;   /* at the last tick no live entity was unknown */
     bool ambiguous;  /* the last evaluation of `when`: several series matched where one may, or are

@@ -80,6 +80,8 @@ void eval_override(struct eval *eval, const struct signal *signal, const char *m
 struct eval_entities;
 struct eval_entities *eval_entities_new(struct eval *eval, const struct pool *pool,
                                         struct duration every, struct error *error);
+/* One entity that is always there, with this label alone. Lives until eval_free. */
+struct eval_entities *eval_entities_one(struct eval *eval, const char *label, const char *value);
 size_t eval_entities_count(const struct eval_entities *entities); /* slots, live or not */
 const uint64_t *eval_entities_live(const struct eval_entities *entities);
 /* Slots taken over by another entity since the tick before: their state elsewhere must be dropped.
@@ -108,6 +110,9 @@ const uint64_t *eval_watch_yes(const struct eval_watch *watch);
 const uint64_t *eval_watch_unknown(const struct eval_watch *watch);
 /* The value behind the entity's truth, for explanations; false when there is none. */
 bool eval_watch_value(const struct eval_watch *watch, size_t slot, double *ret_value);
+/* The value of the entity where all that decides it is observed and exactly one series has it; of
+ * the operands of a top-level `or` the first that has one. */
+bool eval_watch_single(const struct eval_watch *watch, size_t slot, double *ret_value);
 /* The chance behind a watch whose operand is `forecast(...) reaches ...`; false when there is none.
  */
 bool eval_watch_chance(const struct eval_watch *watch, size_t slot, double *ret_chance);

@@ -270,6 +270,19 @@ struct eval_entities *eval_entities_new(struct eval *eval, const struct pool *po
     return e;
 }
 
+struct eval_entities *eval_entities_one(struct eval *eval, const char *label, const char *value)
+{
+    struct eval_entities *e = heap_alloc(sizeof *e);
+    e->eval = eval;
+    e->generation = 1;
+    memset(e->minutes, 0xff, sizeof e->minutes);
+    e->keys[e->key_count++] = store_string(eval->store, label);
+    entities_add(e, store_intern(eval->store, &(struct label){label, value}, 1));
+    ARRAY_RESERVE(eval->entities, eval->entities_count, eval->entities_capacity);
+    eval->entities[eval->entities_count++] = e;
+    return e;
+}
+
 void entities_free(struct eval_entities *e)
 {
     for (size_t i = 0; i < e->count; i++) {
@@ -288,7 +301,7 @@ void entities_free(struct eval_entities *e)
 bool entities_same(const struct eval_entities *a, const struct eval_entities *b)
 {
     if ((a->node == NULL) != (b->node == NULL) || a->key_count != b->key_count ||
-        (a->node && a->node->hash != b->node->hash)) {
+        (a->node ? a->node->hash != b->node->hash : a->labels[0] != b->labels[0])) {
         return false;
     }
     for (size_t i = 0; i < a->key_count; i++) {
@@ -689,6 +702,34 @@ bool eval_watch_value(const struct eval_watch *watch, size_t slot, double *ret_v
                 *ret_value = operand->node->values[operand->slots[j]];
                 return true;
             }
+        }
+    }
+    return false;
+}
+
+bool eval_watch_single(const struct eval_watch *watch, size_t slot, double *ret_value)
+{
+    for (size_t i = 0; i < watch->operand_count; i++) {
+        const struct operand *operand = &watch->operands[i];
+        size_t found = 0;
+        for (size_t j = 0; j < operand->count; j++) {
+            const uint32_t at = operand->slots[j];
+            if (operand->entities[j] != slot) {
+                continue;
+            }
+            if (bit_get(operand->node->unknown, at)) {
+                return false;
+            }
+            if (bit_get(operand->node->present, at)) {
+                *ret_value = operand->node->values[at];
+                found++;
+            }
+        }
+        if (operand->node->blind || found > 1) {
+            return false;
+        }
+        if (found == 1) {
+            return true;
         }
     }
     return false;

@@ -1,173 +1,14 @@
-/* What may be done: plans with absolute values, and everything that can say no to one.
+/* What may be done: everything that can say no to a plan.
  *
  * Deny wins and order does not matter: every guard that binds the target is asked, and one that
  * cannot be evaluated denies. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "lang/print.h"
 #include "runtime/engine/engine_internal.h"
 
-/* The grant that names this action and this target. */
-static void plan_find_grant(const struct engine *engine, struct plan *plan)
-{
-    const struct engine_host *host = engine->host;
-    if (host->rehearsal) {
-        plan->granted = true;
-        plan->unattended = true;
-        return;
-    }
-    for (size_t g = 0; g < host->grant_count; g++) {
-        const struct engine_grant *grant = &host->grants[g];
-        if (strcmp(grant->action, plan->action->name.text) != 0) {
-            continue;
-        }
-        for (size_t t = 0; t < grant->target_count; t++) {
-            if (strcmp(grant->targets[t], plan->target) == 0) {
-                plan->granted = true;
-                plan->unattended = grant->unattended;
-                plan->grant = (uint32_t)g;
-                plan->grant_target = (uint32_t)t;
-                return;
-            }
-        }
-    }
-}
-
-/* What an undo passes on: the value its action was called with for the parameter of that name. */
-static const struct expr *outer_value(const struct act_call *outer, const struct expr *value)
-{
-    if (!outer || value->kind != EXPR_SELECTOR || !value->selector.name.text) {
-        return value;
-    }
-    const struct parameter *parameter = outer->resolved->parameters;
-    const struct argument *argument = outer->arguments;
-    for (; parameter && argument; parameter = parameter->next, argument = argument->next) {
-        if (strcmp(parameter->name.text, value->selector.name.text) == 0) {
-            return argument->value;
-        }
-    }
-    return value;
-}
-
-/* The target: the policy's entity, or a service by its name. */
-static bool plan_target(const struct incident *incident, const struct expr *value,
-                        struct plan *plan)
-{
-    if (value->kind != EXPR_SELECTOR || !value->selector.name.text) {
-        return false;
-    }
-    const char *word = value->selector.name.text;
-    const struct policy *policy = incident->run->policy;
-    if (policy->each.text && strcmp(word, policy->each.text) == 0) {
-        snprintf(plan->target, sizeof plan->target, "%s", incident->target);
-        snprintf(plan->type, sizeof plan->type, "%s", incident->type);
-        return true;
-    }
-    snprintf(plan->type, sizeof plan->type, "service");
-    return (size_t)snprintf(plan->target, sizeof plan->target, "service=%s", word) <
-           sizeof plan->target;
-}
-
-bool plan_make(const struct engine *engine, const struct incident *incident,
-               const struct act_call *call, const struct act_call *outer, struct plan *ret_plan)
-{
-    struct plan plan = {.action = call->resolved, .undo = outer != NULL};
-    CHECK(plan.action != NULL);
-    const struct argument *argument = call->arguments;
-    if (!argument || !plan_target(incident, outer_value(outer, argument->value), &plan)) {
-        return false;
-    }
-    for (const struct argument *a = argument->next; a; a = a->next) {
-        double value;
-        if (plan.number_count == ENGINE_NUMBERS_MAX ||
-            !expr_constant(outer_value(outer, a->value), &value) || !isfinite(value)) {
-            return false;
-        }
-        plan.numbers[plan.number_count++] = value;
-    }
-    int used = snprintf(plan.text, sizeof plan.text, "%s(%s", call->action.text,
-                        plan.target[0] ? plan.target : incident->policy);
-    for (uint32_t i = 0; i < plan.number_count && used > 0 && (size_t)used < sizeof plan.text;
-         i++) {
-        used +=
-            snprintf(plan.text + used, sizeof plan.text - (size_t)used, ", %.15g", plan.numbers[i]);
-    }
-    if (used > 0 && (size_t)used < sizeof plan.text) {
-        snprintf(plan.text + used, sizeof plan.text - (size_t)used, ")");
-    }
-    plan_find_grant(engine, &plan);
-    *ret_plan = plan;
-    return true;
-}
-
-struct memory *memory_of(struct engine *engine, const char *policy, const char *target,
-                         const char *type, bool make)
-{
-    uint64_t p = ledger_name(policy), t = ledger_name(target), y = ledger_name(type);
-    for (size_t i = 0; i < engine->memory_count; i++) {
-        struct memory *memory = &engine->memories[i];
-        if (memory->policy == p && memory->target == t && memory->type == y) {
-            return memory;
-        }
-    }
-    if (!make) {
-        return NULL;
-    }
-    ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
-    struct memory *memory = &engine->memories[engine->memory_count++];
-    *memory = (struct memory){.policy = p, .target = t, .type = y};
-    return memory;
-}
-
-static struct remedy *remedy_of(struct memory *memory, uint64_t action)
-{
-    for (size_t i = 0; i < RUNGS_MAX; i++) {
-        if (memory->remedies[i].action == action || memory->remedies[i].action == 0) {
-            return &memory->remedies[i];
-        }
-    }
-    return NULL; /* a policy has no more actions */
-}
-
-bool memory_useless(const struct memory *memory, const char *action, struct instant now)
-{
-    const uint64_t wanted = ledger_name(action);
-    for (size_t i = 0; i < RUNGS_MAX; i++) {
-        const struct remedy *remedy = &memory->remedies[i];
-        if (remedy->action == wanted) {
-            return remedy->useless >= USELESS_MAX &&
-                   now.ns - remedy->last.ns < USELESS_DAYS * 86400 * NS_PER_S;
-        }
-    }
-    return false;
-}
-
-void memory_judge(struct memory *memory, const struct policy *policy, const char *action,
-                  struct instant time, enum judgment judgment)
-{
-    struct remedy *remedy = remedy_of(memory, ledger_name(action));
-    if (remedy && judgment != JUDGED_FAILED) {
-        remedy->action = ledger_name(action);
-        remedy->useless = judgment == JUDGED_VERIFIED ? 0 : remedy->useless + 1;
-        remedy->last = time;
-    }
-    memory->failures = judgment == JUDGED_VERIFIED ? 0 : memory->failures + 1;
-    if (!policy->has_cooldown) {
-        return;
-    }
-    double seconds = policy->cooldown.value;
-    if (policy->cooldown_max.text) {
-        unsigned doublings = memory->failures > 1 ? memory->failures - 1 : 0;
-        seconds = fmin(ldexp(seconds, (int)(doublings < 60 ? doublings : 60)),
-                       policy->cooldown_max.value);
-    }
-    memory->cooldown_until = instant_add(time, duration_seconds(seconds));
-}
-
-static struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool)
+struct pool_run *pool_run_of(struct engine *engine, const struct pool *pool)
 {
     for (size_t i = 0; i < engine->pool_count; i++) {
         if (engine->pools[i]->pool == pool) {
@@ -175,22 +16,6 @@ static struct pool_run *pool_run_of(struct engine *engine, const struct pool *po
         }
     }
     return NULL;
-}
-
-static const char *pool_type(const struct pool *pool)
-{
-    const struct name_list *key = pool->keys;
-    while (key && key->next) {
-        key = key->next;
-    }
-    return key ? key->name.text : "";
-}
-
-/* True when the limit speaks about targets of this type; a pool speaks about the type of its
- * entities. */
-static bool limit_covers(const struct limit *limit, const char *type)
-{
-    return strcmp(limit->pool ? pool_type(limit->pool) : limit->subject.text, type) == 0;
 }
 
 /* at most AMOUNT of SUBJECT per D, counted over `policy` (NULL: over all policies). */
@@ -236,7 +61,7 @@ static bool at_most_denies(struct engine *engine, const struct limit *limit,
 static bool under_way(const struct incident *incident)
 {
     return incident->state == STATE_ACTING || incident->state == STATE_UNDOING ||
-           incident->state == STATE_VERIFYING;
+           incident->state == STATE_VERIFYING || incident->state == STATE_ROLLED_BACK;
 }
 
 /* True when a target of that name and type is acted on now, whichever policy and pool it came from.
@@ -245,8 +70,7 @@ static bool target_is_under_way(const struct engine *engine, const char *target,
 {
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
-        if (under_way(other) && strcmp(other->target, target) == 0 &&
-            strcmp(other->type, type) == 0) {
+        if (under_way(other) && incident_acts_on(other, target, type)) {
             return true;
         }
     }
@@ -352,20 +176,32 @@ static bool between_denies(const struct limit *limit, const struct plan *plan, c
     return false;
 }
 
-/* Undo is free of rates and storms, never of keep and between. */
+/* Undo is free of rates and storms, never of keep, between and step. */
 static bool limit_denies(struct engine *engine, const struct limit *limit,
                          const struct policy *policy, const struct plan *plan, char *reason,
                          size_t size)
 {
+    if (limit->kind == LIMIT_SPEND || limit->kind == LIMIT_ONLY_WHILE ||
+        limit->kind == LIMIT_NOT_DURING) {
+        return false; /* wait: budget_denies(), while_waits(), wide_waits() */
+    }
     if (!limit_covers(limit, plan->type)) {
         return false;
     }
     switch (limit->kind) {
     case LIMIT_AT_MOST:
-        return !plan->undo && at_most_denies(engine, limit, policy, plan, reason, size);
+        return !plan->undo && !limit->unattended && /* unattended_spent() */
+               (limit->each_domain ? each_domain_denies : at_most_denies)(engine, limit, policy,
+                                                                          plan, reason, size);
+    case LIMIT_TOTAL: return !plan->undo && total_denies(engine, limit, reason, size);
+    case LIMIT_DOMAINS: return !plan->undo && domains_deny(engine, limit, plan, reason, size);
     case LIMIT_KEEP: return keep_denies(engine, limit, plan, reason, size);
     case LIMIT_BETWEEN: return between_denies(limit, plan, reason, size);
     case LIMIT_STORM: return !plan->undo && storm_denies(engine, limit, reason, size);
+    case LIMIT_STEP: return step_denies(engine, limit, plan, reason, size);
+    case LIMIT_SPEND:
+    case LIMIT_ONLY_WHILE:
+    case LIMIT_NOT_DURING:
     case LIMIT_EXCLUSIVE: return false; /* waits: exclusive_waits() */
     }
     return true;
@@ -442,8 +278,8 @@ static enum refusal target_refusal(struct engine *engine, const struct incident 
 {
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
-        if (other != incident && under_way(other) && strcmp(other->target, plan->target) == 0 &&
-            strcmp(other->type, plan->type) == 0) {
+        if (other != incident && under_way(other) &&
+            incident_acts_on(other, plan->target, plan->type)) {
             snprintf(ret, size, "incident %llu acts on the target: %s",
                      (unsigned long long)other->id, other->action);
             return REFUSAL_WAIT;
@@ -456,8 +292,12 @@ static enum refusal target_refusal(struct engine *engine, const struct incident 
         if (memory->target != target || memory->type != type) {
             continue;
         }
-        if (!own && memory->effect_until.ns > engine->now.ns) {
-            snprintf(ret, size, "the target is in the effect window of an earlier action");
+        const int64_t free = memory->effect_until.ns + incident->run->hold.ns;
+        if (!own && memory->effect_until.ns > 0 && free > engine->now.ns) {
+            snprintf(ret, size,
+                     "what is seen of the target may be the effect of %s of policy %s: it must "
+                     "last beyond its window",
+                     memory->action, memory->by);
             return REFUSAL_WAIT;
         }
         if (own && incident_begins(incident) && memory->cooldown_until.ns > engine->now.ns) {
@@ -480,10 +320,11 @@ static bool exclusive_waits(const struct engine *engine, const struct incident *
             }
             for (size_t i = 0; i < engine->incident_count; i++) {
                 const struct incident *other = engine->incidents[i];
-                if (other != incident && under_way(other) && limit_covers(limit, other->type)) {
+                if (other != incident && under_way(other) &&
+                    limit_covers(limit, other->acts_type)) {
                     snprintf(ret, size, "guard %s: exclusive on %s: incident %llu acts on %s",
                              guard->name.text, limit->subject.text, (unsigned long long)other->id,
-                             other->target);
+                             other->acts_on);
                     return true;
                 }
             }
@@ -520,38 +361,30 @@ enum refusal plan_refusal(struct engine *engine, const struct incident *incident
     if (refusal != REFUSAL_NONE) {
         return refusal;
     }
-    if (!plan->undo && exclusive_waits(engine, incident, plan, ret, size)) {
+    if (plan->lack != LACK_NOTHING) {
+        snprintf(ret, size, "%s", plan->why);
+        return plan->lack == LACK_NEWS ? REFUSAL_WAIT : REFUSAL_DENY;
+    }
+    if (!plan->undo &&
+        (exclusive_waits(engine, incident, plan, ret, size) || while_waits(engine, ret, size))) {
         return REFUSAL_WAIT;
     }
     if (guards_deny(engine, plan, ret, size) ||
         list_denies(engine, incident, policy->keeps, plan, "keep", ret, size)) {
         return REFUSAL_DENY;
     }
-    if (list_denies(engine, incident, policy->bounds, plan, "bound", ret, size)) {
+    if ((!plan->undo && wide_waits(engine, incident, plan, ret, size)) ||
+        list_denies(engine, incident, policy->bounds, plan, "bound", ret, size)) {
         return REFUSAL_BOUND;
     }
-    return REFUSAL_NONE;
-}
-
-/* A unit is spent at dispatch, whatever the outcome. Running out of room to remember is a broken
- * invariant: an action that is not counted must not start. */
-void plan_spend(struct engine *engine, const struct incident *incident, const struct plan *plan)
-{
-    struct memory *memory = memory_of(engine, incident->policy, plan->target, plan->type, true);
-    struct duration window = plan->action->has_within ? duration_seconds(plan->action->within.value)
-                                                      : duration_seconds(0);
-    memory->effect_until = instant_add(engine->now, window);
-    if (!plan->undo) {
-        CHECK(
-            ledger_spend(&engine->ledger, engine->now, incident->policy, plan->target, plan->type));
-    }
+    return budget_denies(engine, policy, plan, ret, size) ? REFUSAL_BUDGET : REFUSAL_NONE;
 }
 
 static void window_max(const struct limit *limit, struct duration *longest)
 {
     for (; limit; limit = limit->next) {
         struct duration per = duration_seconds(limit->per.value);
-        if (limit->kind == LIMIT_AT_MOST && per.ns > longest->ns) {
+        if (per.ns > longest->ns) {
             *longest = per;
         }
     }
@@ -562,6 +395,7 @@ struct duration ledger_window_of(const struct program *program)
     struct duration longest = duration_seconds(86400);
     for (const struct policy *policy = program->policies; policy; policy = policy->next) {
         window_max(policy->bounds, &longest);
+        window_max(policy->spends, &longest);
     }
     for (const struct guard *guard = program->guards; guard; guard = guard->next) {
         window_max(guard->limits, &longest);

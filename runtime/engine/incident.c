@@ -24,15 +24,9 @@ static const bool incident_idle[INCIDENT_STATES] = {
 };
 
 enum {
-    APPROVAL_DEFAULT_S = 900, /* approve without within: 15m */
-    RESULT_GRACE_S = 10,      /* after an action's timeout, before its outcome is asked for */
-    EVALUATIONS_MIN = 3       /* a verify without `holds`, an act without `for` */
+    RESULT_GRACE_S = 10, /* after an action's timeout, before its outcome is asked for */
+    EVALUATIONS_MIN = 3  /* a verify without `holds`, an act without `for` */
 };
-
-static struct instant after_seconds(const struct engine *engine, double seconds)
-{
-    return instant_add(engine->now, duration_seconds(seconds));
-}
 
 static struct duration evaluations(const struct policy_run *run)
 {
@@ -62,16 +56,7 @@ struct incident *incident_new(struct engine *engine, struct policy_run *run, siz
         run->open++;
         snprintf(incident->policy, sizeof incident->policy, "%s", run->policy->name.text);
         incident->program_hash = run->policy->hash;
-        if (run->policy->escalate.present) {
-            snprintf(incident->channel, sizeof incident->channel, "%s",
-                     run->policy->escalate.channel.text);
-        }
-        for (size_t i = 0; i < run->rung_count; i++) {
-            if (run->rungs[i] && run->rungs[i]->kind == RUNG_PAGE && !incident->channel[0]) {
-                snprintf(incident->channel, sizeof incident->channel, "%s",
-                         run->rungs[i]->channel.text);
-            }
-        }
+        snprintf(incident->channel, sizeof incident->channel, "%s", policy_channel(run));
         if (slot != SLOT_NONE) {
             run->incident_at[slot] = incident;
             run->busy[slot / 64] |= 1ULL << (slot % 64);
@@ -100,14 +85,19 @@ void incident_remove(struct engine *engine, struct incident *incident)
             break;
         }
     }
+    free(incident->seen);
     free(incident);
 }
 
 void incident_close(struct engine *engine, struct incident *incident, struct effects *effects,
                     const char *reason)
 {
+    if (incident->run) { /* what is abandoned may not be over */
+        incident_resolved(engine, incident, reason, effects);
+    }
     engine_record(engine, effects, RECORD_CLOSED, incident, "%s", reason);
     engine->counters.closed++;
+    experience_close(engine, incident);
     incident_remove(engine, incident);
 }
 
@@ -119,18 +109,17 @@ void incident_escalate(struct engine *engine, struct incident *incident, struct 
     va_start(args, fmt);
     vsnprintf(reason, sizeof reason, fmt, args);
     va_end(args);
-    engine->counters.escalated++;
-    engine_record(engine, effects, RECORD_ESCALATED, incident, "%s", reason);
-    struct record *record = &effects->items[effects->count - 1].record;
-    snprintf(record->action, sizeof record->action, "%s", incident->channel);
-    record->rung = ++incident->notices;
-    struct record copy = *record;
-    engine_notify(engine, &copy, incident->channel, incident->id << 8 | (incident->notices & 0xFF));
+    if (inhibited(engine, incident, reason, effects)) {
+        return;
+    }
+    incident_page(engine, incident, effects, incident->channel, "%s", reason);
+    climb_begin(incident, engine->now);
 }
 
 void incident_hold(struct engine *engine, struct incident *incident, struct effects *effects,
                    const char *reason)
 {
+    climb_anew(incident);
     incident_escalate(engine, incident, effects, "%s", reason);
     incident_enter(engine, incident, STATE_HELD);
 }
@@ -160,8 +149,13 @@ static void conclude(struct engine *engine, struct incident *incident, struct ef
     if (run->service != GRAPH_NONE && used > 0 && (size_t)used < sizeof text) {
         const uint32_t stand =
             graph_impact(&engine->graph, run->service, NULL).transitive; /* others */
-        snprintf(text + used, sizeof text - (size_t)used, "; %u service%s on %s", stand,
-                 stand == 1 ? " stands" : "s stand", run->policy->service.text);
+        used += snprintf(text + used, sizeof text - (size_t)used, "; %u service%s on %s", stand,
+                         stand == 1 ? " stands" : "s stand", run->policy->service.text);
+    }
+    const struct memory *effect = target_effect(engine, incident->target, incident->type);
+    if (effect && used > 0 && (size_t)used < sizeof text) {
+        snprintf(text + used, sizeof text - (size_t)used,
+                 "; perhaps an effect of %s, which policy %s did", effect->action, effect->by);
     }
     engine_record(engine, effects, RECORD_CONCLUDED, incident, "%s", text);
 }
@@ -184,15 +178,13 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
     }
     struct incident *incident = incident_new(engine, run, slot, ++engine->next_incident);
     bool safe = engine_target_text(run->pool, slot, incident->target, sizeof incident->target);
-    const struct name_list *key = run->pool->pool ? run->pool->pool->keys : NULL;
-    for (; key; key = key->next) {
-        snprintf(incident->type, sizeof incident->type, "%s", key->name.text);
-    }
+    snprintf(incident->type, sizeof incident->type, "%s", pool_run_type(run->pool));
     snprintf(incident->text, sizeof incident->text, "%s",
              run->policy->about ? run->policy->about : run->policy->name.text);
     engine->counters.opened++;
     engine_record(engine, effects, RECORD_OPENED, incident, "%s", incident->text);
     conclude(engine, incident, effects);
+    experience_open(engine, incident, effects);
     if (!policy_acts(run->policy)) {
         incident_hand_over(engine, incident, effects);
     } else if (!safe) {
@@ -201,9 +193,8 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
     }
 }
 
-/* Records a refusal once, not at every tick. True when it is news. */
-static bool refuse(struct engine *engine, struct incident *incident, struct effects *effects,
-                   const char *reason)
+bool incident_refuse(struct engine *engine, struct incident *incident, struct effects *effects,
+                     const char *reason)
 {
     uint64_t hash = ledger_name(reason);
     if (incident->reason == hash) {
@@ -218,21 +209,26 @@ static bool refuse(struct engine *engine, struct incident *incident, struct effe
 static void dispatch(struct engine *engine, struct incident *incident, const struct plan *plan,
                      struct effects *effects)
 {
-    CHECK(plan->granted && !engine->stopped);
-    CHECK(incident->run->mode == MODE_ACT || incident->approved || plan->undo);
-    incident->approved = false;
+    CHECK(plan->granted && !engine->stopped && plan->lack == LACK_NOTHING);
+    CHECK(incident->run->mode == MODE_ACT || plan->gated || plan->undo);
+    CHECK(!plan->gated || approval_given(incident));
+    approval_drop(incident);
     incident->probed = false;
     incident->reason = 0;
+    incident->owed_since = (struct instant){0};
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan->target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan->type);
+    incident->amounts = plan->undo ? incident->amounts : plan->amounts;
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
     snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
     double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
-    incident->deadline = after_seconds(engine, timeout + (double)RESULT_GRACE_S);
+    incident->deadline = engine_after(engine, timeout + (double)RESULT_GRACE_S);
     plan_spend(engine, incident, plan);
     engine->counters.dispatched++;
-    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",
+    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? UNDO_WORD : "",
                   plan->text);
-    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? "undo: " : "",
+    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? UNDO_WORD : "",
                   plan->text);
     struct effect *effect = engine_effect(effects, EFFECT_DISPATCH);
     effect->id = incident->action_id;
@@ -243,20 +239,11 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     effect->timeout = duration_seconds(timeout);
 }
 
-static void ask(struct engine *engine, struct incident *incident, const struct rung *rung,
-                const struct plan *plan, const char *why, struct effects *effects)
+static void next_rung(struct engine *engine, struct incident *incident)
 {
-    double within = rung->approve && rung->approve_within.text ? rung->approve_within.value
-                                                               : (double)APPROVAL_DEFAULT_S;
-    engine_record(engine, effects, RECORD_ASKED, incident, "%s: %s", plan->text, why);
-    struct record copy = effects->items[effects->count - 1].record;
-    copy.rung = ++incident->notices;
-    snprintf(copy.text, sizeof copy.text, "approve %.300s? healctl approve %llu", plan->text,
-             (unsigned long long)incident->id);
-    engine_notify(engine, &copy, rung->approve ? rung->approver.text : incident->channel,
-                  incident->id << 8 | (incident->notices & 0xFF));
-    incident_enter(engine, incident, STATE_ASKED);
-    incident->deadline = after_seconds(engine, within);
+    incident->rung++;
+    incident->reason = 0;
+    incident_enter(engine, incident, STATE_OPEN);
 }
 
 /* True when another incident's act on the same target is the one this incident wants. */
@@ -266,7 +253,7 @@ static struct incident *joins(struct engine *engine, const struct incident *inci
     for (size_t i = 0; i < engine->incident_count; i++) {
         struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->target, plan->target) == 0 && strcmp(other->type, plan->type) == 0 &&
+            incident_acts_on(other, plan->target, plan->type) &&
             strcmp(other->action, plan->action->name.text) == 0) {
             return other;
         }
@@ -284,11 +271,18 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         return;
     }
     snprintf(incident->action, sizeof incident->action, "%s", plan.action->name.text);
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan.target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan.type);
     struct incident *other = joins(engine, incident, &plan);
     if (other) {
         engine_record(engine, effects, RECORD_JOINED, incident, "joins %s of incident %llu",
                       plan.text, (unsigned long long)other->id);
         incident_enter(engine, incident, STATE_JOINED);
+        return;
+    }
+    if (plan.lack == LACK_CHANGE) { /* nothing would happen */
+        incident_refuse(engine, incident, effects, plan.why);
+        next_rung(engine, incident);
         return;
     }
     enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
@@ -302,33 +296,26 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
     switch (refusal) {
     case REFUSAL_NONE: break;
     case REFUSAL_WAIT:
-        refuse(engine, incident, effects, reason);
+        incident_refuse(engine, incident, effects, reason);
         incident->state = STATE_WAITING;
         return;
     case REFUSAL_BOUND:
-        if (refuse(engine, incident, effects, reason) && !incident->bound_told) {
+        if (incident_refuse(engine, incident, effects, reason) && !incident->bound_told) {
             incident->bound_told = true;
             incident_escalate(engine, incident, effects, "%s", reason);
         }
         incident->state = STATE_WAITING;
         return;
+    case REFUSAL_BUDGET: budget_refused(engine, incident, effects, reason); return;
     case REFUSAL_DENY:
-        refuse(engine, incident, effects, reason);
+        incident_refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
         return;
     }
-    bool attended = (plan.action->irreversible || plan.action->replaces.text) && !plan.unattended;
-    const struct memory *memory =
-        memory_of(engine, incident->policy, plan.target, plan.type, false);
-    const bool useless = memory && memory_useless(memory, plan.action->name.text, engine->now);
-    bool needs_word = incident->run->mode == MODE_ASK || rung->approve || attended || useless;
-    if (needs_word && !incident->approved) {
-        ask(engine, incident, rung, &plan,
-            useless         ? "it did not help this target twice in a row"
-            : rung->approve ? "the policy asks for an approval"
-            : attended      ? "irreversible, and not granted as unattended"
-                            : "mode ask",
-            effects);
+    const char *why = approval_cause(engine, incident, rung, &plan);
+    plan.gated = why != NULL;
+    if (plan.gated && !approval_covers(engine, incident, &plan, why, effects)) {
+        approval_ask(engine, incident, rung, &plan, why, effects);
         return;
     }
     engine_record(engine, effects, RECORD_PLANNED, incident, "%s", plan.text);
@@ -348,17 +335,26 @@ static void step_open(struct engine *engine, struct incident *incident, struct e
 {
     enum truth when = when_truth(incident);
     if (when != TRUTH_TRUE) {
-        if (incident->approved) {
-            incident->approved = false;
-            refuse(engine, incident, effects,
-                   when == TRUTH_FALSE ? "approved, but the trigger no longer holds"
-                                       : "approved, but the trigger cannot be seen");
+        if (approval_given(incident)) {
+            approval_drop(incident);
+            incident_refuse(engine, incident, effects,
+                            when == TRUTH_FALSE ? "approved, but the trigger no longer holds"
+                                                : "approved, but the trigger cannot be seen");
         }
         return;
     }
     if (incident->run->cause_count > 0 && incident->cause == 0 &&
         !cause_decide(engine, incident, effects)) {
         return;
+    }
+    char strange[TEXT_BYTES];
+    if (incident_begins(incident) && incident->plan == 0 && incident->done_count == 0 &&
+        experience_strange(incident, strange, sizeof strange)) {
+        incident_hold(engine, incident, effects, strange);
+        return;
+    }
+    if (incident->plan == 0 && incident_begins(incident)) {
+        choose_plan(engine, incident, effects);
     }
     const struct rung *rung =
         incident->rung < incident->run->rung_count ? incident->run->rungs[incident->rung] : NULL;
@@ -377,8 +373,7 @@ static void step_joined(struct engine *engine, struct incident *incident)
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->target, incident->target) == 0 &&
-            strcmp(other->type, incident->type) == 0 &&
+            incident_acts_on(other, incident->acts_on, incident->acts_type) &&
             strcmp(other->action, incident->action) == 0) {
             return;
         }
@@ -386,15 +381,14 @@ static void step_joined(struct engine *engine, struct incident *incident)
     incident_enter(engine, incident, STATE_OPEN);
 }
 
-/* An answer that does not come: ask the actor once what became of it, then it is unknown. */
-static void step_acting(struct engine *engine, struct incident *incident, struct effects *effects)
+void incident_await(struct engine *engine, struct incident *incident, struct effects *effects)
 {
     if (engine->now.ns < incident->deadline.ns) {
         return;
     }
     if (!incident->probed) {
         incident->probed = true;
-        incident->deadline = after_seconds(engine, RESULT_GRACE_S);
+        incident->deadline = engine_after(engine, RESULT_GRACE_S);
         engine_effect(effects, EFFECT_PROBE)->id = incident->action_id;
         return;
     }
@@ -402,21 +396,18 @@ static void step_acting(struct engine *engine, struct incident *incident, struct
     incident_hold(engine, incident, effects, "what became of the action is not known");
 }
 
-static void back_off(struct engine *engine, struct incident *incident, enum judgment judgment)
+void incident_judge(struct engine *engine, struct incident *incident, enum judgment judgment)
 {
     struct memory *memory =
-        memory_of(engine, incident->policy, incident->target, incident->type, true);
+        memory_of(engine, incident->policy, incident->acts_on, incident->acts_type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
+    experience_learn(engine, incident, incident->action, engine->now, judgment);
+    if (judgment != JUDGED_OPEN) {
+        mode_judge(engine, incident->policy, incident->program_hash, judgment != JUDGED_VERIFIED);
+    }
 }
 
-static void next_rung(struct engine *engine, struct incident *incident)
-{
-    incident->rung++;
-    incident->reason = 0;
-    incident_enter(engine, incident, STATE_OPEN);
-}
-
-static void undo_or_next(struct engine *engine, struct incident *incident, struct effects *effects)
+void incident_undo(struct engine *engine, struct incident *incident, struct effects *effects)
 {
     const struct rung *rung = incident->run->rungs[incident->rung];
     const struct act_call *undo = rung->call.resolved->undo;
@@ -431,14 +422,17 @@ static void undo_or_next(struct engine *engine, struct incident *incident, struc
         return;
     }
     enum refusal refusal = plan_refusal(engine, incident, &plan, reason, sizeof reason);
+    if (refusal == REFUSAL_DENY && undo_may_wait(engine, incident, &plan)) {
+        refusal = REFUSAL_WAIT;
+    }
     if (refusal == REFUSAL_WAIT) { /* stopped, or the inventory is not seen yet: it stays owed */
-        refuse(engine, incident, effects, reason);
+        incident_refuse(engine, incident, effects, reason);
         incident->undo_owed = true;
         incident->state = STATE_WAITING;
         return;
     }
     if (refusal != REFUSAL_NONE) {
-        refuse(engine, incident, effects, reason);
+        incident_refuse(engine, incident, effects, reason);
         incident_hold(engine, incident, effects, reason);
         return;
     }
@@ -452,7 +446,7 @@ static void step_verifying(struct engine *engine, struct incident *incident,
     const struct rung *rung = run->rungs[incident->rung];
     struct eval_watch *watch = run->verify[incident->rung];
     if (incident->deadline.ns == 0) { /* from the first look on, also after a restart */
-        incident->deadline = after_seconds(engine, rung->verify_within.value);
+        incident->deadline = engine_after(engine, rung->verify_within.value);
     }
     enum truth truth =
         incident->slot == SLOT_NONE
@@ -475,10 +469,10 @@ static void step_verifying(struct engine *engine, struct incident *incident,
         engine_record(engine, effects, RECORD_VERIFIED, incident, "%.400s",
                       print_expr(&arena, rung->verify.expr));
         arena_release(&arena);
-        back_off(engine, incident, JUDGED_VERIFIED);
+        incident_judge(engine, incident, JUDGED_VERIFIED);
         incident_enter(engine, incident, STATE_RECOVERED);
     } else if (engine->now.ns >= incident->deadline.ns) {
-        back_off(engine, incident, JUDGED_USELESS);
+        incident_judge(engine, incident, JUDGED_USELESS);
         engine_record(engine, effects, RECORD_UNVERIFIED, incident, "%s",
                       incident->last_unknown ? "it could not be seen whether the action helped"
                                              : "the action did not help in time");
@@ -486,7 +480,7 @@ static void step_verifying(struct engine *engine, struct incident *incident,
             incident_hold(engine, incident, effects,
                           "it could not be seen whether the action helped");
         } else {
-            undo_or_next(engine, incident, effects);
+            incident_undo(engine, incident, effects);
         }
     }
 }
@@ -548,7 +542,7 @@ static void step_orphan(struct engine *engine, struct incident *incident, struct
 {
     bool in_doubt = incident->state == STATE_ACTING || incident->state == STATE_UNDOING;
     if (in_doubt) {
-        step_acting(engine, incident, effects);
+        incident_await(engine, incident, effects);
         return;
     }
     incident_escalate(engine, incident, effects,
@@ -572,13 +566,22 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
     }
     if (incident->undo_owed) {
         incident->undo_owed = false;
-        undo_or_next(engine, incident, effects);
+        incident_undo(engine, incident, effects);
+        step_unresolved(engine, incident, effects);
+        return;
+    }
+    if (!incident->aborting && rollback_due(engine, incident)) {
+        rollback_begin(engine, incident, effects);
+    }
+    if (incident->aborting) {
+        rollback_step(engine, incident, effects);
         step_unresolved(engine, incident, effects);
         return;
     }
     if (step_clear(engine, incident, effects)) {
         return;
     }
+    resolved_step(engine, incident, effects);
     switch (incident->state) {
     case STATE_OPEN:
     case STATE_WAITING: step_open(engine, incident, effects); break;
@@ -590,19 +593,21 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
         }
         break;
     case STATE_ACTING:
-    case STATE_UNDOING: step_acting(engine, incident, effects); break;
+    case STATE_UNDOING: incident_await(engine, incident, effects); break;
     case STATE_VERIFYING: step_verifying(engine, incident, effects); break;
     case STATE_RECOVERED: /* the trigger came back before it was clear: a relapse starts the ladder
                              again */
         if (when_truth(incident) == TRUTH_TRUE &&
             engine->now.ns - incident->since.ns >= incident->run->hold.ns) {
-            incident->rung = incident->cause = 0;
+            incident->rung = incident->cause = incident->plan = 0;
+            incident->cause_name[0] = '\0';
             incident->reason = 0;
             incident_enter(engine, incident, STATE_OPEN);
         }
         break;
     case STATE_SHADOWED:
     case STATE_HELD:
+    case STATE_ROLLED_BACK:
     case INCIDENT_STATES: break;
     }
     step_unresolved(engine, incident, effects);
@@ -649,39 +654,27 @@ void incident_result(struct engine *engine, struct incident *incident, const str
         if (undoing) {
             incident_hold(engine, incident, effects, "the undo failed");
         } else if (input->outcome == OUTCOME_FAILED) {
-            back_off(engine, incident, JUDGED_FAILED);
+            incident_judge(engine, incident, JUDGED_FAILED);
             next_rung(engine, incident);
         } else { /* it was ended half way: only an observation tells */
+            done_push(incident, incident->rung);
             incident_enter(engine, incident, STATE_VERIFYING);
         }
         break;
     case OUTCOME_SUCCEEDED:
         if (undoing) {
             engine_record(engine, effects, RECORD_UNDONE, incident, "%s", incident->action);
-            next_rung(engine, incident);
+            done_pop(incident, incident->rung);
+            incident->taken_back += incident->aborting;
+            if (incident->aborting) {
+                incident_enter(engine, incident, STATE_OPEN);
+            } else {
+                next_rung(engine, incident);
+            }
         } else {
+            done_push(incident, incident->rung);
             incident_enter(engine, incident, STATE_VERIFYING);
         }
         break;
     }
-}
-
-void incident_answer(struct engine *engine, struct incident *incident, bool approve,
-                     const struct input *input, struct effects *effects)
-{
-    if (incident->state != STATE_ASKED || !incident->run) {
-        return;
-    }
-    if (approve && engine->now.ns < incident->deadline.ns) {
-        engine_record(engine, effects, RECORD_APPROVED, incident, "by %s%s%.300s",
-                      input->who ? input->who : "?", input->text && input->text[0] ? ": " : "",
-                      input->text ? input->text : "");
-        incident_enter(engine, incident, STATE_OPEN);
-        incident->approved = true;
-        return;
-    }
-    engine_record(engine, effects, RECORD_DENIED, incident, "%s by %s%s%.300s",
-                  approve ? "approved too late" : "denied", input->who ? input->who : "?",
-                  input->text && input->text[0] ? ": " : "", input->text ? input->text : "");
-    incident_hold(engine, incident, effects, "denied by a person");
 }

@@ -30,18 +30,23 @@ static void ledger_forget(struct ledger *ledger, struct instant now)
     }
 }
 
-bool ledger_spend(struct ledger *ledger, struct instant time, const char *policy,
-                  const char *target, const char *type)
+bool ledger_spend(struct ledger *ledger, const struct ledger_entry *entry)
 {
-    CHECK(ledger->count == 0 || ledger->entries[ledger->count - 1].time.ns <= time.ns);
-    ledger_forget(ledger, time);
+    CHECK(ledger->count == 0 || ledger->entries[ledger->count - 1].time.ns <= entry->time.ns);
+    ledger_forget(ledger, entry->time);
     if (ledger->count >= LEDGER_ENTRIES_MAX) {
         return false;
     }
     ARRAY_RESERVE(ledger->entries, ledger->count, ledger->capacity);
-    ledger->entries[ledger->count++] =
-        (struct ledger_entry){time, ledger_name(policy), ledger_name(target), ledger_name(type)};
+    ledger->entries[ledger->count++] = *entry;
     return true;
+}
+
+static bool query_matches(const struct ledger_query *query, const struct ledger_entry *entry)
+{
+    return (query->policy == 0 || query->policy == entry->policy) &&
+           (query->target == 0 || query->target == entry->target) &&
+           (query->type == 0 || query->type == entry->type);
 }
 
 size_t ledger_count(const struct ledger *ledger, struct instant now, struct ledger_query query)
@@ -53,11 +58,53 @@ size_t ledger_count(const struct ledger *ledger, struct instant now, struct ledg
         if (entry->time.ns <= now.ns - query.window.ns) {
             break;
         }
-        count += (query.policy == 0 || query.policy == entry->policy) &&
-                 (query.target == 0 || query.target == entry->target) &&
-                 (query.type == 0 || query.type == entry->type);
+        count += !entry->undo && query_matches(&query, entry);
     }
     return count;
+}
+
+double ledger_cost(const struct amounts *amounts, struct duration window)
+{
+    return amounts->once + amounts->hourly * (duration_to_seconds(window) / 3600);
+}
+
+double ledger_money(const struct ledger *ledger, struct instant now, struct ledger_query query)
+{
+    CHECK(query.window.ns <= ledger->keep.ns);
+    double sum = 0;
+    for (size_t i = ledger->count; i > 0; i--) {
+        const struct ledger_entry *entry = &ledger->entries[i - 1];
+        if (entry->time.ns <= now.ns - query.window.ns) {
+            break;
+        }
+        if (!entry->undo && query_matches(&query, entry)) {
+            sum += ledger_cost(&entry->amounts, query.window);
+        }
+    }
+    return sum;
+}
+
+struct ledger_steps ledger_steps(const struct ledger *ledger, struct instant now,
+                                 struct ledger_query query, enum base_quantity quantity)
+{
+    CHECK(query.window.ns <= ledger->keep.ns);
+    struct ledger_steps steps = {0};
+    for (size_t i = ledger->count; i > 0; i--) {
+        const struct ledger_entry *entry = &ledger->entries[i - 1];
+        if (entry->time.ns <= now.ns - query.window.ns) {
+            break;
+        }
+        if (!entry->amounts.read || !query_matches(&query, entry) ||
+            (quantity != BASE_QUANTITIES && entry->quantity != BASE_QUANTITIES &&
+             quantity != entry->quantity)) {
+            continue;
+        }
+        steps.last = steps.any ? steps.last : entry->time;
+        steps.any = true;
+        steps.sum += fabs(entry->amounts.given - entry->amounts.before);
+        steps.first = entry->amounts.before;
+    }
+    return steps;
 }
 
 /* 10% of 30 is 3, although 0.1 * 30 is a little more in doubles and 0.29 * 100 a little less. */

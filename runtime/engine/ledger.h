@@ -6,6 +6,7 @@
 #define HEAL_RUNTIME_ENGINE_LEDGER_H
 
 #include "lang/ast.h"
+#include "runtime/engine/amounts.h"
 #include "runtime/engine/record.h"
 
 enum { LEDGER_ENTRIES_MAX = 1 << 20 };
@@ -13,6 +14,10 @@ enum { LEDGER_ENTRIES_MAX = 1 << 20 };
 struct ledger_entry {
     struct instant time;
     uint64_t policy, target, type; /* name hashes */
+    bool undo;                     /* not counted, and costs nothing; its change is one */
+    enum base_quantity quantity;   /* of the number it changed; BASE_QUANTITIES: any */
+    struct amounts amounts;
+    uint64_t domain; /* of the target, when it is known; 0: not */
 };
 
 struct ledger {
@@ -29,8 +34,19 @@ struct ledger_query {
 
 void ledger_release(struct ledger *ledger);
 /* Times must not go backwards. False when the ledger is full: then nothing may be dispatched. */
-NODISCARD bool ledger_spend(struct ledger *ledger, struct instant time, const char *policy,
-                            const char *target, const char *type);
+NODISCARD bool ledger_spend(struct ledger *ledger, const struct ledger_entry *entry);
+/* Money in usd: what an entry costs once, and its rate for the whole length of the window. */
+double ledger_cost(const struct amounts *amounts, struct duration window);
+double ledger_money(const struct ledger *ledger, struct instant now, struct ledger_query query);
+/* Changes of a number, undos included: of entries whose quantity is this, or not known. */
+struct ledger_steps {
+    bool any;
+    double sum;   /* of the absolute changes */
+    double first; /* what was there before the first of them */
+    struct instant last;
+};
+struct ledger_steps ledger_steps(const struct ledger *ledger, struct instant now,
+                                 struct ledger_query query, enum base_quantity quantity);
 size_t ledger_count(const struct ledger *ledger, struct instant now, struct ledger_query query);
 uint64_t ledger_name(const char *name); /* never 0 */
 

@@ -43,6 +43,10 @@ struct record {
 /* How the text of a CONCLUDED record begins that says which cause was chosen; the cause's name and
  * a comma follow. */
 #define CAUSE_WORD "cause "
+/* The same of a CHOSEN record, for a plan; the plan's name and a colon follow. */
+#define PLAN_WORD "plan "
 bool record_has_cause(const char *text, const char *cause);
+/* The name of the cause that the text says was chosen; false, and "": it says none. */
+bool record_cause(const char *text, char ret[NAME_BYTES]);
 
 #endif

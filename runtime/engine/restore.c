@@ -50,11 +50,21 @@ static void restore_open(struct engine *engine, const struct record *record)
 static void restore_memory(struct engine *engine, const struct incident *incident,
                            const struct record *record)
 {
+    const enum judgment judgment = record->kind == RECORD_VERIFIED   ? JUDGED_VERIFIED
+                                   : record->kind == RECORD_RESOLVED ? JUDGED_OPEN
+                                   : record->kind == RECORD_FAILED   ? JUDGED_FAILED
+                                                                     : JUDGED_USELESS;
+    if (record->kind != RECORD_DISPATCHED && incident->state != STATE_UNDOING) {
+        experience_learn(engine, incident, record->action, record->time, judgment);
+    }
     if (!incident->run) {
         return;
     }
     const struct policy *policy = incident->run->policy;
-    struct memory *memory = memory_of(engine, record->policy, record->target, record->type, true);
+    struct memory *memory =
+        memory_of(engine, record->policy, incident->acts_on, incident->acts_type, true);
+    memory->acted = record->time;
+    snprintf(memory->action, sizeof memory->action, "%s", record->action);
     if (record->kind == RECORD_DISPATCHED) {
         const struct rung *rung = incident->rung < incident->run->rung_count
                                       ? incident->run->rungs[incident->rung]
@@ -66,17 +76,18 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         }
         return;
     }
-    memory_judge(memory, policy, record->action, record->time,
-                 record->kind == RECORD_VERIFIED     ? JUDGED_VERIFIED
-                 : record->kind == RECORD_UNVERIFIED ? JUDGED_USELESS
-                                                     : JUDGED_FAILED);
+    if (incident->state != STATE_UNDOING && record->kind != RECORD_RESOLVED) {
+        /* of an undo, and of what ended before it could be verified, nothing is judged */
+        mode_judge(engine, record->policy, record->program_hash, record->kind != RECORD_VERIFIED);
+    }
+    memory_judge(memory, policy, record->action, record->time, judgment);
 }
 
 /* A page that was decided but of which no delivery is on record goes out again: at least once. */
 static void restore_notice(struct engine *engine, const struct record *record)
 {
     uint64_t id = record->incident << 8 | (record->rung & 0xFF);
-    if (record->kind == RECORD_ESCALATED) {
+    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_OVER) {
         engine_notify(engine, record, record->action, id);
         return;
     }
@@ -92,20 +103,55 @@ static void restore_notice(struct engine *engine, const struct record *record)
 static void restore_escalated(struct engine *engine, struct incident *incident,
                               const struct record *record)
 {
-    incident->notices = record->rung;
+    const char *text = record->text;
+    if (record->kind == RECORD_INHIBITED) {
+        inhibit_restore(incident, record);
+        text = incident->withheld;
+    } else {
+        incident->notices = record->rung;
+        incident->withheld[0] = '\0';
+        told_note(incident, record->action);
+        climb_restore(incident, record);
+    }
+    if (strncmp(text, CLIMB_WORD, sizeof CLIMB_WORD - 1) == 0) {
+        return;
+    }
     snprintf(incident->channel, sizeof incident->channel, "%s", record->action);
-    if (strncmp(record->text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
+    if (strncmp(text, CASCADE_WORD, sizeof CASCADE_WORD - 1) == 0) {
         incident->cascade_told = true;
         return;
     }
-    incident->unresolved_told = true;
-    if (strncmp(record->text, "unresolved for ", 15) == 0) {
+    if (strncmp(record->text, BUDGET_WORD, sizeof BUDGET_WORD - 1) == 0) {
+        incident->budget_told = true;
         return;
     }
-    incident->undo_owed = false;
+    incident->unresolved_told = true;
+    if (strncmp(text, "unresolved for ", 15) == 0) {
+        return;
+    }
+    if (incident->climb.acknowledged) { /* it was held anew */
+        climb_anew(incident);
+        climb_begin(incident, record->time);
+    }
+    incident->undo_owed = incident->aborting = false;
     if (incident->state != STATE_RECOVERED) {
         incident_enter(engine, incident, STATE_HELD);
     }
+}
+
+/* Success of an undo and the record of it say the same; the second finds it taken back. */
+static void restore_undone(struct engine *engine, struct incident *incident,
+                           const struct record *record)
+{
+    if (incident->state != STATE_UNDOING) {
+        return;
+    }
+    done_pop(incident, record->rung);
+    incident->taken_back += incident->aborting;
+    if (!incident->aborting) {
+        incident->rung = record->rung + 1;
+    }
+    incident_enter(engine, incident, STATE_OPEN);
 }
 
 static void restore_incident(struct engine *engine, struct incident *incident,
@@ -114,12 +160,16 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     switch (record->kind) {
     case RECORD_ASKED:
         incident->notices++;
+        incident->told_own = true;
+        approval_restore(incident, record);
         break; /* approvals do not outlive the engine that asked */
     case RECORD_INTENT:
         incident->intent_only = true;
         incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
+        incident_restore_target(incident, record);
+        incident->amounts = undo ? incident->amounts : amounts_parse(record->text);
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
     case RECORD_DISPATCHED:
@@ -138,11 +188,11 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_TIMED_OUT:
         incident->ended = record->time;
         if (incident->state != STATE_UNDOING) {
+            done_push(incident, record->rung);
             incident_enter(engine, incident,
                            STATE_VERIFYING); /* its time starts at the first step */
         } else if (record->kind == RECORD_SUCCEEDED) {
-            incident->rung = record->rung + 1;
-            incident_enter(engine, incident, STATE_OPEN);
+            restore_undone(engine, incident, record);
         } else {
             incident_enter(engine, incident, STATE_HELD);
         }
@@ -155,35 +205,58 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_VERIFIED:
         restore_memory(engine, incident, record);
         incident_enter(engine, incident, STATE_RECOVERED);
+        climb_end(incident);
         break;
     case RECORD_UNVERIFIED:
         restore_memory(engine, incident, record);
         incident->undo_owed = true;
         incident_enter(engine, incident, STATE_OPEN);
         break;
-    case RECORD_UNDONE:
-        incident->rung = record->rung + 1;
+    case RECORD_UNDONE: restore_undone(engine, incident, record); break;
+    case RECORD_RESOLVED:
+        if (incident->state == STATE_VERIFYING) {
+            restore_memory(engine, incident, record);
+        }
+        incident_enter(engine, incident, STATE_RECOVERED);
+        climb_end(incident);
+        break;
+    case RECORD_ABORTED:
+        restore_memory(engine, incident, record);
+        incident->aborting = true;
+        incident->taken_back = 0;
         incident_enter(engine, incident, STATE_OPEN);
         break;
-    case RECORD_ESCALATED: restore_escalated(engine, incident, record); break;
+    case RECORD_MEASURED: experience_restore(incident, record); break;
+    case RECORD_CHOSEN: plan_restore(incident, record); break;
+    case RECORD_ESCALATED:
+    case RECORD_INHIBITED: restore_escalated(engine, incident, record); break;
+    case RECORD_NOTIFIED: told_restore(incident, record); break;
+    case RECORD_OVER: incident->notices = record->rung; break;
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
-    case RECORD_CONCLUDED: cause_restore(incident, record); break;
+    case RECORD_CONCLUDED:
+        (void)record_cause(record->text, incident->cause_name);
+        cause_restore(incident, record);
+        break;
+    case RECORD_ACKNOWLEDGED: climb_restore(incident, record); break;
     case RECORD_PLANNED:
         if (strncmp(record->text, "shadow:", 7) == 0) {
             incident_enter(engine, incident, STATE_SHADOWED);
         }
         break;
+    case RECORD_ROLLED_BACK: /* a page follows it */
     case RECORD_STARTED:
     case RECORD_LOADED:
     case RECORD_OPENED:
     case RECORD_JOINED:
     case RECORD_REFUSED:
     case RECORD_APPROVED:
-    case RECORD_NOTIFIED:
     case RECORD_CLOSED:
+    case RECORD_DEMOTED:
+    case RECORD_PROMOTED:
     case RECORD_STOPPED:
     case RECORD_RESUMED:
+    case RECORD_EVENT:
     case RECORD_KINDS: break;
     }
 }
@@ -199,24 +272,31 @@ void engine_restore(struct engine *engine, const struct record *record)
         snprintf(engine->stopped_by, sizeof engine->stopped_by, "%.60s",
                  strncmp(record->text, "by ", 3) == 0 ? record->text + 3 : record->text);
     }
+    if (record->kind == RECORD_DEMOTED || record->kind == RECORD_PROMOTED) {
+        mode_restore(engine, record);
+    }
     if (record->incident == 0) {
+        if (record->kind == RECORD_NOTIFIED) {
+            notice_told(engine, record);
+        }
         return;
     }
     if (record->incident > engine->next_incident) {
         engine->next_incident = record->incident;
     }
-    bool undo = strncmp(record->text, "undo: ", 6) == 0;
-    if (record->kind == RECORD_DISPATCHED && !undo) {
-        CHECK(ledger_spend(&engine->ledger, engine->now, record->policy, record->target,
-                           record->type));
+    bool undo = strncmp(record->text, UNDO_WORD, sizeof UNDO_WORD - 1) == 0;
+    if (record->kind == RECORD_DISPATCHED) {
+        record_spend(engine, record, undo);
     }
-    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_NOTIFIED) {
+    if (record->kind == RECORD_ESCALATED || record->kind == RECORD_OVER ||
+        record->kind == RECORD_NOTIFIED) {
         restore_notice(engine, record);
     }
     struct incident *incident = incident_of(engine, record->incident);
     if (!incident && record->kind == RECORD_OPENED) {
         restore_open(engine, record);
     } else if (incident && record->kind == RECORD_CLOSED) {
+        experience_close(engine, incident);
         incident_remove(engine, incident);
     } else if (incident) {
         restore_incident(engine, incident, record, undo);
@@ -238,6 +318,7 @@ static void policy_adopt(struct policy_run *run, const struct policy_run *old)
         run->busy[slot / 64] |= (uint64_t)(run->pending_since[slot].ns != 0) << (slot % 64);
     }
     run->last = old->last;
+    run->settled = old->settled;
     run->unknown_since = old->unknown_since;
     run->unknown_count = old->unknown_count;
     run->missing_told = old->missing_told;
@@ -260,6 +341,8 @@ void engine_adopt(struct engine *engine, struct engine *before)
         *engine->notices[i] = *before->notices[i];
     }
     engine->notice_count = before->notice_count;
+    memcpy(engine->windows, before->windows, sizeof engine->windows);
+    engine->window_count = before->window_count;
     for (size_t i = 0; i < before->ledger.count; i++) {
         ARRAY_RESERVE(engine->ledger.entries, engine->ledger.count, engine->ledger.capacity);
         engine->ledger.entries[engine->ledger.count++] = before->ledger.entries[i];
@@ -268,6 +351,8 @@ void engine_adopt(struct engine *engine, struct engine *before)
         ARRAY_RESERVE(engine->memories, engine->memory_count, engine->memory_capacity);
         engine->memories[engine->memory_count++] = before->memories[i];
     }
+    modes_adopt(engine, before);
+    experience_adopt(engine, before);
     for (size_t i = 0; i < before->policy_count; i++) {
         const struct policy_run *old = before->policies[i];
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);
@@ -279,10 +364,11 @@ void engine_adopt(struct engine *engine, struct engine *before)
         }
     }
     for (size_t i = 0; i < before->incident_count; i++) {
-        const struct incident *old = before->incidents[i];
+        struct incident *old = before->incidents[i];
         struct policy_run *run = policy_run_of(engine, old->policy, old->program_hash);
         struct incident *incident = incident_new(engine, run, SLOT_NONE, old->id);
         *incident = *old;
+        old->seen = NULL; /* it is this one's now */
         incident->run = run;
         incident->slot = SLOT_NONE;
         if (run) {

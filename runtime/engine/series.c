@@ -325,6 +325,12 @@ const char *store_series_name(const struct store *store, uint32_t id)
     return series_name(store, &store->series[id]);
 }
 
+const struct label_set *store_series_labels(const struct store *store, uint32_t id)
+{
+    CHECK(store_series_live(store, id));
+    return store->series[id].labels;
+}
+
 /* ---- samples ---- */
 
 /* How long the store keeps samples of the series. */
@@ -522,6 +528,17 @@ bool store_source_observed(const struct store *store, uint32_t source, struct in
     const struct store_source *owner = &store->sources[source];
     return owner->has_answered &&
            now.ns - owner->answered.ns <= owner->interval.ns + owner->grace.ns;
+}
+
+size_t store_sources_silent(const struct store *store, struct instant now, size_t *ret_all)
+{
+    size_t silent = 0, all = 0;
+    for (uint32_t i = 0; i < store->source_count; i++) {
+        all += store->sources[i].has_answered;
+        silent += store->sources[i].has_answered && !store_source_observed(store, i, now);
+    }
+    *ret_all = all;
+    return silent;
 }
 
 void store_expect(struct store *store, size_t sources)

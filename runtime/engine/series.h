@@ -71,6 +71,8 @@ NODISCARD enum status store_source(struct store *store, const char *name, struct
 
 /* The metric of a live series; lives as long as the store. */
 const char *store_series_name(const struct store *store, uint32_t series);
+/* Its labels; live until the next store_expire(). */
+const struct label_set *store_series_labels(const struct store *store, uint32_t series);
 
 /* Finds or makes; the id is valid until the next store_expire(). A duplicate from another source is
  * refused (STATUS_DENIED): the first owner keeps it. */
@@ -108,6 +110,8 @@ void store_heard(struct store *store, uint32_t source, struct instant time);
 void store_failed(struct store *store, uint32_t source, struct instant time);
 /* True when the source's last complete answer is recent enough at `now`. */
 bool store_source_observed(const struct store *store, uint32_t source, struct instant now);
+/* Of the sources that ever answered, how many do not now; *ret_all is how many ever did. */
+size_t store_sources_silent(const struct store *store, struct instant now, size_t *ret_all);
 /* How many sources there will be; until all are known, nothing is known to be absent. */
 void store_expect(struct store *store, size_t sources);
 /* True when every source, and as many as are expected, has answered at least once. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lang/zone.h"
 #include "runtime/engine/template_internal.h"
 
 const char *const template_months[12] = {"January",   "February", "March",    "April",
@@ -9,28 +10,6 @@ const char *const template_months[12] = {"January",   "February", "March",    "A
                                          "September", "October",  "November", "December"};
 const char *const template_weekdays[7] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                           "Thursday", "Friday", "Saturday"};
-
-static bool is_leap(int64_t year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-/* Days since 1970 to a date of the proleptic Gregorian calendar (Hinnant 2013). */
-static void date_of_days(int64_t days, struct template_date *ret)
-{
-    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-    int64_t of_era = z - era * 146097;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * of_year + 2) / 153;
-    ret->day = (int)(of_year - (153 * month + 2) / 5 + 1);
-    ret->month = (int)(month < 10 ? month + 3 : month - 9);
-    ret->year = year + era * 400 + (ret->month <= 2);
-    ret->weekday = (int)(((days % 7) + 11) % 7);
-    ret->year_day =
-        before[ret->month - 1] + ret->day + (ret->month > 2 && is_leap(ret->year) ? 1 : 0);
-}
 
 struct template_date template_date_of(int64_t ns)
 {
@@ -45,7 +24,12 @@ struct template_date template_date_of(int64_t ns)
         second += 86400;
         days--;
     }
-    date_of_days(days, &date);
+    const struct civil civil = civil_of_days(days);
+    date.year = civil.year;
+    date.month = civil.month;
+    date.day = civil.day;
+    date.weekday = civil.weekday;
+    date.year_day = civil.year_day;
     date.hour = (int)(second / 3600);
     date.minute = (int)(second / 60 % 60);
     date.second = (int)(second % 60);

@@ -17,7 +17,8 @@ enum {
     TRIAL_ENTITIES_MAX = 256,
     TRIAL_SERIES_MAX = 4096,
     TRIAL_KEYS_MAX = 16,
-    TRIAL_NAMES_MAX = 256
+    TRIAL_NAMES_MAX = 256,
+    TRIAL_UID = 1000 /* of the people in a test */
 };
 
 /* One stream of samples: a signal of one entity, a series, or an entity of a made-up inventory. */
@@ -62,7 +63,8 @@ struct rehearsal {
     struct {
         uint64_t incident;
         struct instant at;
-        bool approve;
+        const struct given *given;
+        bool done;
     } answers[TRIAL_NAMES_MAX];
     size_t answer_count;
 };
@@ -469,7 +471,8 @@ static void feed_stream(struct rehearsal *rehearsal, struct stream *stream)
     struct instant start = {0};
     const struct given *shape = shape_at(rehearsal, stream, rehearsal->now, &start);
     double value = 1;
-    if (stream->recording) {
+    if (stream->recording) { /* its own source has nothing to say, and says so */
+        store_answered(rehearsal->store, stream->source, rehearsal->now);
         feed_recorded(rehearsal, stream);
         return;
     }
@@ -533,6 +536,7 @@ static bool recording_is_read(const struct rehearsal *rehearsal, const struct re
     for (size_t i = 0; i < recording->series_count; i++) {
         const char *name = store_series_name(rehearsal->store, recording->series[i].id);
         if (policies_name_metric(rehearsal->view.policies, name) ||
+            guards_name_metric(rehearsal->view.guards, name) ||
             recorded_name_metric(rehearsal->view.recorded, name)) {
             return true;
         }
@@ -577,20 +581,35 @@ static struct input *input_add(struct rehearsal *rehearsal)
         return NULL;
     }
     struct input *input = &rehearsal->inputs[rehearsal->input_count++];
-    *input = (struct input){.who = "the test", .text = ""};
+    *input = (struct input){.who = "the test", .uid = TRIAL_UID, .text = ""};
     return input;
 }
 
+static bool is_answered(const struct rehearsal *rehearsal, const struct given *given,
+                        uint64_t incident)
+{
+    for (size_t i = 0; i < rehearsal->answer_count; i++) {
+        if (rehearsal->answers[i].given == given && rehearsal->answers[i].incident == incident) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A question is answered each time, the first page of an incident once. */
 static void note_answer(struct rehearsal *rehearsal, const struct record *record)
 {
     for (const struct given *given = rehearsal->test->givens; given; given = given->next) {
-        if (given->kind == GIVEN_APPROVAL && rehearsal->answer_count < TRIAL_NAMES_MAX) {
+        const bool wanted = record->kind == RECORD_ASKED
+                                ? given->kind == GIVEN_APPROVAL
+                                : given->kind == GIVEN_ACKNOWLEDGEMENT &&
+                                      !is_answered(rehearsal, given, record->incident);
+        if (wanted && rehearsal->answer_count < TRIAL_NAMES_MAX) {
             size_t n = rehearsal->answer_count++;
             rehearsal->answers[n].incident = record->incident;
-            rehearsal->answers[n].approve = !given->denied;
+            rehearsal->answers[n].given = given;
             rehearsal->answers[n].at =
                 instant_add(rehearsal->now, duration_seconds(given->has_at ? given->at.value : 0));
-            return;
         }
     }
 }
@@ -623,7 +642,7 @@ static void note_record(struct rehearsal *rehearsal, struct trial *trial,
     memcpy(event->target, record->target, sizeof event->target);
     memcpy(event->policy, record->policy, sizeof event->policy);
     memcpy(event->text, record->text, sizeof event->text);
-    if (record->kind == RECORD_ASKED) {
+    if (record->kind == RECORD_ASKED || (record->kind == RECORD_ESCALATED && record->incident)) {
         note_answer(rehearsal, record);
     } else if (record->kind == RECORD_SUCCEEDED) {
         note_done(rehearsal, record->action);
@@ -663,11 +682,15 @@ static void give_answers(struct rehearsal *rehearsal)
 {
     for (size_t i = 0; i < rehearsal->answer_count; i++) {
         struct input *input;
-        if (rehearsal->answers[i].incident != 0 &&
-            rehearsal->answers[i].at.ns <= rehearsal->now.ns && (input = input_add(rehearsal))) {
-            input->kind = rehearsal->answers[i].approve ? INPUT_APPROVE : INPUT_DENY;
+        if (!rehearsal->answers[i].done && rehearsal->answers[i].at.ns <= rehearsal->now.ns &&
+            (input = input_add(rehearsal))) {
+            const struct given *given = rehearsal->answers[i].given;
+            input->kind = given->kind == GIVEN_ACKNOWLEDGEMENT ? INPUT_ACKNOWLEDGE
+                          : given->denied                      ? INPUT_DENY
+                                                               : INPUT_APPROVE;
             input->id = rehearsal->answers[i].incident;
-            rehearsal->answers[i].incident = 0;
+            input->who = given->who.text ? given->who.text : input->who;
+            rehearsal->answers[i].done = true;
         }
     }
 }

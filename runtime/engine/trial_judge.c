@@ -10,9 +10,9 @@ static enum record_kind outcome_kind(const char *word)
         const char *word;
         enum record_kind kind;
     } words[] = {
-        {"incident", RECORD_OPENED}, {"escalation", RECORD_ESCALATED},
-        {"approval", RECORD_ASKED},  {"verified", RECORD_VERIFIED},
-        {"resolved", RECORD_CLOSED}, {"refused", RECORD_REFUSED},
+#define OUTCOME(word, record) {word, RECORD_##record},
+#include "lang/test_outcome.def"
+#undef OUTCOME
         {"cause", RECORD_CONCLUDED},
     };
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -33,6 +33,9 @@ static bool event_matches(const struct trial_event *event, const struct expect *
         return false;
     }
     if (expect->cause.text && !record_has_cause(event->text, expect->cause.text)) {
+        return false;
+    }
+    if (expect->to.text && strcmp(expect->to.text, event->action) != 0) {
         return false;
     }
     /* The target of an incident, or of the action where the two differ: a service. */
@@ -78,9 +81,10 @@ void trial_judge(struct trial *trial, const struct expect *expect)
         snprintf(failure->text, sizeof failure->text, "expected %s at most %.0f times: %zu came",
                  subject, expect->times, count);
     } else {
-        snprintf(failure->text, sizeof failure->text, "expected %s%s%s%s%s%s%s: it did not come",
-                 subject, expect->on ? " on " : "", expect->on ? expect->on : "",
-                 expect->has_before ? " before " : "",
+        snprintf(failure->text, sizeof failure->text,
+                 "expected %s%s%s%s%s%s%s%s%s: it did not come", subject, expect->on ? " on " : "",
+                 expect->on ? expect->on : "", expect->to.text ? " to " : "",
+                 expect->to.text ? expect->to.text : "", expect->has_before ? " before " : "",
                  expect->has_before ? expect->before.text : "", expect->has_after ? " after " : "",
                  expect->has_after ? expect->after.text : "");
     }

@@ -21,6 +21,9 @@ bool expr_names_metric(const struct expr *expr, const char *name)
     case EXPR_PAREN: return expr_names_metric(expr->inner, name);
     case EXPR_PERCENT_OF: return expr_names_metric(expr->percent_of.inner, name);
     case EXPR_CALL:
+        if (expr->call.expansion) {
+            return expr_names_metric(expr->call.expansion, name);
+        }
         for (const struct argument *a = expr->call.arguments; a; a = a->next) {
             if (expr_names_metric(a->value, name)) {
                 return true;
@@ -46,7 +49,9 @@ static bool policy_names_metric(const struct policy *policy, const char *name)
     }
     for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
         for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
-            if (rung->has_verify && expr_names_metric(rung->verify.expr, name)) {
+            const struct action *action = rung->call.resolved;
+            if ((rung->has_verify && expr_names_metric(rung->verify.expr, name)) ||
+                (action && expr_names_metric(action->reads, name))) {
                 return true;
             }
         }
@@ -71,6 +76,18 @@ bool policies_name_metric(const struct policy *policies, const char *name)
     for (; policies; policies = policies->next) {
         if (policy_names_metric(policies, name)) {
             return true;
+        }
+    }
+    return false;
+}
+
+bool guards_name_metric(const struct guard *guards, const char *name)
+{
+    for (; guards; guards = guards->next) {
+        for (const struct limit *limit = guards->limits; limit; limit = limit->next) {
+            if (expr_names_metric(limit->only, name)) {
+                return true;
+            }
         }
     }
     return false;

@@ -71,6 +71,25 @@ static void show_ambiguous(const json_t *policies)
     }
 }
 
+/* Policies whose mode a person or a demotion set. */
+static void show_modes(const json_t *policies)
+{
+    size_t index = 0;
+    json_t *policy = NULL;
+    json_array_foreach((json_t *)(uintptr_t)policies, index, policy)
+    {
+        if (text_of(policy, "why")[0] != '\0') {
+            fputs("mode ", stdout);
+            show(text_of(policy, "mode"), 0);
+            fputs(" of ", stdout);
+            show(text_of(policy, "name"), 0);
+            fputs(": ", stdout);
+            show(text_of(policy, "why"), 0);
+            fputs("\n", stdout);
+        }
+    }
+}
+
 static void show_status(const json_t *answer)
 {
     static const struct column policies[] = {{"name", "POLICY", 28}, {"mode", "MODE", 7},
@@ -106,10 +125,21 @@ static void show_status(const json_t *answer)
         show(text_of(answer, "stopped_by"), 0);
         fputs("\n", stdout);
     }
+    const json_t *memory = json_object_get(answer, "memory");
+    if (text_of(memory, "trouble")[0] != '\0') {
+        printf("the memory of incidents is %" PRId64 " records behind: ",
+               integer_of(memory, "behind"));
+        show(text_of(memory, "trouble"), 0);
+        fputs("\n", stdout);
+    }
+    if (integer_of(memory, "rebuilds") > 0) {
+        fputs("the memory of incidents was put aside and rebuilt; see the log\n", stdout);
+    }
     if (json_array_size(json_object_get(answer, "policies")) > 0) {
         fputs("\n", stdout);
         show_table(json_object_get(answer, "policies"), policies, ARRAY_LEN(policies));
         show_ambiguous(json_object_get(answer, "policies"));
+        show_modes(json_object_get(answer, "policies"));
     }
     if (json_array_size(json_object_get(answer, "signals")) > 0) {
         fputs("\n", stdout);
@@ -160,10 +190,10 @@ int command_status(const struct options *options)
 
 int command_incidents(const struct options *options)
 {
-    static const struct column columns[] = {{"id", "ID", 6},          {"opened", "OPENED", 8},
-                                            {"state", "STATE", 12},   {"policy", "POLICY", 20},
-                                            {"target", "TARGET", 28}, {"action", "ACTION", 14},
-                                            {"text", "TEXT", 0}};
+    static const struct column columns[] = {
+        {"id", "ID", 6},          {"opened", "OPENED", 8},    {"state", "STATE", 12},
+        {"policy", "POLICY", 20}, {"target", "TARGET", 28},   {"action", "ACTION", 14},
+        {"plan", "PLAN", 8},      {"acknowledged", "ACK", 3}, {"text", "TEXT", 0}};
     int code = CONTROL_OK;
     json_t *answer = ask(
         options, json_pack("{s:s, s:b}", "command", "incidents", "all", (int)options->all), &code);
@@ -248,8 +278,45 @@ int command_answer(const struct options *options)
 {
     json_t *request = request_with_why(options);
     json_object_set_new(request, "id", id_of(options->argument));
+    if (options->plan != NULL) {
+        json_t *plan = json_string(options->plan);
+        json_object_set_new(request, "plan", plan != NULL ? plan : json_string("(not UTF-8)"));
+    }
     return ask_and_say(options, request,
-                       strcmp(options->command, "approve") == 0 ? "approved" : "denied");
+                       strcmp(options->command, "approve") == 0 ? "approved"
+                       : strcmp(options->command, "ack") == 0   ? "acknowledged"
+                                                                : "denied");
+}
+
+int command_mode(const struct options *options)
+{
+    int code = CONTROL_OK;
+    json_t *request = request_with_why(options);
+    json_t *policy = json_string(options->argument);
+    json_object_set_new(request, "policy", policy != NULL ? policy : json_string(""));
+    if (options->second != NULL) {
+        json_t *mode = json_string(options->second);
+        json_object_set_new(request, "mode", mode != NULL ? mode : json_string(""));
+        return ask_and_say(options, request, "set");
+    }
+    json_t *answer = ask(options, request, &code);
+    if (answer == NULL) {
+        return code;
+    }
+    if (options->json) {
+        show_json(answer);
+    } else {
+        show(text_of(answer, "policy"), 0);
+        printf(": ");
+        show(text_of(answer, "mode"), 0);
+        fputs("; heald.yaml gives ", stdout);
+        show(text_of(answer, "ceiling"), 0);
+        fputs(text_of(answer, "why")[0] != '\0' ? "; " : "", stdout);
+        show(text_of(answer, "why"), 0);
+        fputs("\n", stdout);
+    }
+    json_decref(answer);
+    return CONTROL_OK;
 }
 
 /* Writes STATE/STOP, which heald obeys at its next tick and at its next start. */

@@ -1,5 +1,6 @@
 /* healctl: asks heald over its control socket. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,26 +25,39 @@ static void usage(FILE *out)
 {
     fputs("usage: healctl [options] COMMAND\n\nAsks heald over its control socket.\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        fprintf(out, "  %-9s %-3s %s\n", commands[i].text, commands[i].argument, commands[i].help);
+        fprintf(out, "  %-9s %-13s %s\n", commands[i].text, commands[i].argument, commands[i].help);
     }
     fputs(
         "\noptions:\n"
         "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
         "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
         "  --state FOLDER   state folder, for stop without heald\n"
-        "  -o json|text     how to print\n"
+        "  -o json|text     how to print; --json is -o json\n"
         "  -f, --follow     tail: go on with what comes\n"
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
         "                   record\n"
         "  --annotations    alerts: with their annotations\n"
-        "  --why TEXT       stop, deny: the reason that is kept\n"
+        "  --why TEXT       stop, deny, ack, mode: the reason that is kept\n"
+        "  --plan HASH      approve: the plan that is meant, as incidents shows it; another one is "
+        "not approved\n"
+        "  --policy NAME    history, outcomes: of this policy\n"
+        "  --target TEXT    history: of this target, as 'healctl incidents' names it\n"
+        "  --limit N        history: at most so many, the newest first (default 50, up to 1000)\n"
+        "  --text TEXT      event: words for people, in heald's log\n"
+        "  --time TIME      event: when it was, in RFC 3339 or seconds since 1970 (default: now)\n"
+        "  --listen A:P     event: heald's listener; else the one in heald.yaml\n"
+        "  --token FILE     event: the file of its bearer token; else the one in heald.yaml\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
         "  --version, -h, --help\n"
         "\n"
         "examples:\n"
         "  healctl status\n"
         "  healctl explain 7\n"
+        "  healctl approve 7 --plan 3fa9c1d2\n"
+        "  healctl mode leak act --why 'the limit was wrong'\n"
+        "  healctl history --policy checkout_memory --limit 10\n"
         "  healctl deny 7 --why 'not during the sale'\n"
+        "  healctl event deploy service=checkout --text 'release 4.2'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
         "exit codes: 0 yes, 1 no (not well, nothing to approve), 2 wrong use, 3 heald does not "
@@ -58,6 +72,15 @@ enum {
     OPTION_ALL,
     OPTION_ANNOTATIONS,
     OPTION_WHY,
+    OPTION_PLAN,
+    OPTION_JSON,
+    OPTION_POLICY,
+    OPTION_TARGET,
+    OPTION_LIMIT,
+    OPTION_TEXT,
+    OPTION_TIME,
+    OPTION_LISTEN,
+    OPTION_TOKEN,
     OPTION_TIMEOUT,
     OPTION_VERSION
 };
@@ -80,6 +103,18 @@ static bool timeout_read(const char *text, struct duration *ret)
     return true;
 }
 
+static bool limit_read(const char *text, int64_t *ret)
+{
+    char *end = NULL;
+    const long long limit = strtoll(text, &end, 10);
+    *ret = limit;
+    if (end == text || *end != '\0' || limit < 1 || limit > 1000) {
+        fprintf(stderr, "healctl: '%s' is no number of incidents from 1 to 1000\n", text);
+        return false;
+    }
+    return true;
+}
+
 static bool options_read(int argc, char **argv, struct settings *settings)
 {
     static const struct option longs[] = {{"socket", required_argument, NULL, OPTION_SOCKET},
@@ -88,6 +123,15 @@ static bool options_read(int argc, char **argv, struct settings *settings)
                                           {"annotations", no_argument, NULL, OPTION_ANNOTATIONS},
                                           {"follow", no_argument, NULL, 'f'},
                                           {"why", required_argument, NULL, OPTION_WHY},
+                                          {"plan", required_argument, NULL, OPTION_PLAN},
+                                          {"json", no_argument, NULL, OPTION_JSON},
+                                          {"policy", required_argument, NULL, OPTION_POLICY},
+                                          {"target", required_argument, NULL, OPTION_TARGET},
+                                          {"limit", required_argument, NULL, OPTION_LIMIT},
+                                          {"text", required_argument, NULL, OPTION_TEXT},
+                                          {"time", required_argument, NULL, OPTION_TIME},
+                                          {"listen", required_argument, NULL, OPTION_LISTEN},
+                                          {"token", required_argument, NULL, OPTION_TOKEN},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"version", no_argument, NULL, OPTION_VERSION},
                                           {"help", no_argument, NULL, 'h'},
@@ -111,6 +155,19 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case OPTION_ALL: options->all = true; break;
         case OPTION_ANNOTATIONS: options->annotations = true; break;
         case OPTION_WHY: options->why = optarg; break;
+        case OPTION_PLAN: options->plan = optarg; break;
+        case OPTION_JSON: options->json = true; break;
+        case OPTION_POLICY: options->policy = optarg; break;
+        case OPTION_TARGET: options->target = optarg; break;
+        case OPTION_TEXT: options->text = optarg; break;
+        case OPTION_TIME: options->time = optarg; break;
+        case OPTION_LISTEN: options->listen = optarg; break;
+        case OPTION_TOKEN: options->token_file = optarg; break;
+        case OPTION_LIMIT:
+            if (!limit_read(optarg, &options->limit)) {
+                return false;
+            }
+            break;
         case OPTION_VERSION: settings->version = true; break;
         case OPTION_TIMEOUT:
             if (!timeout_read(optarg, &options->timeout)) {
@@ -134,14 +191,20 @@ static const struct command *command_find(int argc, char **argv, struct options 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
         if (strcmp(command->text, argv[optind]) == 0) {
-            int wanted = command->argument[0] != '\0';
-            if (argc - optind - 1 != wanted) {
-                fprintf(stderr, "healctl: %s %s\n", command->text,
-                        wanted ? "needs one ID" : "takes no argument");
+            const int given = argc - optind - 1, wanted = command->argument[0] != '\0';
+            const int most = strstr(command->argument, "...")
+                                 ? INT_MAX
+                                 : wanted + (strchr(command->argument, '[') != NULL);
+            if (given < wanted || given > most) {
+                fprintf(stderr,
+                        wanted ? "healctl: %s needs %s%s\n" : "healctl: %s takes no argument%s%s\n",
+                        command->text, wanted && most == wanted ? "one " : "", command->argument);
                 return NULL;
             }
             options->command = command->text;
-            options->argument = wanted ? argv[optind + 1] : NULL;
+            options->argument = given > 0 ? argv[optind + 1] : NULL;
+            options->second = given > 1 ? argv[optind + 2] : NULL;
+            options->more = given > 0 ? argv + optind + 2 : NULL;
             return command;
         }
         if (edit_distance(command->text, argv[optind]) < least) {
@@ -165,13 +228,18 @@ static bool find_heald(struct settings *settings, struct config *config)
     if (options->socket == NULL) {
         options->socket = getenv("HEAL_SOCKET");
     }
-    bool needed = settings->config_path != NULL || options->socket == NULL;
+    const bool event = strcmp(options->command, "event") == 0;
+    bool needed = settings->config_path != NULL ||
+                  (event ? options->listen == NULL : options->socket == NULL);
     if (needed && (settings->config_path != NULL || access(path, F_OK) == 0)) {
         if (!config_load(path, config, &report)) {
             fputs(report.text, stderr);
             config_report_release(&report);
             return false;
         }
+        options->listen = options->listen != NULL ? options->listen : config->listen;
+        options->token_file =
+            options->token_file != NULL ? options->token_file : config->events.token_file;
         options->socket = options->socket != NULL ? options->socket : config->control;
         options->state = options->state != NULL ? options->state : config->state;
     }

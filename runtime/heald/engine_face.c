@@ -8,6 +8,8 @@
 #include "runtime/heald/engine_alerts.h"
 #include "runtime/heald/engine_costs.h"
 #include "runtime/heald/engine_json.h"
+#include "runtime/heald/engine_memory.h"
+#include "runtime/heald/engine_oversight.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process_engine.h"
 
@@ -55,12 +57,6 @@ static bool collect_record(void *context, const struct record *record)
     return json_array_size(collecting->records) < collecting->max;
 }
 
-static uint64_t id_of(const struct control_request *request)
-{
-    const json_t *id = json_object_get(request->args, "id");
-    return json_is_integer(id) && json_integer_value(id) > 0 ? (uint64_t)json_integer_value(id) : 0;
-}
-
 static const struct incident_view *open_incident(const struct engine_process *process, uint64_t id,
                                                  struct incident_view *ret)
 {
@@ -83,8 +79,9 @@ static json_t *policies_json(const struct engine *engine)
         struct policy_view view = engine_policy(engine, i);
         json_array_append_new(
             policies,
-            json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:b}", "name", json_text(view.name), "mode",
-                      mode_texts[view.mode], "state",
+            json_pack("{s:o, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:b}", "name", json_text(view.name),
+                      "mode", mode_texts[view.mode], "ceiling", mode_texts[view.ceiling], "why",
+                      json_text(view.mode_why), "state",
                       view.observed ? (view.open ? "incident" : "ok") : "unknown", "entities",
                       (json_int_t)view.entities, "open", (json_int_t)view.open, "failed",
                       (json_int_t)view.failed, "ambiguous", (int)view.ambiguous));
@@ -173,6 +170,7 @@ static json_t *answer_status(struct engine_process *process, const struct contro
                         json_integer((json_int_t)engine_incident_count(engine)));
     json_object_set_new(answer, "journal_records",
                         json_integer((json_int_t)journal_last(process->journal)));
+    json_object_set_new(answer, "memory", engine_memory_json(process->memory));
     json_object_set_new(answer, "policies", policies_json(engine));
     json_object_set_new(answer, "signals", signals_json(engine_eval(engine)));
     json_object_set_new(answer, "sources", sources_json(process));
@@ -182,10 +180,11 @@ static json_t *answer_status(struct engine_process *process, const struct contro
 
 static json_t *incident_json(const struct incident_view *view)
 {
-    return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o}", "id", (json_int_t)view->id, "policy",
-                     json_text(view->policy), "target", json_text(view->target), "state",
+    return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:b}", "id", (json_int_t)view->id,
+                     "policy", json_text(view->policy), "target", json_text(view->target), "state",
                      view->state, "opened", json_time(view->opened), "text", json_text(view->text),
-                     "action", json_text(view->action));
+                     "action", json_text(view->action), "plan", view->plan, "acknowledged",
+                     (int)view->acknowledged);
 }
 
 struct closed_list {
@@ -203,6 +202,7 @@ static bool collect_closed(void *context, const struct record *record)
                                       .target = record->target,
                                       .state = "closed",
                                       .action = "",
+                                      .plan = "",
                                       .text = record->text,
                                       .opened = record->time};
         json_array_append_new(list->incidents, incident_json(&view));
@@ -237,7 +237,7 @@ static json_t *answer_explain(struct engine_process *process, const struct contr
 {
     struct error error;
     struct incident_view view;
-    uint64_t id = id_of(request);
+    uint64_t id = request_id(request);
     if (id == 0) {
         return control_error(CONTROL_USAGE, "explain needs the id of an incident");
     }
@@ -259,42 +259,11 @@ static json_t *answer_explain(struct engine_process *process, const struct contr
                      collecting.records);
 }
 
-static const char *why_of(const struct control_request *request)
-{
-    const char *why = json_string_value(json_object_get(request->args, "why"));
-    return why ? why : "";
-}
-
-static json_t *answer_decision(struct engine_process *process,
-                               const struct control_request *request)
-{
-    struct incident_view view;
-    uint64_t id = id_of(request);
-    bool approve = strcmp(request->command, "approve") == 0;
-    if (id == 0) {
-        return control_error(CONTROL_USAGE, "%s needs the id of an incident", request->command);
-    }
-    if (!open_incident(process, id, &view)) {
-        return control_error(CONTROL_NOT_FOUND, "no incident %llu is open", (unsigned long long)id);
-    }
-    if (!engine_awaits_approval(process->generation->engine, id)) {
-        return control_error(CONTROL_NEGATIVE, "incident %llu awaits no approval: it is %s",
-                             (unsigned long long)id, view.state);
-    }
-    if (!engine_input_add(process, approve ? INPUT_APPROVE : INPUT_DENY, id, request->user,
-                          why_of(request))) {
-        return control_error(CONTROL_NEGATIVE, "too many words wait; try again");
-    }
-    return json_pack("{s:s}", "text",
-                     approve ? "approved; the trigger is read again before anything is done"
-                             : "denied");
-}
-
 static json_t *answer_stop(struct engine_process *process, const struct control_request *request)
 {
     struct error error;
     bool stop = strcmp(request->command, "stop") == 0;
-    if (engine_stop(process, stop, request->user, why_of(request), &error) != STATUS_OK) {
+    if (engine_stop(process, stop, request->user, request_why(request), &error) != STATUS_OK) {
         return control_error(CONTROL_NEGATIVE, "%s", error.message);
     }
     return json_pack("{s:s}", "text",
@@ -346,6 +315,17 @@ static json_t *answer_records(struct engine_process *process, const struct contr
                      (json_int_t)collecting.last);
 }
 
+static json_t *answer_history(struct engine_process *process, const struct control_request *request)
+{
+    return engine_history_json(process->memory, request->args);
+}
+
+static json_t *answer_outcomes(struct engine_process *process,
+                               const struct control_request *request)
+{
+    return engine_outcomes_json(process->memory, process->now, request->args);
+}
+
 static json_t *answer(const struct control_request *request, void *ctx)
 {
     static const struct {
@@ -353,12 +333,21 @@ static json_t *answer(const struct control_request *request, void *ctx)
         json_t *(*answer)(struct engine_process *, const struct control_request *);
         bool changes;
     } commands[] = {
-        {"status", answer_status, false},   {"incidents", answer_incidents, false},
-        {"explain", answer_explain, false}, {"records", answer_records, false},
-        {"approve", answer_decision, true}, {"deny", answer_decision, true},
-        {"stop", answer_stop, true},        {"start", answer_stop, true},
-        {"reload", answer_reload, true},    {"top", answer_top, false},
+        {"status", answer_status, false},
+        {"incidents", answer_incidents, false},
+        {"explain", answer_explain, false},
+        {"records", answer_records, false},
+        {"approve", engine_decision_json, true},
+        {"deny", engine_decision_json, true},
+        {"ack", engine_acknowledge_json, true},
+        {"mode", engine_mode_json, false},
+        {"stop", answer_stop, true},
+        {"start", answer_stop, true},
+        {"reload", answer_reload, true},
+        {"top", answer_top, false},
         {"alerts", answer_alerts, false},
+        {"history", answer_history, false},
+        {"outcomes", answer_outcomes, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(request->command, commands[i].command) == 0) {

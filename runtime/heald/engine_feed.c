@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lang/ast.h"
 #include "runtime/heald/log.h"
+#include "runtime/ingest/event_source.h"
 
 enum status engine_feed_open(struct engine_feed *feed, int fd, struct store *store,
                              struct error *error)
@@ -50,6 +52,13 @@ static void let_go(struct engine_feed *feed, uint32_t number)
     }
 }
 
+/* Events are what the source of events says, and nobody else. */
+static bool is_forged(const struct intake_source *source, const char *metric)
+{
+    return (strcmp(metric, EVENT_METRIC) == 0 || strcmp(metric, EVENT_SOURCE_METRIC) == 0) &&
+           strcmp(source->name, EVENT_SOURCE_NAME) != 0;
+}
+
 static void take_series(struct engine_feed *feed, const struct feed_record *record)
 {
     struct error error;
@@ -63,7 +72,7 @@ static void take_series(struct engine_feed *feed, const struct feed_record *reco
         feed->series_capacity = capacity;
     }
     let_go(feed, record->series);
-    if (!source->known ||
+    if (!source->known || is_forged(source, record->text) ||
         store_series(feed->store, source->store_id, record->text, record->labels,
                      record->label_count, &feed->series[record->series], &error) != STATUS_OK) {
         feed->series[record->series] = UINT32_MAX;
@@ -82,8 +91,12 @@ static void take_sample(struct engine_feed *feed, const struct feed_record *reco
                         struct instant now)
 {
     uint32_t series = series_of(feed, record->series);
-    if (series != UINT32_MAX) {
-        (void)store_append(feed->store, series, now, record->time, record->value);
+    if (series == UINT32_MAX ||
+        store_append(feed->store, series, now, record->time, record->value) != APPEND_OK) {
+        return;
+    }
+    if (feed->event && strcmp(store_series_name(feed->store, series), EVENT_METRIC) == 0) {
+        feed->event(feed->event_ctx, store_series_labels(feed->store, series), record->time);
     }
 }
 

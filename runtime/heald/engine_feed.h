@@ -14,6 +14,9 @@ struct intake_source {
     bool known;
 };
 
+/* An event that is new: a sample of heal_event. Its labels live until the call returns. */
+typedef void engine_feed_event_f(void *ctx, const struct label_set *labels, struct instant time);
+
 struct engine_feed {
     struct feed_reader *reader; /* NULL after nonsense, until it attaches again */
     struct store *store;
@@ -23,7 +26,9 @@ struct engine_feed {
     size_t source_count;           /* one past the highest seen */
     struct store_point *points;    /* of one record */
     struct instant retry;
-    struct duration skew; /* added to every time: from ingest's clock to the engine's */
+    struct duration skew;       /* added to every time: from ingest's clock to the engine's */
+    engine_feed_event_f *event; /* NULL: nobody hears of events */
+    void *event_ctx;
     uint64_t records, refused, lost, broken;
 };
 

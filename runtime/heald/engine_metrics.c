@@ -172,6 +172,20 @@ static void memory(const struct engine_process *process, struct page_text *page)
            eval_stats(engine_eval(process->generation->engine)).bytes);
 }
 
+static void incidents_memory(const struct engine_process *process, struct page_text *page)
+{
+    const struct memory_state state = memory_state(process->memory);
+    metric(page, "heald_memory_records_behind", "gauge",
+           "Records of the journal that the memory of incidents has not taken in.",
+           "heald_memory_records_behind %llu\n", (unsigned long long)state.behind);
+    metric(page, "heald_memory_rebuilds_total", "counter",
+           "Times the memory of incidents was put aside and rebuilt.",
+           "heald_memory_rebuilds_total %llu\n", (unsigned long long)state.rebuilds);
+    metric(page, "heald_memory_failures_total", "counter",
+           "Times the memory of incidents could not be written.",
+           "heald_memory_failures_total %llu\n", (unsigned long long)state.failures);
+}
+
 static void alerts(const struct engine *engine, struct page_text *page)
 {
     const size_t firing = engine_alerts_firing(engine);
@@ -212,6 +226,7 @@ static void gauges(struct engine_process *process, struct page_text *page)
            "heald_commit_seconds_max %.9f\n", duration_to_seconds(process->commits.worst));
     metric(page, "heald_journal_records", "gauge", "Records in the journal.",
            "heald_journal_records %llu\n", (unsigned long long)journal_last(process->journal));
+    incidents_memory(process, page);
 }
 
 void engine_face_publish(struct engine_process *process)

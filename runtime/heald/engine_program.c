@@ -12,6 +12,7 @@
 #include "runtime/heald/clock.h"
 #include "runtime/heald/engine_code.h"
 #include "runtime/heald/engine_debug.h"
+#include "runtime/heald/engine_events.h"
 #include "runtime/heald/log.h"
 #include "runtime/trust/trust.h"
 
@@ -241,7 +242,9 @@ static enum status build(struct generation *generation, const struct config *con
     TRY(check_channels(config, generation->program, error));
     TRY(check_modes(config, generation->program, error));
     TRY(check_contracts(config, generation->program, error));
+    TRY(engine_events_check(config, generation->program, &generation->arena, error));
     warn_of_grants(config, generation->program);
+    generation->host.author = bundle->author[0] != '\0' ? bundle->author : NULL;
     generation->engine = engine_new(generation->program, store, &generation->host, error);
     if (!generation->engine) {
         return STATUS_LIMIT;

@@ -22,9 +22,13 @@
 
 #include "runtime/act/message.h"
 #include "runtime/heald/engine_debug.h"
+#include "runtime/heald/engine_events.h"
 #include "runtime/heald/log.h"
 
-enum { ENGINE_MMAP_BYTES = 256 << 10 };
+enum {
+    ENGINE_MMAP_BYTES = 256 << 10,
+    ENGINE_MEMORY_SHARE = 8 /* of a tick, the part that catching up may take */
+};
 #ifdef HEAL_CRASH_POINTS
 #    include "tests/fault/crash_point.h"
 #endif
@@ -183,6 +187,7 @@ static void send_notice(struct engine_process *process, const struct effect *eff
         .kind = MESSAGE_NOTIFY,
         .id = effect->id,
         .epoch = process->epoch,
+        .resolved = effect->resolved,
         .impact = impact_of(process->generation->program, effect->record.policy),
         .incident = effect->record.incident,
         .time = effect->record.time,
@@ -409,11 +414,66 @@ enum status engine_reload(struct engine_process *process, struct error *error)
  * after a restart, what no source has told of yet is not gone. */
 static size_t sources_of(const struct config *config)
 {
-    size_t count = config->host.enabled + config->remote_write_count;
+    size_t count = config->host.enabled + config->events.enabled + config->remote_write_count;
     for (size_t i = 0; i < config->scrape_count; i++) {
         count += config->scrape[i].targets.count;
     }
     return count;
+}
+
+/* The memory of incidents takes in what the journal has more, when everything of the tick is done;
+ * a long backlog in pieces, so that no tick is late for it. */
+static void remember(struct engine_process *process)
+{
+    const struct instant begun = {clock_elapsed(NULL).ns};
+    const int64_t most = process->start->config->tick.ns / ENGINE_MEMORY_SHARE;
+    uint64_t applied;
+    do {
+        applied = memory_state(process->memory).applied;
+        const char *news = memory_rest(process->memory, process->now);
+        if (news) {
+            log_say(LOG_WARN, "%s", news);
+        }
+    } while (memory_state(process->memory).applied > applied &&
+             memory_state(process->memory).behind > 0 && clock_elapsed(NULL).ns - begun.ns < most);
+}
+
+/* Events are on record before anything is decided by them. */
+static void keep_events(struct engine_process *process)
+{
+    struct error error;
+    if (journal_append(process->journal, process->events, process->event_count, &error) !=
+        STATUS_OK) {
+        log_say(LOG_ERROR, "the journal takes nothing more: %s", error.message);
+        process->failed = true;
+    }
+    process->event_count = 0;
+}
+
+static void take_event(void *ctx, const struct label_set *labels, struct instant time)
+{
+    struct engine_process *process = ctx;
+    if (++process->events_seen > ENGINE_EVENTS_MAX) {
+        return;
+    }
+    struct record *record = &process->events[process->event_count];
+    *record = (struct record){.time = process->now, .epoch = process->epoch};
+    process->event_count += engine_event_record(labels, time, record);
+    if (process->event_count == ENGINE_EVENTS_BATCH) {
+        keep_events(process);
+    }
+}
+
+/* What the feed has, and the events of it into the journal. */
+static void take_feed(struct engine_process *process)
+{
+    process->events_seen = 0;
+    engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
+    keep_events(process);
+    if (process->events_seen > ENGINE_EVENTS_MAX) {
+        log_say(LOG_WARN, "%zu events in one tick, more than %d: a restart forgets the others",
+                process->events_seen, ENGINE_EVENTS_MAX);
+    }
 }
 
 static enum status open_state(struct engine_process *process, struct error *error)
@@ -450,8 +510,16 @@ static enum status open_state(struct engine_process *process, struct error *erro
         log_say(LOG_WARN, "the clock is %s behind the journal; heal's time goes on from there",
                 behind);
     }
+    snprintf(path, sizeof path, "%s/memory.db", config->state);
+    process->memory = memory_new(path, process->journal);
+    remember(process); /* a large file is looked through before the first tick is due */
+    if (config->events.enabled) {
+        TRY(engine_events_restore(process->journal, process->store, process->now, error));
+    }
     TRY(engine_feed_open(&process->feed, PROCESS_FD_FEED, process->store, error));
     process->feed.skew = process->skew;
+    process->feed.event = take_event;
+    process->feed.event_ctx = process;
     TRY(page_attach(PROCESS_FD_PAGE, &process->page, error));
     process->control = control_new(PROCESS_FD_CONTROL, error);
     return process->control ? STATUS_OK : STATUS_IO;
@@ -487,7 +555,10 @@ static void tick(struct engine_process *process, uint64_t expirations)
     struct instant now = instant_add(slot, process->skew);
     process->now = now.ns > process->now.ns ? now : process->now;
     watch_stop(process);
-    engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
+    take_feed(process);
+    if (process->failed) {
+        return;
+    }
     store_expire(process->store, process->now);
     size_t count = inputs_due(process, ARRAY_LEN(inputs));
     for (size_t i = 0; i < count; i++) {
@@ -506,6 +577,7 @@ static void tick(struct engine_process *process, uint64_t expirations)
     carry_out(process);
     engine_face_publish(process);
     journal_rest(process->journal);
+    remember(process);
 }
 
 /* A fresh actor knows only the latches of the one before: what that one did not answer is asked
@@ -624,6 +696,7 @@ int process_engine_main(const struct process_start *start)
     engine_compile_init(&process->compile);
     process->inputs = heap_alloc(ENGINE_INPUTS_MAX * sizeof *process->inputs);
     process->page_text = heap_alloc(METRICS_BYTES);
+    process->events = heap_alloc(ENGINE_EVENTS_BATCH * sizeof *process->events);
     int signals = process_signals(true);
     clock_ticks_start(&process->ticks, start->config->tick, clock_now(&start->clock));
     int timer = timer_of(start->config->tick);
@@ -648,11 +721,13 @@ int process_engine_main(const struct process_start *start)
     engine_feed_close(&process->feed);
     engine_compile_release(&process->compile);
     control_free(process->control);
+    memory_free(process->memory);
     journal_close(process->journal);
     generation_free(process->generation);
     store_free(process->store);
     page_free(process->page);
     free(process->page_text);
+    free(process->events);
     effects_release(&process->effects);
     free(process->inputs);
     free(process);

@@ -9,13 +9,14 @@
 #include "runtime/heald/process.h"
 #include "runtime/ingest/page.h"
 #include "runtime/store/journal.h"
+#include "runtime/store/memory.h"
 
 enum { ENGINE_INPUTS_MAX = 4096, ENGINE_WHO_BYTES = 64, ENGINE_UNANSWERED_MAX = 256 };
 
 /* An input that waits for the next step, with room for its words. */
 struct waiting_input {
     struct input input;
-    char who[ENGINE_WHO_BYTES], text[TEXT_BYTES];
+    char who[ENGINE_WHO_BYTES], text[TEXT_BYTES], policy[NAME_BYTES];
 };
 
 /* How long it took from the end of a step until all its records were durable: a histogram. */
@@ -28,6 +29,11 @@ struct commit_times {
 
 enum { METRICS_BYTES = 256 * 1024 }; /* of the page of metrics */
 
+enum {
+    ENGINE_EVENTS_BATCH = 256, /* that go into the journal in one commit */
+    ENGINE_EVENTS_MAX = 4096   /* in one tick: ingest is not trusted with the disk */
+};
+
 /* A sum that may shrink when policies go, and what went. */
 struct steady_count {
     uint64_t last, gone;
@@ -39,6 +45,7 @@ struct engine_process {
     struct generation *generation;
     struct engine_compile compile;
     struct journal *journal;
+    struct memory_db *memory;
     struct engine_feed feed;
     struct page *page;
     char *page_text; /* [METRICS_BYTES] where it is written before it is published */
@@ -58,6 +65,8 @@ struct engine_process {
     char sandbox[SANDBOX_REPORT_BYTES];
     struct duration last_step_cpu; /* of the last tick */
     struct commit_times commits;
+    struct record *events;           /* [ENGINE_EVENTS_BATCH] for the journal */
+    size_t event_count, events_seen; /* seen: in this tick */
     uint64_t reloads, reload_failures, ticks_late;
     struct steady_count alert_failures, signal_failures, signals_refused, many_to_many;
 };

@@ -462,6 +462,12 @@ const uint8_t *journal_head(const struct journal *journal)
     return journal->note.hash;
 }
 
+enum status journal_hash(struct journal *journal, uint64_t sequence,
+                         uint8_t ret[JOURNAL_HASH_BYTES], struct error *error)
+{
+    return stored_hash(journal, sequence, ret, error);
+}
+
 void journal_set_point(struct journal *journal, point_f *point, void *context)
 {
     journal->point = point;

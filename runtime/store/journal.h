@@ -59,6 +59,10 @@ uint64_t journal_last(const struct journal *journal);
 /* The hash of the last record, JOURNAL_HASH_BYTES of it. */
 const uint8_t *journal_head(const struct journal *journal);
 
+/* The hash of a record from 1 on to the last. STATUS_PROTOCOL: it cannot be read. */
+NODISCARD enum status journal_hash(struct journal *journal, uint64_t sequence,
+                                   uint8_t ret[JOURNAL_HASH_BYTES], struct error *error);
+
 /* Has point called at each durable step of an append. */
 void journal_set_point(struct journal *journal, point_f *point, void *context);
 

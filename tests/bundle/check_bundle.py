@@ -87,7 +87,7 @@ def claim_another_program_reads_the_same_and_writes_the_same_bytes(folder):
     shop.compile("--name", "web-1", "--serial", "41")
     data = shop.bundle.read_bytes()
     magic, version, manifest, sections = parts = decode(data)
-    assert encode(parts) == data and (magic, version) == ("heal bundle", 1)
+    assert encode(parts) == data and (magic, version) == ("heal bundle", 2)
     assert [s["path"] for s in manifest["sources"]] == sorted(FILES)
     for source, section in zip(manifest["sources"], sections):
         assert section.decode() == FILES[source["path"]] and source["bytes"] == len(section)
@@ -172,8 +172,8 @@ def claim_warnings_are_said_and_do_not_stop_a_bundle(folder):
 
 def claim_only_a_bundle_is_signed(folder):
     shop = Shop(folder)
-    shop.bundle.write_bytes(b"\x84kheal bundle\x02")
-    assert "format 2" in shop.healc("sign", "--key", shop.key, shop.bundle, expect=2)
+    shop.bundle.write_bytes(b"\x84kheal bundle\x03")
+    assert "format 3" in shop.healc("sign", "--key", shop.key, shop.bundle, expect=2)
     assert not shop.signature.exists()
     for verb, key in (("sign", shop.key), ("verify", shop.public)):
         said = shop.healc(verb, "--key", key, f"{shop.sources}/", expect=2)
@@ -308,7 +308,8 @@ def claim_what_is_out_of_order_twice_or_too_much_is_refused(folder):
         actions=[{**m["actions"][0], "name": f"a{i:04}", "via": "v" * 4000} for i in range(1100)]))
     refused("as many items", lambda m, s: s.append(b""))
     refused("as many items", lambda m, s: m.update(created=1))
-    refused("not the word 'serial'", lambda m, s: m.update(Serial=m.pop("serial")))
+    refused("not the word 'serial'", lambda m, s: m.update(serjal=m.pop("serial")))
+    refused("the author's name is not that of an account", lambda m, s: m.update(author="an n"))
 
 
 def claim_inspect_refuses_what_is_no_bundle(folder):

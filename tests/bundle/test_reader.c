@@ -371,7 +371,7 @@ static void what_is_unsigned_older_foreign_or_cut_is_refused(void **state)
     length = sign(made.bytes, made.length, signature);
     assert_int_equal(open_with(1, made.bytes, made.length, signature, length, 0, &error),
                      STATUS_PROTOCOL);
-    assert_non_null(strstr(error.message, "format 2"));
+    assert_non_null(strstr(error.message, "format 3"));
     length = sign("", 0, signature);
     assert_int_equal(open_with(1, "", 0, signature, length, 0, &error), STATUS_PROTOCOL);
     unmake(&made);

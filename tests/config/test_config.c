@@ -99,6 +99,14 @@ static void config_reports_each_mistake_with_its_place_and_a_suggestion(void **s
         {"listen: 0.0.0.0:9469\nremote_write: [{name: a}]\n",
          "heald.yaml:2:16: error: remote_write[0] needs 'token_file': '0.0.0.0:9469' is not "
          "loopback\n"},
+        {"listen: none\nevents: {enabled: true}\n",
+         "heald.yaml:2:9: error: events need 'listen'\n"},
+        {"listen: 0.0.0.0:9469\nevents: {enabled: true}\n",
+         "heald.yaml:2:9: error: events need 'token_file': '0.0.0.0:9469' is not loopback\n"},
+        {"remote_write: [{name: events}]\n",
+         "heald.yaml:1:16: error: the name 'events' is heald's own\n"},
+        {"remote_write: [{name: a, path: /api/v1/events}]\n",
+         "heald.yaml:1:16: error: the path '/api/v1/events' is heald's own\n"},
         {"remote_write: [{name: a}, {name: b}]\n",
          "heald.yaml:1:27: error: the path '/api/v1/write' is in remote_write[0] already\n"},
         {"remote_write: [{name: a}, {name: a, path: /b}]\n",
@@ -192,7 +200,7 @@ static void add_scalar(struct text *text, const struct config_key *key)
     case KIND_BUNDLE: add(text, "\"/p/%u \\u2028.healb\"", n); break;
     case KIND_URLS:
     case KIND_URL: add(text, "http://u:p@h%u:1/x?q=%u#f", n, n); break;
-    case KIND_LISTEN: add(text, roll(2) ? "none" : "'[::1]:%u'", n % 65536); break;
+    case KIND_LISTEN: add(text, roll(6) == 0 ? "none" : "'[::1]:%u'", n % 65536); break;
     case KIND_BOOL: add(text, "%s", roll(2) ? "true" : "false"); break;
     case KIND_COUNT: add(text, "%u", 1 + n % 1000); break;
     case KIND_SIZE: add(text, n % 2 ? "1MiB" : "1048576B"); break;
@@ -314,7 +322,8 @@ static void config_printed_parses_again_to_the_same(void **state)
         if (!config_parse("r.yaml", text->bytes, text->length, &config, &report)) {
             /* Only what chance repeats may be wrong with it. */
             if (strstr(report.text, "twice") == NULL && strstr(report.text, "already") == NULL &&
-                strstr(report.text, "needs 'listen'") == NULL) {
+                strstr(report.text, "needs 'listen'") == NULL &&
+                strstr(report.text, "events need 'listen'") == NULL) {
                 fail_msg("%s\n%s", text->bytes, report.text);
             }
             config_report_release(&report);

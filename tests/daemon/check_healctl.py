@@ -59,6 +59,12 @@ TOP = {"ok": True, "ticks": 3, "every": 64, "other_seconds": 0.5, "operators": [
 ALERT = {"policy": "leak", "state": "firing", "since": 1.5e9, "value": 0.25, "labels": {"alertname": "leak", "worker": "a"},
          "annotations": {"summary": "it leaks"}, "incident": 3}
 ALERTS = {"ok": True, "firing": 1, "pending": 0, "alerts": [ALERT], "last": 1, "more": 0}
+PAST = {"id": 3, "policy": "leak", "target": "worker=a", "type": "worker", "cause": "surge", "opened": 1.5e9, "closed": 1.5e9 + 61,
+        "took_seconds": 61.0, "ended": "clear", "last": "closed", "text": "grows",
+        "actions": [{"action": "scale", "result": "unverified", "undo": False, "begun": 1.5e9, "ended": 1.5e9},
+                    {"action": "shrink", "result": "undone", "undo": True, "begun": 1.5e9, "ended": 1.5e9}]}
+OUTCOME = {"policy": "leak", "class": "worker, surge", "action": "scale", "verified": 3, "unverified": 1, "failed": 2, "weight": 2.5,
+           "mean": 0.625, "low": 0.25, "high": 0.875, "last": 1.5e9}
 HOSTILE = "a\x1b[2J\x07\r\nb\u202e\u009b"
 
 
@@ -70,12 +76,20 @@ def claim_good_answers_are_shown_and_exit_0(folder):
         "explain": {"ok": True, "id": 3, "policy": "leak", "target": "worker=a", "state": "closed", "records": [RECORD]},
         "approve": {"ok": True}, "deny": {"ok": True}, "stop": {"ok": True}, "start": {"ok": True},
         "reload": {"ok": True, "text": "3 policies"}, "records": {"ok": True, "records": [RECORD], "last": 4},
-        "top": TOP, "alerts": ALERTS})
+        "top": TOP, "alerts": ALERTS, "history": {"ok": True, "incidents": [PAST], "behind": 2},
+        "outcomes": {"ok": True, "outcomes": [OUTCOME], "behind": 0},
+        "mode": {"ok": True, "policy": "leak", "mode": "ask", "ceiling": "act", "why": "by ann"}})
     for argv, expected in ((["status"], b"leak"), (["status"], b"evaluator reference (code making)"), (["incidents"], b"worker=a"), (["explain", "3"], b"restarted"),
                            (["approve", "3"], b"approved"), (["deny", "3", "--why", "no"], b"denied"),
+                           (["mode", "leak"], b"leak: ask; heald.yaml gives act; by ann"),
+                           (["mode", "leak", "act", "--why", "x"], b"set"),
+                           (["approve", "3", "--plan", "0123abcd"], b"approved"),
                            (["stop"], b"stopped"), (["start"], b"started"), (["reload"], b"3 policies"),
                            (["tail"], b"done"), (["alerts"], b"  0.25          leak                          worker=a\n"),
                            (["alerts", "--annotations"], b"\n    summary: it leaks\n"),
+                           (["history"], b"  surge         scale unverified, undo by shrink undone; clear\n2 records of the journal are still"),
+                           (["history", "--policy", "leak", "--target", "worker=a", "--limit", "7"], b"  1m1s       leak  "),
+                           (["outcomes"], b"  62.5%   25.0% to  87.5%         3         1       2  2017-"),
                            (["top"], b"\n 75.0%        2.2      1000  code       and +4 ")):
         got = server.ctl(*argv)
         assert got.returncode == 0 and expected in got.stdout and got.stderr == b"", (argv, got)
@@ -83,6 +97,7 @@ def claim_good_answers_are_shown_and_exit_0(folder):
         assert got.returncode == 0, (argv, got)
         assert isinstance(json.loads(got.stdout), dict)
     sent = {request["command"]: request for request in server.requests}
+    assert sent["history"] == {"command": "history", "policy": "leak", "target": "worker=a", "limit": 7}
     assert sent["explain"]["id"] == 3 and sent["deny"]["why"] == "no"
 
 
@@ -105,7 +120,8 @@ def claim_negative_answers_have_their_codes(folder):
 
 def claim_wrong_use_exits_2(folder):
     for argv in ([], ["nonsense"], ["explain"], ["explain", "1", "2"], ["status", "x"], ["-o", "xml", "status"],
-                 ["--timeout", "-1", "status"], ["--bogus"], ["-c", os.path.join(folder, "none"), "status"]):
+                 ["--timeout", "-1", "status"], ["history", "--limit", "0"],
+                 ["history", "--limit", "1001"], ["history", "--limit", "x"], ["--bogus"], ["-c", os.path.join(folder, "none"), "status"]):
         assert call(HEALCTL, *argv).returncode == 2, argv
     assert b"did you mean 'status'" in call(HEALCTL, "statsu").stderr
     assert call(HEALCTL, "--help").returncode == 0
@@ -136,8 +152,13 @@ def claim_hostile_text_cannot_drive_the_terminal(folder):
         "alerts": {"ok": True, "firing": "x", "pending": {}, "more": 7, "last": HOSTILE, "alerts": [
             {"policy": HOSTILE, "state": HOSTILE, "since": HOSTILE, "value": HOSTILE, "labels": {HOSTILE: HOSTILE, "b": []},
              "annotations": {HOSTILE: HOSTILE, "c": 1}}, 5, None, {"labels": [], "annotations": "x"}]},
+        "history": {"ok": True, "behind": HOSTILE, "incidents": [
+            {**{key: HOSTILE if isinstance(value, str) else value for key, value in PAST.items()}, "took_seconds": 1e300},
+            {"actions": [{"action": HOSTILE, "result": HOSTILE, "undo": HOSTILE}, 5, None], "took_seconds": HOSTILE}, 5, None]},
+        "outcomes": {"ok": True, "outcomes": [{**OUTCOME, "policy": HOSTILE, "class": HOSTILE, "action": HOSTILE, "mean": 1e300,
+                                              "low": HOSTILE, "last": HOSTILE}, 5, None]},
         "approve": {"ok": False, "code": 1, "error": HOSTILE}})
-    for argv in (["top"], ["status"], ["alerts"], ["alerts", "--all"], ["incidents"], ["explain", HOSTILE[:3]], ["tail"], ["approve", "1"],
+    for argv in (["history"], ["outcomes"], ["top"], ["status"], ["alerts"], ["alerts", "--all"], ["incidents"], ["explain", HOSTILE[:3]], ["tail"], ["approve", "1"],
                  ["-o", "json", "tail"]):
         got = server.ctl(*argv)
         assert got.returncode in (0, 1), (argv, got)

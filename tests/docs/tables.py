@@ -68,7 +68,7 @@ def functions():
     results = {"v": "vector", "s": "scalar", "t": "string"}
     body = []
     for r in rows("stdlib/builtin.def", "BUILTIN", 6):
-        words = {"v": "vector", "r": "range", "s": "scalar", "t": "string"}
+        words = {"v": "vector", "r": "range", "s": "scalar", "t": "string", "w": "word"}
         letters, _, named = r[2].partition(":")
         needed, _, optional = letters.partition("|")
         arguments = [words.get(c, "...") for c in needed] + [f"[{words[c]}]" for c in optional]

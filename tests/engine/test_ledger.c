@@ -41,7 +41,11 @@ static void ledger_counts_what_a_plain_loop_counts(void **state)
             spent[i].policy = p;
             spent[i].target = g;
             spent[i].type = y;
-            assert_true(ledger_spend(&ledger, at(t), names[p], names[g], names[y]));
+            assert_true(
+                ledger_spend(&ledger, &(struct ledger_entry){.time = at(t),
+                                                             .policy = ledger_name(names[p]),
+                                                             .target = ledger_name(names[g]),
+                                                             .type = ledger_name(names[y])}));
             double now = t + (double)(random_next() % 100);
             double window = 1 + (double)(random_next() % 3600);
             int wp = (int)(random_next() % 4) - 1, wg = (int)(random_next() % 4) - 1,

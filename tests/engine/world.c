@@ -121,6 +121,16 @@ void world_restart(struct world *world)
     }
 }
 
+void world_reload(struct world *world)
+{
+    struct error error = {""};
+    struct engine *before = world->engine;
+    world->engine = engine_new(world->program, world->store, &world->host, &error);
+    assert_non_null(world->engine);
+    engine_adopt(world->engine, before);
+    engine_free(before);
+}
+
 size_t world_count(const struct world *world, enum record_kind kind)
 {
     size_t count = 0;

@@ -39,6 +39,8 @@ void world_step(struct world *world, const double *x, const bool *unseen,
                 const struct input *inputs, size_t input_count);
 /* kill -9 and rise again: a new engine from the records, one epoch on. */
 void world_restart(struct world *world);
+/* A reload: a new engine of the same program and of the host as it is now takes over. */
+void world_reload(struct world *world);
 size_t world_count(const struct world *world, enum record_kind kind);
 const struct effect *world_effect(const struct world *world, enum effect_kind kind);
 

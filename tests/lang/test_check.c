@@ -440,6 +440,47 @@ static void a_bound_of_a_share_alone_has_no_static_worst_case(void **state)
     assert_true(isinf(policy_bounds_of(&policy).actions_per_hour));
 }
 
+/* Schedules that keep a limit on spending never cost more in an hour or a day than is said, and
+ * bursts at the begin of each window cost just that. */
+static void the_worst_case_of_spending_is_reached_and_never_passed(void **state)
+{
+    (void)state;
+    struct parameter target = {.type = {.text = "service"}};
+    struct action action = {.parameters = &target,
+                            .has_costs = true,
+                            .costs = {.value = 1 / 3600.0, .unit = UNIT_USD, .per = UNIT_H}};
+    struct rung rung = {.kind = RUNG_ACT, .call = {.resolved = &action}};
+    struct heal heal = {.rungs = &rung};
+    struct limit often = {.kind = LIMIT_AT_MOST,
+                          .amount = {.has_count = true, .count = 1e6},
+                          .subject = {.text = "service"},
+                          .per = {.value = 60}};
+    enum { MINUTES = 1440, AMOUNT = 60 };
+    srand(7);
+    for (int window = 10; window <= 200; window += 19) {
+        struct limit limit = {.kind = LIMIT_SPEND,
+                              .amount = {.has_count = true, .count = AMOUNT},
+                              .per = {.value = window * 60.0}};
+        struct policy policy = {.heals = &heal, .bounds = &often, .spends = &limit};
+        for (int round = 0; round < 40; round++) {
+            for (int span = 60; span <= MINUTES; span += MINUTES - 60) {
+                double charged[MINUTES] = {0}, cost = 0; /* of the acts of a minute */
+                for (int t = 0; t < span; t++) {
+                    double free = AMOUNT;
+                    for (int u = t; u > t - window && u >= 0; u--) {
+                        free -= charged[u];
+                    }
+                    charged[t] = round == 0 ? free : free * (rand() % 3) / 2;
+                    cost += fmax(charged[t], charged[t] / window * (span - t));
+                }
+                double most = policy_spends(&policy, span * 60.0);
+                assert_true(cost <= most * (1 + 1e-9));
+                assert_true(round > 0 || fabs(cost - most) <= 1e-9 * most);
+            }
+        }
+    }
+}
+
 /* ---- what a good policy may not become ---- */
 
 struct edit_case {
@@ -676,6 +717,7 @@ int main(void)
         cmocka_unit_test(a_policy_keeps_its_hash_while_nothing_it_refers_to_changes),
         cmocka_unit_test(a_policy_changes_its_hash_with_anything_it_refers_to),
         cmocka_unit_test(the_worst_case_of_a_bound_is_what_trying_finds),
+        cmocka_unit_test(the_worst_case_of_spending_is_reached_and_never_passed),
         cmocka_unit_test(a_bound_of_a_share_alone_has_no_static_worst_case),
         cmocka_unit_test(a_finding_that_rests_on_a_name_is_a_warning_where_a_policy_only_notifies),
         cmocka_unit_test(signals_that_double_forty_times_are_checked_in_no_time),

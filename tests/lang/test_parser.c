@@ -259,7 +259,7 @@ static void several_errors_are_reported_at_their_lines(void **state)
                                "  signal y = = 3\n"          /* 4 */
                                "  when x > 3\n"
                                "  when y > 3\n" /* 6: twice */
-                               "  settle 5m\n"  /* 7: later */
+                               "  follow 5m\n"  /* 7: later */
                                "  risk capacity\n"
                                "}\n"
                                "channel = 5\n"; /* 10 */

@@ -125,7 +125,9 @@ static void policy(void)
     gap();
     put("risk capacity on missing hold on stale > 2m notify ops");
     gap();
-    put("heal { try act(s, to: +50%) approve by ops within 5m verify ");
+    put("heal { try act(s, to: +50%) approve by ");
+    put(ONE_OF("ops", "two of ops"));
+    put(" within 5m verify ");
     expr(2);
     put(" holds 2m within 5m");
     gap();
@@ -134,7 +136,10 @@ static void policy(void)
     put("bound at most min(3, 10%) of pods per 1h, at most 2 of pod per 1d");
     gap();
     put("keep at least 80% of pods ready cooldown 5m doubling to 1h escalate to ops");
-    put(ONE_OF("", " when unresolved for 5m"));
+    put(ONE_OF("", " then boss after 10m",
+               " then boss after 10m then all after 1h repeat every 5m"));
+    put(ONE_OF("", " when unresolved for 5m", " when cascading or budget exceeded"));
+    put(ONE_OF("", " spend at most 3usd per 1h, 5 usd per 1d"));
     gap();
     put("}");
 }
@@ -173,12 +178,21 @@ static void item(void)
     case 4: put(ONE_OF("metric m bytes", "metric m:n req/s counter by (a, on)")); break;
     case 5:
         put("action a(s: service, to: replicas) { via exec affects s.cpu, s.mem within 2m ");
-        put("irreversible timeout 5s idempotent replaces s undo a(s, to: before) probe ");
+        put("irreversible timeout 5s idempotent replaces s undo a(s, to: before) costs 0.12 usd/h "
+            "per replica reads ");
+        expr(1);
+        put(" probe ");
         expr(3);
         put("}");
         break;
     case 6:
-        put("guard g { at most 3 actions on any pod per 1h, between 1 and 9 GiB of any pod }");
+        put("guard g { at most 3 actions on any pod per 1h, between 1 and 9 GiB of any pod ");
+        put(ONE_OF("", ", step at most 50% per 1m", "step at most 1GiB per 1h"));
+        gap();
+        put("step at most 2 replicas per 5m of any service only while ");
+        expr(2);
+        put(ONE_OF(" ", ", ", "\n"));
+        put("spend at most 500 usd per 1h, 5000usd per 1d}");
         break;
     case 7:
         put("test \"t\" for 1h { given a is 3 usd/h, b{c='d'} ramps 1GiB -> -2 over 1h at 5m");
