@@ -44,6 +44,11 @@ struct config_log {
     int level;  /* enum config_log_level */
 };
 
+struct config_flight {
+    struct config_head head;
+    uint64_t bytes_max; /* 0: nothing is recorded */
+};
+
 /* User names; "none" stays the user heald was started as. */
 struct config_users {
     struct config_head head;
@@ -223,6 +228,7 @@ struct config {
     size_t external_labels_count;
     char *external_url; /* NULL: none */
     struct config_log log;
+    struct config_flight flight;
     struct config_users users;
     struct config_scrape *scrape;
     size_t scrape_count;

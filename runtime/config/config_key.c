@@ -43,6 +43,7 @@ const size_t config_part_bytes[PART_none] = {
     [PART_root] = sizeof(struct config),
     [PART_external_label] = sizeof(struct config_external_label),
     [PART_log] = sizeof(struct config_log),
+    [PART_flight] = sizeof(struct config_flight),
     [PART_users] = sizeof(struct config_users),
     [PART_scrape] = sizeof(struct config_scrape),
     [PART_remote_write] = sizeof(struct config_remote_write),

@@ -9,6 +9,7 @@ enum config_part {
     PART_root,
     PART_external_label,
     PART_log,
+    PART_flight,
     PART_users,
     PART_scrape,
     PART_remote_write,

@@ -1,4 +1,5 @@
-/* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
+/* The engine's own state, shared by the files of the engine itself: engine.c, engine_new.c,
+ * incident.c, cause.c,
  * cascade.c, triage.c, plan.c, choice.c, reading.c, guard.c, guard_spend.c, guard_domain.c,
  * guard_wide.c, remember.c, rollback.c, approval.c, mode.c, notice.c, group.c, climb.c, inhibit.c,
  * restore.c, engine_alert.c. */

@@ -28,6 +28,7 @@ int command_status(const struct options *options);
 int command_incidents(const struct options *options);
 int command_alerts(const struct options *options);
 int command_explain(const struct options *options);
+int command_replay(const struct options *options);
 int command_answer(const struct options *options);
 int command_mode(const struct options *options);
 int command_stop(const struct options *options);

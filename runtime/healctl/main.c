@@ -31,11 +31,11 @@ static void usage(FILE *out)
         "\noptions:\n"
         "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
         "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
-        "  --state FOLDER   state folder, for stop without heald\n"
+        "  --state FOLDER   state folder, for stop without heald and for replay\n"
         "  -o json|text     how to print; --json is -o json\n"
         "  -f, --follow     tail: go on with what comes\n"
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
-        "                   record\n"
+        "                   record; replay: everything, not one incident\n"
         "  --annotations    alerts: with their annotations\n"
         "  --why TEXT       stop, deny, ack, mode: the reason that is kept\n"
         "  --plan HASH      approve: the plan that is meant, as incidents shows it; another one is "
@@ -53,6 +53,7 @@ static void usage(FILE *out)
         "examples:\n"
         "  healctl status\n"
         "  healctl explain 7\n"
+        "  healctl replay 7\n"
         "  healctl approve 7 --plan 3fa9c1d2\n"
         "  healctl mode leak act --why 'the limit was wrong'\n"
         "  healctl history --policy checkout_memory --limit 10\n"
@@ -60,9 +61,8 @@ static void usage(FILE *out)
         "  healctl event deploy service=checkout --text 'release 4.2'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
-        "exit codes: 0 yes, 1 no (not well, nothing to approve), 2 wrong use, 3 heald does not "
-        "answer,\n"
-        "  4 no such thing, 5 not allowed\n",
+        "exit codes: 0 yes, 1 no (not well, nothing to approve, decided otherwise), 2 wrong use, 3 "
+        "heald\n  does not answer, or nothing to replay from, 4 no such thing, 5 not allowed\n",
         out);
 }
 
@@ -191,13 +191,15 @@ static const struct command *command_find(int argc, char **argv, struct options 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
         if (strcmp(command->text, argv[optind]) == 0) {
-            const int given = argc - optind - 1, wanted = command->argument[0] != '\0';
+            const char first = command->argument[0]; /* '[': it may be left out */
+            const int given = argc - optind - 1, wanted = first != '\0' && first != '[';
             const int most = strstr(command->argument, "...")
                                  ? INT_MAX
                                  : wanted + (strchr(command->argument, '[') != NULL);
             if (given < wanted || given > most) {
                 fprintf(stderr,
-                        wanted ? "healctl: %s needs %s%s\n" : "healctl: %s takes no argument%s%s\n",
+                        most > 0 ? "healctl: %s needs %s%s\n"
+                                 : "healctl: %s takes no argument%s%s\n",
                         command->text, wanted && most == wanted ? "one " : "", command->argument);
                 return NULL;
             }
@@ -219,14 +221,20 @@ static const struct command *command_find(int argc, char **argv, struct options 
     return NULL;
 }
 
-/* Fills in where heald is: --socket, HEAL_SOCKET, then the configuration. False after a report. */
+/* Fills in where heald is: --socket, HEAL_SOCKET, below --state, then the configuration. False
+ * after a report. */
 static bool find_heald(struct settings *settings, struct config *config)
 {
+    static char own_socket[4200];
     struct options *options = &settings->options;
     struct config_report report = {0};
     const char *path = settings->config_path != NULL ? settings->config_path : CONFIG_DEFAULT;
     if (options->socket == NULL) {
         options->socket = getenv("HEAL_SOCKET");
+    }
+    if (options->socket == NULL && options->state != NULL && settings->config_path == NULL) {
+        snprintf(own_socket, sizeof own_socket, "%s/control.sock", options->state);
+        options->socket = own_socket;
     }
     const bool event = strcmp(options->command, "event") == 0;
     bool needed = settings->config_path != NULL ||

@@ -31,6 +31,7 @@ bool engine_event_record(const struct label_set *labels, struct instant time, st
 
 struct restoring {
     struct store *store;
+    struct flight *flight;
     uint32_t source;
     struct instant now;
     int64_t after_ms;
@@ -47,12 +48,14 @@ static void restore_event(const struct restoring *restoring, const char *text)
         return;
     }
     const int64_t ms = strtoll(space + 1, NULL, 10);
+    const struct instant time = {ms * NS_PER_MS};
     const size_t count = event_set_labels(text, (size_t)(space - text), labels, &json);
     if (count > 0 && ms > restoring->after_ms &&
         store_series(restoring->store, restoring->source, EVENT_METRIC, labels, count, &series,
                      &error) == STATUS_OK) {
-        (void)store_append(restoring->store, series, restoring->now,
-                           (struct instant){ms * NS_PER_MS}, 1);
+        (void)store_append(restoring->store, series, restoring->now, time, 1);
+        flight_series(restoring->flight, series, restoring->source, EVENT_METRIC, labels, count);
+        flight_append(restoring->flight, series, restoring->now, time, 1);
     }
     json_decref(json);
 }
@@ -65,16 +68,19 @@ static bool restore_record(void *context, const struct record *record)
     return true;
 }
 
-enum status engine_events_restore(struct journal *journal, struct store *store, struct instant now,
-                                  struct error *error)
+enum status engine_events_restore(struct journal *journal, struct store *store,
+                                  struct flight *flight, struct instant now, struct error *error)
 {
+    const struct duration interval = duration_seconds(EVENT_INTERVAL_S);
+    const struct duration grace = duration_seconds(EVENT_GRACE_S);
     struct restoring restoring = {
         .store = store,
+        .flight = flight,
         .now = now,
         .after_ms = now.ns / NS_PER_MS - WINDOW_DAYS_MAX * 86400000LL,
     };
-    TRY(store_source(store, EVENT_SOURCE_NAME, duration_seconds(EVENT_INTERVAL_S),
-                     duration_seconds(EVENT_GRACE_S), &restoring.source, error));
+    TRY(store_source(store, EVENT_SOURCE_NAME, interval, grace, &restoring.source, error));
+    flight_source(flight, restoring.source, EVENT_SOURCE_NAME, interval, grace);
     return journal_scan(journal, 1, 0, restore_record, &restoring, error);
 }
 

@@ -241,8 +241,8 @@ static enum status build(struct generation *generation, const struct config *con
     TRY(check_guards(config, bundle, generation, error));
     TRY(check_channels(config, generation->program, error));
     TRY(check_modes(config, generation->program, error));
-    TRY(check_contracts(config, generation->program, error));
     TRY(engine_events_check(config, generation->program, &generation->arena, error));
+    TRY(check_contracts(config, generation->program, error));
     warn_of_grants(config, generation->program);
     generation->host.author = bundle->author[0] != '\0' ? bundle->author : NULL;
     generation->engine = engine_new(generation->program, store, &generation->host, error);

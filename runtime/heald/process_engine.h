@@ -47,6 +47,8 @@ struct engine_process {
     struct journal *journal;
     struct memory_db *memory;
     struct engine_feed feed;
+    struct flight *flight; /* NULL: off */
+    bool flight_told;      /* that it has ended */
     struct page *page;
     char *page_text; /* [METRICS_BYTES] where it is written before it is published */
     struct control *control;
