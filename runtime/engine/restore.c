@@ -180,7 +180,6 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_DISPATCHED:
         incident->intent_only = false;
         incident->undo_owed = false;
-        restore_object(incident, record);
         incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
         restore_memory(engine, incident, record);
         break;

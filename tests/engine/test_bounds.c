@@ -53,8 +53,8 @@ static void grants_begin(struct bounds *b)
         b->grants[i].action = random_action_texts[i];
         b->grants[i].unattended = b->program.unattended[i];
     }
-    b->grants[ACT_GROW].targets = shop;
-    b->grants[ACT_GROW].target_count = 1;
+    b->grants[ACT_GROW].targets = b->grants[ACT_SHED].targets = shop;
+    b->grants[ACT_GROW].target_count = b->grants[ACT_SHED].target_count = 1;
     for (size_t i = 0; i < b->program.policy_count; i++) {
         snprintf(b->names[i], sizeof b->names[i], "p%zu", i);
         b->modes[i] = (struct engine_mode){b->names[i], (enum mode)b->program.policies[i].mode};
@@ -314,7 +314,8 @@ static void take_dispatch(struct bounds *b, const struct effect *effect,
     struct act *act = &b->count.acts[b->count.act_count++];
     *act = (struct act){
         .at = b->count.now,
-        .object = effect->grant == ACT_GROW ? RANDOM_SHOP : (int)effect->target,
+        .object = effect->grant == ACT_GROW || effect->grant == ACT_SHED ? RANDOM_SHOP
+                                                                         : (int)effect->target,
         .policy = policy_of(record),
         .action = (enum random_action)effect->grant,
         .undo = strncmp(record->text, "undo: ", 6) == 0,
