@@ -267,6 +267,19 @@ def noisy_neighbour():
         stream.write("noisy-neighbour", name)
 
 
+def flash_crowd():
+    for name, latency in (("crowd.om", 1.3), ("busy.om", 0.4)):
+        stream = Stream("flash-crowd " + name)
+        for second in range(0, 90 * 60 + 1, 15):
+            crowd = second >= 1800
+            service = {"namespace": "shop", "service": "tickets"}
+            stream.gauge(second, "kube_deployment_spec_replicas", 4, namespace="shop", deployment="tickets")
+            stream.gauge(second, "kube_deployment_spec_replicas", 2, namespace="shop", deployment="seats")
+            stream.gauge(second, "http_server_busy_ratio", (0.97 if crowd else 0.55) + stream.noise(0.008), **service)
+            stream.gauge(second, "http_server_latency_p99_seconds", (latency if crowd else 0.2) + stream.noise(0.02), **service)
+        stream.write("flash-crowd", name)
+
+
 STREAMS = {
     "memory-leak": memory_leak,
     "disk-filling": disk_filling,
@@ -278,6 +291,7 @@ STREAMS = {
     "cache-node-down": cache_node_down,
     "runaway-process": runaway_process,
     "noisy-neighbour": noisy_neighbour,
+    "flash-crowd": flash_crowd,
 }
 
 

@@ -136,6 +136,10 @@ struct type {
     struct name_list *labels;
 };
 
+/* The series that events() counts: one sample an event; and the one that says events can come. */
+#define EVENT_METRIC        "heal_event"
+#define EVENT_SOURCE_METRIC "heal_event_source"
+
 enum { WINDOW_DAYS_MAX = 40 }; /* how far back a range or a forecast looks, its offset included */
 
 struct expr {
@@ -172,6 +176,9 @@ struct expr {
             struct name name;
             struct argument *arguments;
             enum builtin builtin; /* set by the checks */
+            /* What the call is defined as, where that is an expression of its own: events(). It is
+             * walked, checked and evaluated instead of the arguments; NULL for other functions. */
+            struct expr *expansion;
         } call;
         struct {
             enum aggregate op;
@@ -428,7 +435,8 @@ struct rung {
 enum { CAUSES_MAX = 16, EVIDENCE_MAX = 16 }; /* of one policy; of one cause */
 #define EVIDENCE_TIMES 3.0                   /* where none is written */
 struct evidence {
-    struct condition is; /* without `for` */
+    struct condition is; /* without `for`; expr NULL: origin */
+    struct name origin;  /* origin(SERVICE): the trouble seems to come from it; text NULL: is */
     bool against;
     bool has_times;
     struct quantity times; /* how many times likelier, or less likely, it makes the cause */
@@ -482,7 +490,7 @@ struct escalate {
     struct climb_step *steps;
     bool has_repeat;
     struct quantity repeat;
-    bool has_unresolved, has_confidence, has_cascading, has_budget;
+    bool has_unresolved, has_confidence, has_cascading, has_budget, has_unprecedented;
     struct span cascading_span;
     struct quantity unresolved_for, confidence; /* confidence: below it nothing is done */
     struct span span;

@@ -105,7 +105,13 @@ void expr_children(struct expr *expr, expr_visit_f *visit, void *context)
     case EXPR_SELECTOR: break;
     case EXPR_RANGE:
     case EXPR_SUBQUERY: visit_some(expr->range.inner, visit, context); break;
-    case EXPR_CALL: visit_arguments(expr->call.arguments, visit, context); break;
+    case EXPR_CALL:
+        if (expr->call.expansion) {
+            visit(expr->call.expansion, context);
+        } else {
+            visit_arguments(expr->call.arguments, visit, context);
+        }
+        break;
     case EXPR_AGGREGATE:
         visit_some(expr->aggregate.parameter, visit, context);
         visit_some(expr->aggregate.inner, visit, context);

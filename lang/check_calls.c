@@ -333,11 +333,56 @@ static void windows_fit(const struct scope *scope, const struct expr *call)
     }
 }
 
+/* What is wrong with an events() that has no definition: the first of its arguments that does not
+ * fit, or what it lacks. */
+static void report_events(const struct scope *scope, const struct expr *call)
+{
+    static const char example[] = "write events(deploy, service: checkout, within: 6h)";
+    const struct argument *wrong = NULL;
+    size_t kinds = 0;
+    for (const struct argument *a = call->call.arguments; a && !wrong; a = a->next) {
+        const bool within = same(a->name.text, "within");
+        const bool text = expr_word(a->value) != NULL ||
+                          (a->value->kind == EXPR_STRING && a->value->string.value[0] != '\0');
+        kinds += !a->name.text;
+        wrong = (within ? text || named_find(call, "within") != a : !text) || kinds > 1 ? a : NULL;
+    }
+    const struct argument *within = named_find(call, "within");
+    wrong = !wrong && kinds == 1 ? within : wrong; /* no duration, or not above zero */
+    const char *why = wrong && same(wrong->name.text, "within")
+                          ? "'within:' is a duration above zero, written once"
+                      : wrong && !wrong->name.text
+                          ? "events() takes one kind of events, a word or a string"
+                      : wrong      ? "a label of events() is a word or a string"
+                      : kinds == 0 ? "events() needs a kind of events"
+                                   : "events() needs 'within:'";
+    struct diag *d = diag_add(scope->check->diags, DIAG_NAMED_ARGUMENT,
+                              wrong ? wrong->value->span : call->span, "%s", why);
+    diag_help(d, "%s", example);
+}
+
+static void type_events(const struct scope *scope, struct expr *expr)
+{
+    if (!expr->call.expansion) {
+        report_events(scope, expr);
+        return;
+    }
+    if (expr->call.expansion->type.kind != VALUE_UNTYPED) {
+        expr->type.kind = VALUE_VECTOR;
+        expr->type.role = ROLE_MEASUREMENT;
+        expr->type.dimension = dimension_of_unit(UNIT_COUNT, UNIT_NONE);
+    }
+}
+
 void type_call(const struct scope *scope, struct expr *expr)
 {
     enum builtin builtin = expr->call.builtin;
     if (builtin == BUILTIN_NONE || !builtin_infos[builtin].ready) {
         return; /* said by the names */
+    }
+    if (builtin == BUILTIN_EVENTS) {
+        type_events(scope, expr);
+        return;
     }
     const struct builtin_info *info = &builtin_infos[builtin];
     struct signature signature = signature_of(info);

@@ -11,10 +11,43 @@ static void form(struct check *check, struct span span, const char *what, const 
 
 /* ---- causes ---- */
 
-static void check_evidence(struct check *check, const struct cause *cause)
+/* What the policy's service stands on, at any distance; depth bounds cycles. */
+static bool stands_on(const struct check *check, const char *service, const char *on, size_t depth)
+{
+    const struct service *s = find_service(check, service);
+    for (const struct name_list *n = s ? s->depends : NULL; n; n = n->next) {
+        if (same(n->name.text, on) ||
+            (depth > 0 && stands_on(check, n->name.text, on, depth - 1))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_origin(struct check *check, const struct policy *policy,
+                         const struct name *origin)
+{
+    enum { DEPTH_MAX = 16 };
+    if (!policy->service.text) {
+        struct diag *d = diag_add(check->diags, DIAG_NOT_OF_SERVICE, origin->span,
+                                  "policy '%s' is of no service, so its trouble has no origin",
+                                  policy->name.text);
+        diag_help(d, "write 'for service NAME' behind the policy's name");
+    } else if (find_service(check, origin->text) && !same(origin->text, policy->service.text) &&
+               !stands_on(check, policy->service.text, origin->text, DEPTH_MAX)) {
+        form(check, origin->span, "trouble comes from what a service stands on, and this is not it",
+             "write depends on in the service, or name one that it depends on");
+    }
+}
+
+static void check_evidence(struct check *check, const struct policy *policy,
+                           const struct cause *cause)
 {
     size_t count = 0;
     for (const struct evidence *e = cause->evidence; e; e = e->next) {
+        if (e->origin.text) {
+            check_origin(check, policy, &e->origin);
+        }
         if (++count == EVIDENCE_MAX + 1) {
             struct diag *d = diag_add(check->diags, DIAG_TOO_LARGE, e->span,
                                       "cause '%s' has more than %d pieces of evidence",
@@ -61,7 +94,7 @@ static void check_list(struct check *check, const struct policy *policy)
 {
     size_t count = 0;
     for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
-        check_evidence(check, cause);
+        check_evidence(check, policy, cause);
         if (!cause->when.expr && cause->next) {
             form(check, cause->span, "'otherwise' is what is left when no other cause is true",
                  "write it as the last one");

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "lang/check_internal.h"
+#include "lang/connector.h"
 
 static const struct parameter *find_parameter(const struct action *action, const char *name)
 {
@@ -71,11 +72,15 @@ static void check_carried_out(struct check *check, const struct action *action)
             diag_add(check->diags, DIAG_NO_CONNECTOR, action->name.span,
                      "action '%s' does not say what carries it out", action->name.text);
         diag_help(d, "write 'via exec' in it");
-    } else if (!same(action->connector.text, "exec")) {
+    } else if (connector_find(action->connector.text) == CONNECTOR_COUNT) {
+        struct nearest near = {.word = action->connector.text};
+        for (enum connector i = 0; i < CONNECTOR_COUNT; i++) {
+            nearest_try(&near, connector_infos[i].text);
+        }
         struct diag *d =
             diag_add(check->diags, DIAG_KIND_NOT_READY, action->connector.span,
                      "the connector '%s' is not in this version", action->connector.text);
-        diag_help(d, "write 'via exec' and grant the program in heald.yaml");
+        nearest_help(d, &near, "write 'via exec' and grant the program in heald.yaml");
     }
     if (!action->has_timeout) {
         struct diag *d = diag_add(check->diags, DIAG_NO_TIMEOUT, action->name.span,

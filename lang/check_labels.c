@@ -115,6 +115,9 @@ static bool pinned_within(const struct expr *expr, const char *label, unsigned *
         return pinned_within(expr->binary.left, label, budget) ||
                pinned_within(expr->binary.right, label, budget);
     case EXPR_CALL:
+        if (expr->call.expansion) {
+            return false; /* a number of events has no labels */
+        }
         for (const struct argument *a = expr->call.arguments; a; a = a->next) {
             if (pinned_within(a->value, label, budget)) {
                 return true;

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "lang/check_internal.h"
+#include "lang/connector.h"
 
 /* ---- declared twice ---- */
 
@@ -201,7 +202,8 @@ static void names_of_call(const struct scope *scope, struct expr *expr)
         }
         struct diag *d = diag_add(scope->check->diags, DIAG_UNKNOWN_FUNCTION, expr->call.name.span,
                                   "no function is called '%s'", name);
-        nearest_help(d, &near, "the functions are those of PromQL, and ewma, zscore and forecast");
+        nearest_help(d, &near,
+                     "the functions are those of PromQL, and ewma, zscore, forecast and events");
     } else if (!builtin_infos[expr->call.builtin].ready) {
         struct diag *d = diag_add(scope->check->diags, DIAG_FUNCTION_NOT_READY,
                                   expr->call.name.span, "%s() is not in this version", name);
@@ -243,6 +245,13 @@ void names_of_expr(const struct scope *scope, struct expr *expr)
     case EXPR_LIST: break;
     }
     struct scope inner = *scope;
+    if (expr->kind == EXPR_CALL && expr->call.builtin == BUILTIN_EVENTS) {
+        inner.acts = false; /* heal's own series need no declaration */
+        if (expr->call.expansion) {
+            names_of_expr(&inner, expr->call.expansion);
+        }
+        return;
+    }
     if (expr->kind == EXPR_CALL) {
         /* A named argument may be a word of the function (season: daily), not a metric. */
         for (struct argument *a = expr->call.arguments; a; a = a->next) {
@@ -395,6 +404,13 @@ static void resolve_policy(struct check *check, struct policy *policy)
         need_service(check, &policy->service,
                      arena_printf(check->arena, "policy '%s' is for service", policy->name.text));
     }
+    for (const struct cause *cause = policy->causes; cause; cause = cause->next) {
+        for (const struct evidence *e = cause->evidence; e; e = e->next) {
+            if (e->origin.text) {
+                need_service(check, &e->origin, "origin() names");
+            }
+        }
+    }
     struct scope scope = scope_of_policy(check, policy);
     policy->resolved = policy->each.text ? resolve_pool(check, &policy->pool) : NULL;
     check_policy_words(check, policy);
@@ -439,12 +455,16 @@ static void resolve_service(struct check *check, const struct service *service)
 
 static void resolve_channel_kind(struct check *check, const struct channel *channel)
 {
-    if (same(channel->kind.text, "log") || same(channel->kind.text, "webhook")) {
+    if (!channel->kind.text || channel_find(channel->kind.text) != CHANNEL_COUNT) {
         return;
+    }
+    struct nearest near = {.word = channel->kind.text};
+    for (enum channel_kind i = 0; i < CHANNEL_COUNT; i++) {
+        nearest_try(&near, channel_texts[i]);
     }
     struct diag *d = diag_add(check->diags, DIAG_KIND_NOT_READY, channel->kind.span,
                               "channels of kind '%s' are not in this version", channel->kind.text);
-    diag_help(d, "use log, or webhook(\"NAME\") with the address in heald.yaml");
+    nearest_help(d, &near, "use log, or webhook(\"NAME\") with the address in heald.yaml");
 }
 
 static void resolve_pool_exprs(struct check *check, struct pool *pool)

@@ -68,6 +68,11 @@ static void check_clauses(struct check *check, const struct policy *policy)
         form(check, abort->span, "'abort when' takes back what was done, and no action has an undo",
              "write 'undo ACTION(...)' in an action, or leave 'abort when' out");
     }
+    if (policy->escalate.has_unprecedented && !policy_acts(policy)) {
+        form(check, policy->escalate.span,
+             "what is unprecedented is not acted on, and nothing is tried here",
+             "leave 'unprecedented' out: an incident of this policy is told in any case");
+    }
     if (policy->has_settle &&
         !(policy->settle.value > 0 && policy->settle.value <= settle_seconds_most)) {
         form(check, policy->settle.span, "a policy settles for some time, a day at most",
@@ -163,6 +168,75 @@ static void check_reduces(struct check *check, const struct policy *policy)
     }
 }
 
+/* ---- acting on what was acted on ---- */
+
+/* 1: the step adds, -1: it takes away, 0: it sets, or takes no number that is read. */
+static int step_of(const struct act_call *call)
+{
+    const struct action *action = call->resolved;
+    const struct parameter *number = action && action->reads ? action_number(action) : NULL;
+    const struct expr *value = number ? call_value(call, number) : NULL;
+    double by = 0;
+    if (!value || !expr_relative(value) || !expr_constant(value, &by)) {
+        return 0;
+    }
+    return by > 0 ? 1 : -1;
+}
+
+/* Which way the comparison is true: 1 when what reads the metrics is large, -1 when it is small. */
+static int side_of(struct expr *part, const struct metrics_of *set)
+{
+    if (part->kind != EXPR_BINARY || operator_infos[part->binary.op].kind != OPERATOR_COMPARE) {
+        return 0;
+    }
+    struct metrics_of left = {.count = 0}, right = {.count = 0};
+    see_metrics(part->binary.left, &left);
+    see_metrics(part->binary.right, &right);
+    const bool in_left = share_metric(&left, set), in_right = share_metric(&right, set);
+    const enum operator op = part->binary.op;
+    const int way = op == OPERATOR_GT || op == OPERATOR_GE   ? 1
+                    : op == OPERATOR_LT || op == OPERATOR_LE ? -1
+                                                             : 0;
+    return in_left == in_right ? 0 : in_left ? way : -way;
+}
+
+static void check_feedback(struct check *check, const struct policy *policy,
+                           const struct rung *rung)
+{
+    const int step = step_of(&rung->call);
+    struct expr *parts[CONJUNCTS_MAX];
+    struct metrics_of set = {.count = 0};
+    if (step == 0 || !policy->when.expr) {
+        return;
+    }
+    see_metrics(rung->call.resolved->reads, &set);
+    const size_t count = conjuncts(policy->when.expr, parts, 0);
+    for (size_t i = 0; i < count; i++) {
+        if (side_of(parts[i], &set) != step) {
+            continue;
+        }
+        struct diag *d = diag_add(check->diags, DIAG_FEEDS_ITSELF, rung->call.span,
+                                  "'%s' %s what its own trigger finds too %s, and would again",
+                                  rung->call.action.text, step > 0 ? "adds to" : "takes from",
+                                  step > 0 ? "large" : "small");
+        diag_label(d, parts[i]->span, "the trigger reads what the action sets");
+        diag_label(d, rung->call.resolved->reads->span, "read here");
+        diag_help(d, "trigger on the demand instead, such as requests a second");
+        return;
+    }
+}
+
+static void check_loops(struct check *check, const struct policy *policy)
+{
+    for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
+        for (const struct rung *rung = heal->rungs; rung; rung = rung->next) {
+            if (rung->kind == RUNG_ACT && rung->call.resolved) {
+                check_feedback(check, policy, rung);
+            }
+        }
+    }
+}
+
 void check_plans(struct check *check)
 {
     for (const struct policy *policy = check->program->policies; policy; policy = policy->next) {
@@ -170,6 +244,7 @@ void check_plans(struct check *check)
             check_clauses(check, policy);
         }
         check_reduces(check, policy);
+        check_loops(check, policy);
         for (const struct heal *heal = policy->heals; heal; heal = heal->next) {
             if (heal->plan.text && !heal->more) {
                 check_block(check, heal);

@@ -41,6 +41,9 @@ struct matcher *build_matcher(struct parser *parser, struct span span, const str
 struct matcher *build_matcher_add(struct matcher *last, struct matcher *matcher);
 struct expr *build_call(struct parser *parser, struct span span, struct name name,
                         struct argument *arguments);
+/* The definition of an events() call; NULL where its arguments are not right, which the checks say.
+ */
+struct expr *build_events(struct parser *parser, const struct expr *call);
 struct argument *build_argument(struct parser *parser, struct argument *last,
                                 const struct name *name, struct expr *value);
 struct expr *build_list(struct parser *parser, struct span span, struct argument *last);

@@ -350,6 +350,10 @@ struct expr *build_call(struct parser *parser, struct span span, struct name nam
     expr->call.name = name;
     expr->call.arguments = arguments;
     expr->call.builtin = BUILTIN_NONE;
+    if (strcmp(name.text, builtin_infos[BUILTIN_EVENTS].text) == 0 &&
+        (expr->call.expansion = build_events(parser, expr)) != NULL) {
+        expr->height = expr->call.expansion->height + 1;
+    }
     return expr;
 }
 

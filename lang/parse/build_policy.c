@@ -212,6 +212,21 @@ void build_otherwise(struct parser *parser, struct span span)
     parser->last_cause->span = span;
 }
 
+/* origin(SERVICE) is no expression: the graph of services decides it. */
+static struct name origin_of(struct parser *parser, const struct expr *call)
+{
+    const struct argument *only = call->call.arguments;
+    const struct expr *value = only && !only->next && !only->name.text ? only->value : NULL;
+    if (!value || value->kind != EXPR_SELECTOR || !value->selector.name.text ||
+        value->selector.braces) {
+        struct diag *diag = diag_add(parser->diags, DIAG_SYNTAX, call->span,
+                                     "origin() is of one service, by its name");
+        diag_help(diag, "write evidence origin(db)");
+        return (struct name){"?", call->span};
+    }
+    return (struct name){value->selector.name.text, value->span};
+}
+
 void build_evidence(struct parser *parser, struct span span, struct expr *expr,
                     struct quantity times, bool against)
 {
@@ -228,6 +243,10 @@ void build_evidence(struct parser *parser, struct span span, struct expr *expr,
                                   .has_times = times.text != NULL,
                                   .times = times,
                                   .span = span};
+    if (expr->kind == EXPR_CALL && strcmp(expr->call.name.text, "origin") == 0) {
+        evidence->origin = origin_of(parser, expr);
+        evidence->is.expr = NULL;
+    }
     RING_ADD(parser->last_evidence, evidence);
     parser->last_evidence = evidence;
 }
@@ -366,16 +385,16 @@ static const struct reason {
     {"cascading", NULL, offsetof(struct escalate, has_cascading),
      offsetof(struct escalate, cascading_span)},
     {"budget", "exceeded", offsetof(struct escalate, has_budget), 0},
+    {"unprecedented", NULL, offsetof(struct escalate, has_unprecedented), 0},
 };
 
 void build_refuse_reason(struct parser *parser, struct span span, struct name name)
 {
     struct diag *diag = diag_add(parser->diags, DIAG_NOT_YET, span,
                                  "'%s' as a reason to escalate is not in this version", name.text);
-    diag_help(
-        diag,
-        "the reasons of this version are unresolved for 10m, confidence < 70%%, cascading, and "
-        "budget exceeded");
+    diag_help(diag,
+              "the reasons of this version are unresolved for 10m, confidence < 70%%, cascading, "
+              "unprecedented, and budget exceeded");
 }
 
 void build_reason(struct parser *parser, struct span span, struct name first,

@@ -34,25 +34,24 @@ static bool host_stopped(void *context)
     return faccessat(host->state_fd, "STOP", F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-static enum status host_spawn(void *context, const struct grant *grant,
-                              const struct grant_command *command, void **ret_run,
+static enum status host_spawn(void *context, const struct hand_order *order, void **ret_run,
                               struct error *error)
 {
     const struct act_host *host = context;
     struct hand_run *run = NULL;
-    TRY(hand_exec_start(grant, command, host->epoll_fd, host_uptime(context), &run, error));
+    TRY(hand_start(host->hands, order, host_uptime(context), &run, error));
     *ret_run = run;
     return STATUS_OK;
 }
 
 static bool host_poll(void *context, void *run, struct hand_result *ret)
 {
-    return hand_exec_step(run, host_uptime(context), ret);
+    return hand_step(run, host_uptime(context), ret);
 }
 
 static void host_end(void *context, void *run)
 {
-    hand_exec_end(run, host_uptime(context));
+    hand_end(run, host_uptime(context));
 }
 
 static enum status read_boot(char ret[LATCH_BOOT_BYTES], struct error *error)
@@ -69,16 +68,27 @@ static enum status read_boot(char ret[LATCH_BOOT_BYTES], struct error *error)
     return STATUS_OK;
 }
 
-enum status act_host_open(const char *state_folder, struct act_host *ret, struct error *error)
+static enum status open_hands(const struct hand_settings *settings, struct act_host *host,
+                              struct error *error)
+{
+    struct hand_settings own = *settings;
+    own.epoll_fd = host->epoll_fd;
+    return hands_new(&own, &host->hands, error);
+}
+
+enum status act_host_open(const char *state_folder, const struct hand_settings *settings,
+                          struct act_host *ret, struct error *error)
 {
     memset(ret, 0, sizeof *ret);
     ret->state_fd = ret->epoll_fd = -1;
     TRY(read_boot(ret->boot, error));
     ret->state_fd = open(state_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ret->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (ret->state_fd < 0 || ret->epoll_fd < 0) {
-        enum status status =
-            error_set(error, STATUS_IO, "cannot open '%s': %s", state_folder, strerror(errno));
+    enum status status =
+        ret->state_fd < 0 || ret->epoll_fd < 0
+            ? error_set(error, STATUS_IO, "cannot open '%s': %s", state_folder, strerror(errno))
+            : open_hands(settings, ret, error);
+    if (status != STATUS_OK) {
         act_host_close(ret);
         return status;
     }
@@ -95,6 +105,8 @@ enum status act_host_open(const char *state_folder, struct act_host *ret, struct
 
 void act_host_close(struct act_host *host)
 {
+    hands_free(host->hands);
+    host->hands = NULL;
     if (host->state_fd >= 0) {
         close(host->state_fd);
     }

@@ -9,6 +9,9 @@
 
 struct running {
     bool used, ending;
+    bool former;  /* a former actor began it: what became of it is found out */
+    bool looking; /* and that has no effect, so that STOP does not end it */
+    struct latches *latches;
     uint64_t id;
     size_t grant, target;
     struct instant started;
@@ -31,6 +34,8 @@ struct actor {
     size_t past_count, past_capacity;
     struct grant_command command; /* scratch of one start */
 };
+
+_Static_assert((int)HAND_NOTE_BYTES <= (int)LATCH_NOTE_BYTES, "a note fits into the latch");
 
 static void point_at(const struct actor *actor, enum point point)
 {
@@ -190,13 +195,13 @@ static bool pass_epoch(struct actor *actor, const struct message *asked)
 
 /* ---- acting ---- */
 
-static enum refusal judge_numbers(const struct grant *grant, const struct message *asked)
+static enum refusal judge_numbers(const struct grant *grant, const double *numbers, size_t count)
 {
-    if (asked->number_count != grant->parameter_count) {
+    if (count != grant->parameter_count) {
         return REFUSAL_NUMBERS;
     }
     for (size_t i = 0; i < grant->parameter_count; i++) {
-        double number = asked->numbers[i];
+        double number = numbers[i];
         if (!isfinite(number) || number < grant->parameters[i].min ||
             number > grant->parameters[i].max) {
             return REFUSAL_NUMBERS;
@@ -219,7 +224,7 @@ static enum refusal judge_grant(const struct actor *actor, const struct message 
     if (asked->target >= grant->target_count) {
         return REFUSAL_TARGET;
     }
-    return judge_numbers(grant, asked);
+    return judge_numbers(grant, asked->numbers, asked->number_count);
 }
 
 /* What runs and what ran says of it. ret_slot is free on REFUSAL_NONE. */
@@ -252,6 +257,10 @@ static enum refusal judge_load(struct actor *actor, const struct message *asked,
 static void finish(struct actor *actor, struct message *result)
 {
     struct error error;
+    bool good = utf8_is_valid(result->text); /* what was cut, or came from elsewhere, need not be */
+    for (char *c = result->text; !good && *c; c++) {
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    }
     if (latch_finish(actor->latches, result->id, result, &error) != STATUS_OK) {
         /* The answer is still true; only the latch will say UNKNOWN to a later probe. */
         size_t used = strlen(result->text);
@@ -260,19 +269,48 @@ static void finish(struct actor *actor, struct message *result)
     answer(actor, result);
 }
 
-static void start(struct actor *actor, const struct message *asked, struct running *slot)
+static enum status take_note(void *context, const char *note, struct error *error)
+{
+    const struct running *running = context;
+    return latch_note(running->latches, running->id, note, error);
+}
+
+/* The key holds the time too: ids begin anew when a journal is lost, and other healds have them. */
+static struct hand_order order_of(struct actor *actor, const struct latch_entry *entry,
+                                  struct running *slot)
+{
+    const struct grant *grant = &actor->grants[slot->grant];
+    struct hand_order order = {.grant = grant,
+                               .target = grant->targets[slot->target],
+                               .command = &actor->command,
+                               .numbers = entry->numbers,
+                               .time = entry->time,
+                               .note = take_note,
+                               .note_context = slot};
+    snprintf(order.key, sizeof order.key, "%016" PRIx64 "-%" PRIx64, entry->id,
+             (uint64_t)entry->time.ns);
+    return order;
+}
+
+static void start(struct actor *actor, const struct message *asked, const struct latch_entry *entry,
+                  struct running *slot)
 {
     const struct act_env *env = actor->env;
-    const struct grant *grant = &actor->grants[asked->grant];
     struct error error = {{0}};
     struct message result = answer_to(asked, MESSAGE_RESULT);
     result.started = env->now(env->context);
+    *slot = (struct running){.latches = actor->latches,
+                             .id = asked->id,
+                             .grant = asked->grant,
+                             .target = asked->target,
+                             .started = result.started};
     enum status status = STATUS_DENIED;
     if (env->stopped(env->context)) {
         result.outcome = OUTCOME_NEVER_STARTED;
         snprintf(result.text, sizeof result.text, "stopped right before its start");
     } else {
-        status = env->spawn(env->context, grant, &actor->command, &slot->run, &error);
+        struct hand_order order = order_of(actor, entry, slot);
+        status = env->spawn(env->context, &order, &slot->run, &error);
         result.outcome = OUTCOME_FAILED;
         snprintf(result.text, sizeof result.text, "%s", error.message);
     }
@@ -282,11 +320,6 @@ static void start(struct actor *actor, const struct message *asked, struct runni
         return;
     }
     slot->used = true;
-    slot->ending = false;
-    slot->id = asked->id;
-    slot->grant = asked->grant;
-    slot->target = asked->target;
-    slot->started = result.started;
     point_at(actor, POINT_SPAWN_AFTER);
 }
 
@@ -307,6 +340,9 @@ static void latch_and_start(struct actor *actor, const struct message *asked, st
     snprintf(entry.action, sizeof entry.action, "%s", grant->action);
     snprintf(entry.target, sizeof entry.target, "%s", grant->targets[asked->target]);
     snprintf(entry.boot, sizeof entry.boot, "%s", env->boot);
+    snprintf(entry.connector, sizeof entry.connector, "%s", connector_infos[grant->connector].text);
+    memcpy(entry.numbers, asked->numbers, sizeof entry.numbers);
+    entry.number_count = asked->number_count;
     enum status status = latch_take(actor->latches, &entry, &error);
     if (status != STATUS_OK) {
         refuse(actor, asked, status == STATUS_DENIED ? REFUSAL_DUPLICATE : REFUSAL_STATE,
@@ -314,7 +350,7 @@ static void latch_and_start(struct actor *actor, const struct message *asked, st
         return;
     }
     past_add(actor, entry.action, entry.uptime);
-    start(actor, asked, slot);
+    start(actor, asked, &entry, slot);
 }
 
 static void receive_act(struct actor *actor, const struct message *asked)
@@ -342,6 +378,80 @@ static void receive_act(struct actor *actor, const struct message *asked)
     latch_and_start(actor, asked, slot);
 }
 
+/* ---- what became of it ---- */
+
+/* The grant and target that an entry names, if they are still those it was started under. */
+static bool find_grant(const struct actor *actor, const struct latch_entry *entry,
+                       struct running *ret)
+{
+    for (size_t i = 0; i < actor->grant_count; i++) {
+        const struct grant *grant = &actor->grants[i];
+        if (strcmp(grant->action, entry->action) != 0 ||
+            strcmp(connector_infos[grant->connector].text, entry->connector) != 0 ||
+            judge_numbers(grant, entry->numbers, entry->number_count) != REFUSAL_NONE) {
+            continue;
+        }
+        for (size_t t = 0; t < grant->target_count; t++) {
+            if (strcmp(grant->targets[t], entry->target) == 0) {
+                ret->grant = i;
+                ret->target = t;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static struct running *free_slot(struct actor *actor)
+{
+    for (size_t i = 0; i < ACTOR_RUNNING_MAX; i++) {
+        if (!actor->running[i].used) {
+            return &actor->running[i];
+        }
+    }
+    return NULL;
+}
+
+/* Has the hand find out what became of an action that a former actor began. true: it is under way,
+ * and its RESULT answers. */
+static bool resume(struct actor *actor, const struct latch_doubt *doubt, struct message *ret)
+{
+    const struct act_env *env = actor->env;
+    enum connector connector = connector_find(doubt->entry.connector);
+    enum hand_resume resumes = connector < CONNECTOR_COUNT ? hand_resumes(connector) : RESUME_NEVER;
+    struct running *slot = free_slot(actor);
+    if (resumes == RESUME_NEVER) {
+        return false;
+    }
+    if (!doubt->noted) {
+        ret->outcome = OUTCOME_NEVER_STARTED;
+        snprintf(ret->text, sizeof ret->text, "it ended before anything left this host");
+        return false;
+    }
+    if (!slot || doubt->note[0] == '\0' || (resumes == RESUME_ACTS && env->stopped(env->context))) {
+        return false;
+    }
+    *slot = (struct running){.former = true,
+                             .looking = resumes == RESUME_LOOKS,
+                             .latches = actor->latches,
+                             .id = doubt->entry.id,
+                             .started = doubt->entry.time};
+    struct error error = {{0}};
+    if (!find_grant(actor, &doubt->entry, slot) ||
+        grant_fill(&actor->grants[slot->grant], slot->target, doubt->entry.numbers, &actor->command,
+                   &error) != STATUS_OK) {
+        return false;
+    }
+    struct hand_order order = order_of(actor, &doubt->entry, slot);
+    order.former = doubt->note;
+    if (env->spawn(env->context, &order, &slot->run, &error) != STATUS_OK) {
+        snprintf(ret->text, sizeof ret->text, "it may have run: %.400s", error.message);
+        return false;
+    }
+    slot->used = true;
+    return true;
+}
+
 /* A probe of what runs is answered by its RESULT, when it ends. */
 static void receive_probe(struct actor *actor, const struct message *asked)
 {
@@ -354,8 +464,10 @@ static void receive_probe(struct actor *actor, const struct message *asked)
         }
     }
     struct message ret = answer_to(asked, MESSAGE_RESULT);
-    latch_probe(actor->latches, asked->id, &ret);
-    answer(actor, &ret);
+    struct latch_doubt doubt;
+    if (!latch_probe(actor->latches, asked->id, &ret, &doubt) || !resume(actor, &doubt, &ret)) {
+        answer(actor, &ret);
+    }
 }
 
 /* Tells the engine the highest epoch, so that it can take a higher one. */
@@ -417,7 +529,7 @@ void actor_step(struct actor *actor)
     for (size_t i = 0; i < ACTOR_RUNNING_MAX; i++) {
         struct running *r = &actor->running[i];
         struct hand_result hand;
-        if (r->used && stopped && !r->ending) {
+        if (r->used && stopped && !r->ending && !r->looking) {
             r->ending = true;
             env->end(env->context, r->run);
         }
@@ -434,6 +546,10 @@ void actor_step(struct actor *actor)
         snprintf(result.text, sizeof result.text, "%s%s", r->ending ? "ended by STOP; " : "",
                  hand.text);
         r->used = false;
-        finish(actor, &result);
+        if (r->former && hand.outcome == OUTCOME_UNKNOWN) {
+            answer(actor, &result); /* nothing new: a later probe may find more */
+        } else {
+            finish(actor, &result);
+        }
     }
 }

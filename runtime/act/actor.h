@@ -13,7 +13,7 @@
 #define HEAL_RUNTIME_ACT_ACTOR_H
 
 #include "runtime/act/grant.h"
-#include "runtime/act/hand_exec.h"
+#include "runtime/act/hand.h"
 #include "runtime/act/latch.h"
 
 enum { ACTOR_RUNNING_MAX = 64, ACTOR_STEP_MS = 200 };
@@ -25,9 +25,10 @@ struct act_env {
         void *context);             /* since boot, never backwards: for windows and timeouts */
     const char *boot;               /* which boot, shorter than LATCH_BOOT_BYTES */
     bool (*stopped)(void *context); /* is there a STOP file? true if that cannot be known */
-    /* Starts a command; ret_run is the hand's. Anything but STATUS_OK: nothing was started. */
-    enum status (*spawn)(void *context, const struct grant *grant,
-                         const struct grant_command *command, void **ret_run, struct error *error);
+    /* Starts what is ordered; ret_run is the hand's. Anything but STATUS_OK: nothing was started.
+     */
+    enum status (*spawn)(void *context, const struct hand_order *order, void **ret_run,
+                         struct error *error);
     bool (*poll)(void *context, void *run, struct hand_result *ret); /* true: ended, run is gone */
     void (*end)(void *context, void *run);                           /* end it soon */
     /* false: the queue is full or there is no such channel; refusal says which. */

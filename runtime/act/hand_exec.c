@@ -1,6 +1,11 @@
-/* The exec hand: fork, cage, execve; a pipe, a clock and two signals. */
-#include "runtime/act/hand_exec.h"
-
+/* The exec hand: runs one granted command in a cage of limits: fork, cage, execve; a pipe, a clock
+ * and two signals.
+ *
+ * The child has its own session, no new privileges, a clean environment, /dev/null as input, no
+ * descriptor of the actor, limits on memory, CPU time, file size, descriptors and processes, and
+ * dies with the actor. What of its group lives on when it ends is killed; a daemon that is meant to
+ * live on leaves the group (setsid) and inherits the limits: better ask a supervisor to restart it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,6 +20,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/act/hand_internal.h"
+
+enum {
+    OUTPUT_DEFAULT = 4096,
+    DRAIN_BYTES = 1 << 20, /* read from the pipe in one step */
+    PROCESSES_MAX = 4096,  /* of the actor's user; the kernel does not hold root to it */
+    FILES_MAX = 256
+};
+#define MEMORY_DEFAULT (1ULL << 30)
+#define FILE_SIZE_MAX  (64ULL << 20)
+#define GRACE          ((struct duration){2 * NS_PER_S}) /* from SIGTERM to SIGKILL */
+
 /* What the child reports when it could not become the program. */
 struct exec_failure {
     int32_t step, why;
@@ -22,7 +39,8 @@ struct exec_failure {
 static const char *const exec_steps[] = {"prepare", "limit", "enter the folder of", "execute"};
 enum { STEP_PREPARE, STEP_LIMIT, STEP_FOLDER, STEP_EXECUTE };
 
-struct hand_run {
+struct exec_run {
+    struct hand_run base;
     pid_t pid;
     int pid_fd, output_fd, failure_fd;
     struct duration deadline, kill_at;
@@ -54,9 +72,9 @@ static _Noreturn void child_fail(int fd, int step)
 
 static bool child_limits(const struct child *child)
 {
-    const struct rlimit none = {0, 0}, files = {HAND_FILES_MAX, HAND_FILES_MAX},
-                        size = {HAND_FILE_SIZE_MAX, HAND_FILE_SIZE_MAX},
-                        processes = {HAND_PROCESSES_MAX, HAND_PROCESSES_MAX};
+    const struct rlimit none = {0, 0}, files = {FILES_MAX, FILES_MAX},
+                        size = {FILE_SIZE_MAX, FILE_SIZE_MAX},
+                        processes = {PROCESSES_MAX, PROCESSES_MAX};
     return setrlimit(RLIMIT_CORE, &none) == 0 && setrlimit(RLIMIT_NOFILE, &files) == 0 &&
            setrlimit(RLIMIT_FSIZE, &size) == 0 && setrlimit(RLIMIT_NPROC, &processes) == 0 &&
            setrlimit(RLIMIT_CPU, &child->cpu) == 0 && setrlimit(RLIMIT_AS, &child->memory) == 0;
@@ -104,7 +122,7 @@ static void close_fd(int *fd)
     }
 }
 
-static void run_free(struct hand_run *run)
+static void run_free(struct exec_run *run)
 {
     close_fd(&run->pid_fd);
     close_fd(&run->output_fd);
@@ -139,7 +157,7 @@ static pid_t spawn(const struct grant *grant, const struct grant_command *comman
 {
     char *env[GRANT_ENV_MAX + 3];
     fill_environment(grant, env);
-    rlim_t memory = grant->memory_max_bytes ? grant->memory_max_bytes : HAND_MEMORY_DEFAULT;
+    rlim_t memory = grant->memory_max_bytes ? grant->memory_max_bytes : MEMORY_DEFAULT;
     /* Soft only: a daemon that the command starts may lift it, a runaway that escaped will not. */
     rlim_t cpu_s = (rlim_t)(grant->timeout.ns / NS_PER_S) + 3;
     struct child child = {.program = command->argv[0],
@@ -167,7 +185,7 @@ static void watch(int epoll_fd, int fd)
     }
 }
 
-static enum status start_parts(struct hand_run *run, const struct grant *grant,
+static enum status start_parts(struct exec_run *run, const struct grant *grant,
                                const struct grant_command *command, struct error *error)
 {
     int output[2] = {-1, -1}, failure[2] = {-1, -1};
@@ -189,17 +207,18 @@ static enum status start_parts(struct hand_run *run, const struct grant *grant,
               : error_set(error, STATUS_IO, "cannot start a process: %s", strerror(why));
 }
 
-enum status hand_exec_start(const struct grant *grant, const struct grant_command *command,
-                            int epoll_fd, struct duration uptime, struct hand_run **ret,
-                            struct error *error)
+static enum status exec_start(struct hands *hands, const struct hand_order *order,
+                              struct duration uptime, struct hand_run **ret, struct error *error)
 {
-    struct hand_run *run = heap_alloc(sizeof *run);
+    const struct grant *grant = order->grant;
+    int epoll_fd = hands->settings.epoll_fd;
+    struct exec_run *run = heap_alloc(sizeof *run);
     run->pid_fd = run->output_fd = run->failure_fd = -1;
     run->program = grant->argv[0];
     run->deadline.ns = uptime.ns + grant->timeout.ns;
-    run->ring_size = grant->output_max_bytes ? grant->output_max_bytes : HAND_OUTPUT_DEFAULT;
+    run->ring_size = grant->output_max_bytes ? grant->output_max_bytes : OUTPUT_DEFAULT;
     run->ring = heap_alloc(run->ring_size);
-    enum status status = start_parts(run, grant, command, error);
+    enum status status = start_parts(run, grant, order->command, error);
     if (status != STATUS_OK) {
         run_free(run);
         return status;
@@ -209,11 +228,11 @@ enum status hand_exec_start(const struct grant *grant, const struct grant_comman
         watch(epoll_fd, run->pid_fd); /* without one, the caller's own clock finds the end */
     }
     watch(epoll_fd, run->output_fd);
-    *ret = run;
+    *ret = &run->base;
     return STATUS_OK;
 }
 
-static void ring_add(struct hand_run *run, const char *bytes, size_t count)
+static void ring_add(struct exec_run *run, const char *bytes, size_t count)
 {
     run->output_total += count;
     if (count >= run->ring_size) {
@@ -227,11 +246,11 @@ static void ring_add(struct hand_run *run, const char *bytes, size_t count)
     run->ring_used = keep + count;
 }
 
-static void drain(struct hand_run *run)
+static void drain(struct exec_run *run)
 {
     char buffer[16384];
     size_t total = 0;
-    while (run->output_fd >= 0 && total < HAND_DRAIN_BYTES) {
+    while (run->output_fd >= 0 && total < DRAIN_BYTES) {
         ssize_t got = read(run->output_fd, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR) {
             continue;
@@ -248,7 +267,7 @@ static void drain(struct hand_run *run)
     }
 }
 
-static void signal_all(const struct hand_run *run, int number)
+static void signal_all(const struct exec_run *run, int number)
 {
     /* It is not reaped yet, so neither number can belong to another. Before setsid there is no
      * group. */
@@ -256,20 +275,20 @@ static void signal_all(const struct hand_run *run, int number)
     kill(-run->pid, number);
 }
 
-void hand_exec_end(struct hand_run *run, struct duration uptime)
+static void end_soon(struct exec_run *run, struct duration uptime)
 {
     if (!run->ending) {
         run->ending = true;
-        run->kill_at.ns = uptime.ns + HAND_GRACE.ns;
+        run->kill_at.ns = uptime.ns + GRACE.ns;
         signal_all(run, SIGTERM);
     }
 }
 
-static void keep_time(struct hand_run *run, struct duration uptime)
+static void keep_time(struct exec_run *run, struct duration uptime)
 {
     if (!run->ending && uptime.ns >= run->deadline.ns) {
         run->timed_out = true;
-        hand_exec_end(run, uptime);
+        end_soon(run, uptime);
     }
     if (run->ending && uptime.ns >= run->kill_at.ns) {
         run->killed = true;
@@ -277,7 +296,7 @@ static void keep_time(struct hand_run *run, struct duration uptime)
     }
 }
 
-static void fill_result(struct hand_run *run, const siginfo_t *info, struct hand_result *ret)
+static void fill_result(struct exec_run *run, const siginfo_t *info, struct hand_result *ret)
 {
     struct exec_failure failure;
     memset(ret, 0, sizeof *ret);
@@ -300,8 +319,9 @@ static void fill_result(struct hand_run *run, const siginfo_t *info, struct hand
     message_escape(run->ring, used, ret->text, sizeof ret->text);
 }
 
-bool hand_exec_step(struct hand_run *run, struct duration uptime, struct hand_result *ret)
+static bool exec_step(struct hand_run *base, struct duration uptime, struct hand_result *ret)
 {
+    struct exec_run *run = (struct exec_run *)base;
     siginfo_t info;
     memset(&info, 0, sizeof info);
     drain(run);
@@ -318,3 +338,10 @@ bool hand_exec_step(struct hand_run *run, struct duration uptime, struct hand_re
     run_free(run);
     return true;
 }
+
+static void exec_end(struct hand_run *base, struct duration uptime)
+{
+    end_soon((struct exec_run *)base, uptime);
+}
+
+const struct hand hand_exec = {.start = exec_start, .step = exec_step, .end = exec_end};

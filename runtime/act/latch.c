@@ -224,10 +224,15 @@ static char *begin_line(const struct latch_entry *entry)
         }
     }
     *out = '\0';
-    json_t *line = json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:s}", "id", id.text, "epoch",
-                             (json_int_t)entry->epoch, "action", entry->action, "target", target,
-                             "time_ns", (json_int_t)entry->time.ns, "uptime_ns",
-                             (json_int_t)entry->uptime.ns, "boot", entry->boot);
+    json_t *numbers = json_array();
+    for (size_t i = 0; i < entry->number_count; i++) {
+        json_array_append_new(numbers, json_real(entry->numbers[i]));
+    }
+    json_t *line =
+        json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o}", "id", id.text, "epoch",
+                  (json_int_t)entry->epoch, "action", entry->action, "target", target, "time_ns",
+                  (json_int_t)entry->time.ns, "uptime_ns", (json_int_t)entry->uptime.ns, "boot",
+                  entry->boot, "connector", entry->connector, "numbers", numbers);
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     return text;
@@ -248,17 +253,28 @@ static bool read_target(const char *text, char *ret)
     return true;
 }
 
+static bool read_numbers(const json_t *numbers, struct latch_entry *ret)
+{
+    ret->number_count = json_array_size(numbers);
+    for (size_t i = 0; i < ret->number_count && i < MESSAGE_NUMBERS_MAX; i++) {
+        ret->numbers[i] = json_number_value(json_array_get(numbers, i));
+    }
+    return ret->number_count <= MESSAGE_NUMBERS_MAX;
+}
+
 static bool read_begin(const char *line, size_t length, uint64_t id, struct latch_entry *ret)
 {
-    json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
-    const char *name, *action, *target, *boot;
+    json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL), *numbers = NULL;
+    const char *name, *action, *target, *boot, *connector = "";
     json_int_t epoch, time, uptime;
-    bool ok = json && json_unpack(json, "{s:s, s:I, s:s, s:s, s:I, s:I, s:s !}", "id", &name,
-                                  "epoch", &epoch, "action", &action, "target", &target, "time_ns",
-                                  &time, "uptime_ns", &uptime, "boot", &boot) == 0;
+    bool ok = json && json_unpack(json, "{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s?s, s?o !}", "id",
+                                  &name, "epoch", &epoch, "action", &action, "target", &target,
+                                  "time_ns", &time, "uptime_ns", &uptime, "boot", &boot,
+                                  "connector", &connector, "numbers", &numbers) == 0;
     ok = ok && strcmp(name, name_of(id).text) == 0 && epoch >= 0 && epoch <= UINT32_MAX &&
          strlen(action) < NAME_BYTES && strlen(boot) < LATCH_BOOT_BYTES &&
-         read_target(target, ret->target);
+         strlen(connector) < LATCH_CONNECTOR_BYTES && read_target(target, ret->target) &&
+         read_numbers(numbers, ret);
     if (ok) {
         ret->id = id;
         ret->epoch = (uint32_t)epoch;
@@ -266,6 +282,7 @@ static bool read_begin(const char *line, size_t length, uint64_t id, struct latc
         ret->uptime.ns = uptime;
         snprintf(ret->action, sizeof ret->action, "%s", action);
         snprintf(ret->boot, sizeof ret->boot, "%s", boot);
+        snprintf(ret->connector, sizeof ret->connector, "%s", connector);
     }
     json_decref(json);
     return ok;
@@ -296,7 +313,21 @@ static bool read_result(const char *line, size_t length, struct message *ret)
     return ok;
 }
 
-/* ---- take, finish, probe ---- */
+/* A note that cannot be read is one all the same: of something that may have happened. */
+static void read_note(const char *line, size_t length, struct latch_doubt *ret)
+{
+    json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+    const char *note = "";
+    if (!json || json_unpack(json, "{s:s !}", "note", &note) != 0 ||
+        strlen(note) >= sizeof ret->note) {
+        note = "";
+    }
+    ret->noted = true;
+    snprintf(ret->note, sizeof ret->note, "%s", note);
+    json_decref(json);
+}
+
+/* ---- take, note, finish, probe ---- */
 
 static enum status write_latch(struct latches *latches, int fd, const struct latch_entry *entry,
                                struct error *error)
@@ -345,56 +376,86 @@ enum status latch_take(struct latches *latches, const struct latch_entry *entry,
     return status;
 }
 
+/* Takes json. A line that a former process did not end is ended first, so that both stay apart. The
+ * file stays within bytes_max. */
+static enum status append_line(struct latches *latches, uint64_t id, json_t *take_json,
+                               size_t bytes_max, const char *what, struct error *error)
+{
+    struct latch_name name = name_of(id);
+    char *line = take_json ? json_dumps(take_json, JSON_COMPACT) : NULL;
+    json_decref(take_json);
+    CHECK(line); /* what is said is UTF-8 */
+    char text[LATCH_LINE_BYTES], last = '\n';
+    int length = snprintf(text, sizeof text, "%s\n", line);
+    free(line);
+    CHECK(length > 0 && (size_t)length < sizeof text);
+    int fd = openat(latches->folder_fd, name.text, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+    bool fits = end + length + 2 <= (off_t)bytes_max;
+    bool ok = fits && end > 0 && pread(fd, &last, 1, end - 1) == 1;
+    ok = ok && (last == '\n' || write_all(fd, "\n", 1)) && write_all(fd, text, (size_t)length) &&
+         fsync(fd) == 0;
+    enum status status = ok      ? STATUS_OK
+                         : !fits ? error_set(error, STATUS_LIMIT, "the latch of it is full")
+                                 : failed(error, what, name.text);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return status;
+}
+
 enum status latch_finish(struct latches *latches, uint64_t id, const struct message *result,
                          struct error *error)
 {
-    struct latch_name name = name_of(id);
     point_at(latches, POINT_EXIT_AFTER);
     json_t *json =
         json_pack("{s:s, s:i, s:I, s:I, s:s}", "outcome", outcome_text(result->outcome), "exit",
                   (int)result->exit_code, "started_ns", (json_int_t)result->started.ns, "ended_ns",
                   (json_int_t)result->ended.ns, "text", result->text);
-    char *line = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    json_decref(json);
-    CHECK(line); /* the text is escaped to ASCII */
-    char text[LATCH_LINE_BYTES];
-    int length = snprintf(text, sizeof text, "%s\n", line);
-    free(line);
-    CHECK(length > 0 && (size_t)length < sizeof text);
-    int fd = openat(latches->folder_fd, name.text, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-    bool ok = fd >= 0 && write_all(fd, text, (size_t)length) && fsync(fd) == 0;
-    enum status status = ok ? STATUS_OK : failed(error, "write the result to", name.text);
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (ok) {
-        point_at(latches, POINT_RESULT_AFTER);
-    }
-    return status;
+    TRY(append_line(latches, id, json, LATCH_BYTES_MAX, "write the result to", error));
+    point_at(latches, POINT_RESULT_AFTER);
+    return STATUS_OK;
 }
 
-void latch_probe(struct latches *latches, uint64_t id, struct message *ret)
+enum status latch_note(struct latches *latches, uint64_t id, const char *note, struct error *error)
 {
-    char text[2 * LATCH_LINE_BYTES];
-    struct latch_entry entry;
+    CHECK(strlen(note) < LATCH_NOTE_BYTES);
+    TRY(append_line(latches, id, json_pack("{s:s}", "note", note),
+                    LATCH_BYTES_MAX - LATCH_LINE_BYTES, "write a note to", error));
+    point_at(latches, POINT_NOTE_AFTER);
+    return STATUS_OK;
+}
+
+bool latch_probe(struct latches *latches, uint64_t id, struct message *ret,
+                 struct latch_doubt *ret_doubt)
+{
+    char text[LATCH_BYTES_MAX];
     ssize_t length = read_small(latches->folder_fd, name_of(id).text, text, sizeof text);
     if (length < 0 && errno == ENOENT) {
         ret->outcome = OUTCOME_NEVER_STARTED;
         snprintf(ret->text, sizeof ret->text, "there is no latch of it");
-        return;
+        return false;
     }
     ret->outcome = OUTCOME_UNKNOWN;
     snprintf(ret->text, sizeof ret->text, "it was latched and has no result: it may have run");
     char *line_end = length > 0 ? strchr(text, '\n') : NULL;
-    if (!line_end || !read_begin(text, (size_t)(line_end - text), id, &entry)) {
+    memset(ret_doubt, 0, sizeof *ret_doubt);
+    if (!line_end || !read_begin(text, (size_t)(line_end - text), id, &ret_doubt->entry)) {
         snprintf(ret->text, sizeof ret->text, "its latch cannot be read: it may have run");
-        return;
+        return false;
     }
-    ret->started = entry.time;
-    char *result_end = strchr(line_end + 1, '\n');
-    if (result_end && result_end[1] == '\0') {
-        read_result(line_end + 1, (size_t)(result_end - line_end - 1), ret);
+    ret->started = ret_doubt->entry.time;
+    /* A last line without its end was never durable, and nothing came of it. */
+    for (char *at = line_end + 1; (line_end = strchr(at, '\n')); at = line_end + 1) {
+        size_t bytes = (size_t)(line_end - at);
+        if (line_end[1] == '\0' && read_result(at, bytes, ret)) {
+            return false;
+        }
+        if (bytes > 0) {
+            read_note(at, bytes, ret_doubt);
+        }
     }
+    return true;
 }
 
 /* A latch of which not even the first line is whole never let anything start; but whether it is
@@ -403,8 +464,8 @@ void latch_probe(struct latches *latches, uint64_t id, struct message *ret)
 static enum status visit_one(struct latches *latches, const char *name, uint64_t id,
                              latch_visit_f *visit, void *context, bool *more, struct error *error)
 {
-    char text[2 * LATCH_LINE_BYTES];
-    struct latch_entry entry;
+    char text[LATCH_BYTES_MAX];
+    struct latch_entry entry = {0};
     ssize_t length = read_small(latches->folder_fd, name, text, sizeof text);
     char *end = length > 0 ? strchr(text, '\n') : NULL;
     if (length >= 0 && !end) {

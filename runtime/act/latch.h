@@ -1,7 +1,7 @@
 /* Once-latches: the actor's own memory of what it started. STATE/actions/<id> is created with
  * O_EXCL and made durable before anything starts, so that one id cannot start twice, whoever asks.
- * The result is a second line, written when the child has ended. STATE/actions/EPOCH holds the
- * highest epoch seen.
+ * Lines of notes follow, made by hands that must know later what they were about to do, and at the
+ * end the result. STATE/actions/EPOCH holds the highest epoch seen.
  *
  *     TRY(latch_open("/var/lib/heal", &latches, error));
  *     TRY(latch_take(latches, id, &entry, error));      STATUS_DENIED: it was taken before
@@ -13,7 +13,14 @@
 #include "runtime/act/message.h"
 #include "runtime/store/point.h"
 
-enum { LATCH_BOOT_BYTES = 40, LATCH_LINE_BYTES = 4096, LATCHES_MAX = 1000000 };
+enum {
+    LATCH_BOOT_BYTES = 40,
+    LATCH_LINE_BYTES = 4096,
+    LATCH_NOTE_BYTES = 512,      /* of one note, with its NUL */
+    LATCH_BYTES_MAX = 16 * 1024, /* of a whole file */
+    LATCH_CONNECTOR_BYTES = 40,
+    LATCHES_MAX = 1000000
+};
 
 struct latches;
 
@@ -23,8 +30,18 @@ struct latch_entry {
     char action[NAME_BYTES];
     char target[TARGET_BYTES];
     struct instant time;
-    struct duration uptime;      /* since boot, suspend counted */
-    char boot[LATCH_BOOT_BYTES]; /* which boot that was */
+    struct duration uptime;                /* since boot, suspend counted */
+    char boot[LATCH_BOOT_BYTES];           /* which boot that was */
+    char connector[LATCH_CONNECTOR_BYTES]; /* "": not on record, as of former versions */
+    double numbers[MESSAGE_NUMBERS_MAX];
+    size_t number_count;
+};
+
+/* What is known of an action that was latched and has no result. */
+struct latch_doubt {
+    struct latch_entry entry;
+    bool noted;                  /* a note was begun */
+    char note[LATCH_NOTE_BYTES]; /* the last one; "" where it cannot be read */
 };
 
 /* Opens or makes the folder and reads the epoch. An EPOCH file that cannot be understood is
@@ -48,9 +65,16 @@ NODISCARD enum status latch_take(struct latches *latches, const struct latch_ent
 NODISCARD enum status latch_finish(struct latches *latches, uint64_t id,
                                    const struct message *result, struct error *error);
 
+/* Appends a note, printable ASCII of less than LATCH_NOTE_BYTES; durable when it returns STATUS_OK.
+ * STATUS_LIMIT: there is no room for another, only for the result. */
+NODISCARD enum status latch_note(struct latches *latches, uint64_t id, const char *note,
+                                 struct error *error);
+
 /* What became of an id: NEVER_STARTED without a latch, the result if there is one, else UNKNOWN.
- * Fills outcome, exit_code, started, ended and text of ret. */
-void latch_probe(struct latches *latches, uint64_t id, struct message *ret);
+ * Fills outcome, exit_code, started, ended and text of ret. true: it is UNKNOWN for want of a
+ * result, and ret_doubt says what the latch knows. */
+bool latch_probe(struct latches *latches, uint64_t id, struct message *ret,
+                 struct latch_doubt *ret_doubt);
 
 /* Visits what every readable latch began; false from visit ends it. STATUS_PROTOCOL: one cannot be
  * read, so that caps cannot be counted; its name is told. */

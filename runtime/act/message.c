@@ -28,6 +28,12 @@ const char *refusal_text(enum refusal refusal)
     return refusal_texts[refusal];
 }
 
+const char *impact_text(enum impact impact)
+{
+    static const char *const texts[IMPACT_COUNT] = {"", "low", "medium", "high", "critical"};
+    return texts[impact];
+}
+
 /* One cursor for both ways, so that the two can never disagree on a place. */
 struct wire {
     uint8_t *bytes;
@@ -104,6 +110,7 @@ static void wire_message(struct wire *w, struct message *m)
     m->deadline.ns = (int64_t)wire_number(w, (uint64_t)m->deadline.ns, 8);
     m->channel = (uint16_t)wire_number(w, m->channel, 2);
     m->resolved = wire_below(w, m->resolved, 2) == 1;
+    m->impact = (enum impact)wire_below(w, m->impact, IMPACT_COUNT);
     m->incident = wire_number(w, m->incident, 8);
     m->time.ns = (int64_t)wire_number(w, (uint64_t)m->time.ns, 8);
     wire_text(w, m->policy, sizeof m->policy);
@@ -157,6 +164,16 @@ static size_t escape_one(unsigned char c, char ret[5])
         return (size_t)snprintf(ret, 5, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : '\\');
     }
     return (size_t)snprintf(ret, 5, c >= 0x20 && c < 0x7f ? "%c" : "\\x%02x", c);
+}
+
+size_t message_fits(const char *bytes, size_t count, size_t size)
+{
+    char one[5];
+    size_t fits = 0, used = 0;
+    while (fits < count && (used += escape_one((unsigned char)bytes[fits], one)) < size) {
+        fits++;
+    }
+    return fits;
 }
 
 void message_escape(const char *bytes, size_t count, char *ret, size_t size)

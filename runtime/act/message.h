@@ -37,6 +37,9 @@ enum refusal {
     REFUSAL_COUNT
 };
 
+/* What a policy says is at stake, for those whom a notification reaches. */
+enum impact { IMPACT_NONE, IMPACT_LOW, IMPACT_MEDIUM, IMPACT_HIGH, IMPACT_CRITICAL, IMPACT_COUNT };
+
 /* Fields that a kind does not use are zero. */
 struct message {
     enum message_kind kind;
@@ -49,7 +52,8 @@ struct message {
     struct instant deadline; /* not started after it; 0: none */
     /* NOTIFY */
     uint16_t channel;
-    bool resolved; /* the incident is over: said to channels that can end what they began */
+    bool resolved;      /* the incident is over: said to channels that can end what they began */
+    enum impact impact; /* NONE: the policy does not say */
     uint64_t incident;
     struct instant time;
     char policy[NAME_BYTES];
@@ -73,6 +77,11 @@ NODISCARD enum status message_decode(const uint8_t *bytes, size_t size, struct m
 
 const char *outcome_text(enum outcome outcome);
 const char *refusal_text(enum refusal refusal);
+/* "", "low", "medium", "high", "critical" */
+const char *impact_text(enum impact impact);
+
+/* How many of the first bytes message_escape can write whole into size. */
+size_t message_fits(const char *bytes, size_t count, size_t size);
 
 /* Writes bytes as printable ASCII with \n and \xNN into ret[size], always ended; as much of the end
  * of bytes as fits. */

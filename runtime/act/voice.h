@@ -8,22 +8,38 @@
 #ifndef HEAL_RUNTIME_ACT_VOICE_H
 #define HEAL_RUNTIME_ACT_VOICE_H
 
+#include "lang/connector.h"
 #include "runtime/act/message.h"
 
 enum {
     VOICE_CHANNELS_MAX = 64,
     VOICE_QUEUE_MAX = 256,
     VOICE_PARALLEL_MAX = 8,
-    VOICE_ANSWER_MAX = 64 << 10, /* bytes of a receiver's body that are read */
 };
 
-enum voice_kind { VOICE_LOG, VOICE_WEBHOOK };
+/* How a mail is encrypted on its way: STARTTLS or nothing at all is sent, from the first byte, or
+ * not. */
+enum voice_tls { VOICE_STARTTLS, VOICE_IMPLICIT, VOICE_PLAIN };
 
+/* Names go into texts and logs; URLs and what files hold never do, they may be secrets. A field
+ * that a kind does not use is zero. */
 struct voice_channel {
-    const char *name; /* goes into texts; the URL never does, it may hold a secret */
-    enum voice_kind kind;
-    const char *url;         /* of a webhook: http or https */
-    struct duration timeout; /* of one try; 0: that of the limits */
+    const char *name;
+    enum channel_kind kind;
+    const char *url;      /* of webhook, pagerduty and alertmanager: http or https */
+    const char *url_file; /* of slack */
+    const char *key_file; /* of pagerduty */
+    const char *authorization_file, *ca_file; /* NULL: none, what the system trusts */
+    struct {
+        const char *server; /* HOST:PORT */
+        enum voice_tls tls;
+        const char *from;
+        const char *const *to;
+        size_t to_count;
+        const char *user, *password_file; /* NULL: none */
+    } email;
+    struct duration ends_after; /* of an alert of alertmanager */
+    struct duration timeout;    /* of one try; 0: that of the limits */
 };
 
 struct voice_limits {
@@ -57,8 +73,5 @@ enum refusal voice_send(struct voice *voice, const struct message *message, stru
 void voice_step(struct voice *voice, struct duration uptime);
 int voice_fd(const struct voice *voice);
 size_t voice_waiting(const struct voice *voice);
-
-/* The JSON body of a webhook; the caller frees it. NULL: out of memory. */
-char *voice_json(const struct message *message);
 
 #endif

@@ -12,7 +12,7 @@
 #ifndef HEAL_RUNTIME_CONFIG_CONFIG_H
 #define HEAL_RUNTIME_CONFIG_CONFIG_H
 
-#include "lang/base.h"
+#include "lang/connector.h"
 
 enum {
     CONFIG_BYTES_MAX = 1024 * 1024,
@@ -44,6 +44,11 @@ struct config_log {
     int level;  /* enum config_log_level */
 };
 
+struct config_flight {
+    struct config_head head;
+    uint64_t bytes_max; /* 0: nothing is recorded */
+};
+
 /* User names; "none" stays the user heald was started as. */
 struct config_users {
     struct config_head head;
@@ -64,6 +69,12 @@ struct config_remote_write {
     char *token_file; /* NULL: no token is asked for */
     struct duration interval, grace;
     uint64_t body_max_bytes, series_max, labels_max, label_bytes_max;
+};
+
+struct config_events {
+    struct config_head head;
+    bool enabled;
+    char *token_file; /* NULL: no token is asked for */
 };
 
 /* One of pidfile, exe and cmdline is set, the others are NULL. */
@@ -89,12 +100,42 @@ struct config_webhook {
     char *url;
     struct duration timeout;
 };
-/* Where escalations go: one of log and webhook is present. */
+struct config_slack {
+    struct config_head head;
+    char *url_file;
+    struct duration timeout;
+};
+struct config_pagerduty {
+    struct config_head head;
+    char *key_file, *url;
+    struct duration timeout;
+};
+struct config_email {
+    struct config_head head;
+    char *server;
+    int tls; /* enum voice_tls */
+    char *from;
+    struct config_strings to;
+    char *user, *password_file, *ca_file; /* NULL: none */
+    struct duration timeout;
+};
+struct config_alertmanager {
+    struct config_head head;
+    char *url;
+    struct duration ends_after;
+    char *authorization_file, *ca_file; /* NULL: none */
+    struct duration timeout;
+};
+/* Where escalations go: one of the kinds is present. */
 struct config_channel {
     struct config_head head;
     char *name;
     struct config_channel_log log;
     struct config_webhook webhook;
+    struct config_slack slack;
+    struct config_pagerduty pagerduty;
+    struct config_email email;
+    struct config_alertmanager alertmanager;
 };
 
 struct config_env {
@@ -115,12 +156,34 @@ struct config_at_most {
     struct duration per;
 };
 
+struct config_header {
+    struct config_head head;
+    char *name, *value;
+};
+
+struct config_header_file {
+    struct config_head head;
+    char *name, *file;
+};
+
+struct config_request {
+    struct config_head head;
+    int method;                 /* enum request_method */
+    char *url, *body, *ca_file; /* body, ca_file: NULL is none */
+    struct config_header *headers;
+    size_t headers_count;
+    struct config_header_file *header_files;
+    size_t header_files_count;
+    struct duration timeout;
+};
+
 /* The envelope of one action: which program, for whom, how long, how often. */
 struct config_grant {
     struct config_head head;
     char *action;
-    int connector; /* 0: exec */
-    struct config_strings argv;
+    int connector;                 /* enum connector */
+    struct config_strings argv;    /* of exec */
+    struct config_request request; /* of http */
     struct config_strings targets; /* canonical texts: "namespace=shop,pod=a" */
     bool unattended, idempotent;
     char *cwd;
@@ -131,6 +194,17 @@ struct config_grant {
     struct config_parameter *parameters;
     size_t parameters_count;
     struct config_at_most at_most;
+};
+
+struct config_kubernetes {
+    struct config_head head;
+    char *server, *ca_file, *token_file;
+    struct duration timeout;
+};
+
+struct config_systemd {
+    struct config_head head;
+    char *bus;
 };
 
 struct config_external_label {
@@ -154,17 +228,21 @@ struct config {
     size_t external_labels_count;
     char *external_url; /* NULL: none */
     struct config_log log;
+    struct config_flight flight;
     struct config_users users;
     struct config_scrape *scrape;
     size_t scrape_count;
     struct config_remote_write *remote_write;
     size_t remote_write_count;
+    struct config_events events;
     struct config_host host;
     struct config_channel *channels;
     size_t channels_count;
     struct config_strings guards;
     struct config_grant *grants;
     size_t grants_count;
+    struct config_kubernetes kubernetes;
+    struct config_systemd systemd;
     int default_mode; /* enum config_mode */
     struct config_policy_mode *policies_mode;
     size_t policies_mode_count;
@@ -191,6 +269,9 @@ void config_report_release(struct config_report *report);
 char *config_print(const struct config *config, bool redact);
 /* The page docs/heald.yaml.md, written from config.def; the caller frees it. */
 char *config_print_docs(void);
+
+/* The one kind of a channel that is written; CHANNEL_COUNT when it is not one. */
+enum channel_kind config_channel_kind(const struct config_channel *channel);
 
 /* The mode the host allows a policy. */
 enum config_mode config_mode_of(const struct config *config, const char *policy);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lang/connector.h"
 #include "runtime/config/config_internal.h"
 
 #define FAIL(head, ...) config_fail(reader, (head)->line, (head)->column, __VA_ARGS__)
@@ -47,7 +48,7 @@ static bool is_loopback(const char *listen)
 
 static void check_remote_writes(struct config_reader *reader, const struct config *config)
 {
-    static const char *const taken[] = {"/livez", "/readyz", "/metrics"};
+    static const char *const taken[] = {"/livez", "/readyz", "/metrics", "/api/v1/events"};
     for (size_t i = 0; i < config->remote_write_count; i++) {
         const struct config_remote_write *write = &config->remote_write[i];
         if (strcmp(config->listen, "none") == 0) {
@@ -55,6 +56,9 @@ static void check_remote_writes(struct config_reader *reader, const struct confi
         } else if (write->token_file == NULL && !is_loopback(config->listen)) {
             FAIL(&write->head, "remote_write[%zu] needs 'token_file': '%.80s' is not loopback", i,
                  config->listen);
+        }
+        if (strcmp(write->name, "events") == 0) {
+            FAIL(&write->head, "the name 'events' is heald's own");
         }
         for (size_t k = 0; k < ARRAY_LEN(taken); k++) {
             if (strcmp(taken[k], write->path) == 0) {
@@ -71,6 +75,17 @@ static void check_remote_writes(struct config_reader *reader, const struct confi
                      k);
             }
         }
+    }
+}
+
+/* Whoever may tell of events may have a policy find a cause. */
+static void check_events(struct config_reader *reader, const struct config *config)
+{
+    const struct config_events *events = &config->events;
+    if (events->enabled && strcmp(config->listen, "none") == 0) {
+        FAIL(&events->head, "events need 'listen'");
+    } else if (events->enabled && events->token_file == NULL && !is_loopback(config->listen)) {
+        FAIL(&events->head, "events need 'token_file': '%.80s' is not loopback", config->listen);
     }
 }
 
@@ -94,12 +109,73 @@ static void check_host(struct config_reader *reader, const struct config *config
     }
 }
 
+enum channel_kind config_channel_kind(const struct config_channel *channel)
+{
+    const bool present[CHANNEL_COUNT] = {
+        [CHANNEL_LOG] = channel->log.head.present,
+        [CHANNEL_WEBHOOK] = channel->webhook.head.present,
+        [CHANNEL_SLACK] = channel->slack.head.present,
+        [CHANNEL_PAGERDUTY] = channel->pagerduty.head.present,
+        [CHANNEL_EMAIL] = channel->email.head.present,
+        [CHANNEL_ALERTMANAGER] = channel->alertmanager.head.present,
+    };
+    enum channel_kind found = CHANNEL_COUNT;
+    for (enum channel_kind i = 0; i < CHANNEL_COUNT; i++) {
+        if (present[i] && found != CHANNEL_COUNT) {
+            return CHANNEL_COUNT;
+        }
+        found = present[i] ? i : found;
+    }
+    return found;
+}
+
+static bool is_address(const char *text)
+{
+    const char *at = strchr(text, '@');
+    return at != NULL && at != text && at[1] != '\0' && text[0] != '-' &&
+           strpbrk(text, " \t<>,;:\"\\()") == NULL && strchr(at + 1, '@') == NULL;
+}
+
+/* A line of a mail has less than 998 bytes. */
+#define ADDRESSES_BYTES_MAX 900
+
+static void check_email(struct config_reader *reader, const struct config_email *email)
+{
+    size_t bytes = 0;
+    if (strcmp(email->server, "none") == 0) {
+        FAIL(&email->head, "'server' of an email is HOST:PORT");
+    }
+    if (!is_address(email->from)) {
+        FAIL(&email->head, "'%.80s' is not an address, such as heald@example.org", email->from);
+    }
+    for (size_t i = 0; i < email->to.count; i++) {
+        bytes += strlen(email->to.items[i]) + 2;
+        if (!is_address(email->to.items[i])) {
+            FAIL(&email->head, "'%.80s' is not an address, such as oncall@example.org",
+                 email->to.items[i]);
+        }
+    }
+    if (bytes + strlen(email->from) > ADDRESSES_BYTES_MAX) {
+        FAIL(&email->head, "the addresses of an email are longer than %d bytes together",
+             ADDRESSES_BYTES_MAX);
+    }
+    if ((email->user == NULL) != (email->password_file == NULL)) {
+        FAIL(&email->head, "an email needs both of user and password_file, or none");
+    }
+}
+
 static void check_channels(struct config_reader *reader, const struct config *config)
 {
     for (size_t i = 0; i < config->channels_count; i++) {
         const struct config_channel *channel = &config->channels[i];
-        if (channel->log.head.present == channel->webhook.head.present) {
-            FAIL(&channel->head, "the channel '%.80s' needs one of log and webhook", channel->name);
+        if (config_channel_kind(channel) == CHANNEL_COUNT) {
+            FAIL(&channel->head,
+                 "the channel '%.80s' needs one of log, webhook, slack, pagerduty, email and "
+                 "alertmanager",
+                 channel->name);
+        }
+        if (channel->email.head.present) {
+            check_email(reader, &channel->email);
         }
     }
 }
@@ -131,11 +207,40 @@ static bool runs_shell_text(const struct config_strings *argv)
     return false;
 }
 
+/* What a connector takes, and what it does not. */
+static void check_takes(struct config_reader *reader, const struct config_grant *grant, size_t i)
+{
+    const struct connector_info *info = &connector_infos[grant->connector];
+    const struct {
+        const char *key;
+        bool written, taken;
+    } keys[] = {
+        {"argv", grant->argv.count > 0, info->takes == TAKES_ARGV},
+        {"env", grant->env_count > 0, info->takes == TAKES_ARGV},
+        {"request", grant->request.head.present, info->takes == TAKES_REQUEST},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+        if (keys[k].written && !keys[k].taken) {
+            FAIL(&grant->head, "the connector %s takes no '%s' in grants[%zu]", info->text,
+                 keys[k].key, i);
+        } else if (keys[k].taken && !keys[k].written && strcmp(keys[k].key, "env") != 0) {
+            FAIL(&grant->head, "the key '%s' is missing in grants[%zu], whose connector is %s",
+                 keys[k].key, i, info->text);
+        }
+    }
+}
+
 static void check_grants(struct config_reader *reader, const struct config *config)
 {
     const char *shared = NULL;
     for (size_t i = 0; i < config->grants_count; i++) {
         const struct config_grant *grant = &config->grants[i];
+        check_takes(reader, grant, i);
+        if (connector_infos[grant->connector].hand == HAND_KUBERNETES &&
+            !config->kubernetes.head.present) {
+            FAIL(&grant->head, "grants[%zu] needs 'kubernetes': its connector is %s", i,
+                 connector_infos[grant->connector].text);
+        }
         if (runs_shell_text(&grant->argv)) {
             FAIL(&grant->head,
                  "grants[%zu] gives text to a shell; name the program itself, or a script file", i);
@@ -153,6 +258,18 @@ static void check_grants(struct config_reader *reader, const struct config *conf
                      grant->action, shared);
             }
         }
+    }
+}
+
+/* Its paths are appended as they are. */
+static void check_kubernetes(struct config_reader *reader, const struct config_kubernetes *kube)
+{
+    const char *host = kube->head.present ? strstr(kube->server, "://") + 3 : "";
+    if (strpbrk(host, "/?#@") != NULL) {
+        FAIL(&kube->head, "'server' of kubernetes is a URL without a path, query or user");
+    } else if (kube->head.present && strncmp(kube->server, "http:", 5) == 0 && !is_loopback(host)) {
+        FAIL(&kube->head, "'server' of kubernetes is https:// unless it is loopback: the token "
+                          "would be sent in the clear");
     }
 }
 
@@ -195,9 +312,11 @@ void config_check(struct config_reader *reader, const struct config *config)
     check_external_labels(reader, config);
     check_scrapes(reader, config);
     check_remote_writes(reader, config);
+    check_events(reader, config);
     check_host(reader, config);
     check_channels(reader, config);
     check_grants(reader, config);
+    check_kubernetes(reader, &config->kubernetes);
     check_guards(reader, config);
 }
 

@@ -8,8 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lang/connector.h"
 #include "lang/unit.h"
 #include "runtime/bundle/bundle.h"
+
+/* "exec|..." */
+static const char connector_choices[] =
+#define CONNECTOR(name, text, hand, takes, doc) "|" text
+#include "lang/connector.def"
+#undef CONNECTOR
+    ;
+#define CONNECTOR_CHOICES (connector_choices + 1)
+
+/* "POST|..." */
+static const char request_methods[] =
+#define METHOD(name) "|" #name
+    REQUEST_METHODS(METHOD)
+#undef METHOD
+    ;
+#define METHOD_CHOICES (request_methods + 1)
 
 /* The root part is struct config itself. */
 #define config_root config
@@ -26,18 +43,29 @@ const size_t config_part_bytes[PART_none] = {
     [PART_root] = sizeof(struct config),
     [PART_external_label] = sizeof(struct config_external_label),
     [PART_log] = sizeof(struct config_log),
+    [PART_flight] = sizeof(struct config_flight),
     [PART_users] = sizeof(struct config_users),
     [PART_scrape] = sizeof(struct config_scrape),
     [PART_remote_write] = sizeof(struct config_remote_write),
+    [PART_events] = sizeof(struct config_events),
     [PART_host] = sizeof(struct config_host),
     [PART_process] = sizeof(struct config_process),
     [PART_channel] = sizeof(struct config_channel),
     [PART_channel_log] = sizeof(struct config_channel_log),
     [PART_webhook] = sizeof(struct config_webhook),
+    [PART_slack] = sizeof(struct config_slack),
+    [PART_pagerduty] = sizeof(struct config_pagerduty),
+    [PART_email] = sizeof(struct config_email),
+    [PART_alertmanager] = sizeof(struct config_alertmanager),
     [PART_grant] = sizeof(struct config_grant),
+    [PART_request] = sizeof(struct config_request),
+    [PART_header] = sizeof(struct config_header),
+    [PART_header_file] = sizeof(struct config_header_file),
     [PART_env] = sizeof(struct config_env),
     [PART_parameter] = sizeof(struct config_parameter),
     [PART_at_most] = sizeof(struct config_at_most),
+    [PART_systemd] = sizeof(struct config_systemd),
+    [PART_kubernetes] = sizeof(struct config_kubernetes),
     [PART_policy_mode] = sizeof(struct config_policy_mode),
 };
 

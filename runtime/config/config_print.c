@@ -195,6 +195,8 @@ static bool is_unset(const struct config_key *key, const char *base)
 {
     const void *field = base + key->offset;
     return (key->kind <= KIND_LISTEN && *(char *const *)field == NULL) ||
+           (config_kind_is_strings(key->kind) && key->range[0] != '0' &&
+            ((const struct config_strings *)field)->count == 0) ||
            (key->kind == KIND_OPTIONAL && !((const struct config_head *)field)->present) ||
            key->name[0] == ':';
 }

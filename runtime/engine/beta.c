@@ -62,7 +62,7 @@ void beta_interval(double a, double b, double share, double *ret_low, double *re
     const double mean = beta_mean(a, b);
     const double deviation = sqrt(mean * (1 - mean) / (a + b + 1));
     const double from = fmax(0, mean - REACH * deviation), to = fmin(1, mean + REACH * deviation);
-    const double width = (to - from) / CELLS;
+    const double width = (to - from) / (double)CELLS;
     double mass[CELLS], peak = -INFINITY, total = 0;
     CHECK(a >= 1 && b >= 1 && share > 0 && share < 1);
     for (size_t i = 0; i < CELLS; i++) { /* the middle of a cell is never 0 or 1 */

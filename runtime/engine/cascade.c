@@ -1,5 +1,6 @@
 /* Trouble that spreads along the graph of services: incidents of a service, and of those that stand
  * on it. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,4 +123,29 @@ void cascades_step(struct engine *engine, struct effects *effects)
             tell(engine, incident, &cascade, effects);
         }
     }
+}
+
+uint32_t cascade_origin(struct engine *engine, uint32_t service, bool *ret_blind)
+{
+    struct cascading *c = &engine->cascading;
+    const size_t services = engine->graph.services;
+    double *score = heap_alloc((services + 1) * sizeof *score);
+    struct graph_suspect *suspects = heap_alloc((services + 1) * sizeof *suspects);
+    note_health(engine);
+    for (size_t s = 0; s < services; s++) {
+        score[s] = c->health[s].state == GRAPH_UNKNOWN   ? NAN
+                   : c->health[s].state == GRAPH_FAILING ? 2
+                                                         : 0;
+    }
+    *ret_blind = false;
+    const size_t below = graph_dependencies(&engine->graph, service, c->chain);
+    for (size_t i = 0; i < below; i++) {
+        *ret_blind |= c->health[c->chain[i]].state == GRAPH_UNKNOWN;
+    }
+    const size_t count = graph_rank(&engine->graph, service, score, 1, suspects);
+    const uint32_t origin =
+        count > 0 && suspects[0].chained ? suspects[0].service : (uint32_t)GRAPH_NONE;
+    free(score);
+    free(suspects);
+    return origin;
 }

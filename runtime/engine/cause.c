@@ -22,6 +22,10 @@ enum status causes_add(struct engine *engine, struct policy_run *run, struct err
         }
         for (const struct evidence *e = cause->evidence; e; e = e->next) {
             CHECK(to->evidence_count < EVIDENCE_MAX);
+            if (e->origin.text) {
+                to->evidence[to->evidence_count++] = NULL;
+                continue;
+            }
             struct eval_watch *watch =
                 eval_watch_new(engine->eval, run->pool->entities, e->is.expr, run->every, error);
             if (!watch) {
@@ -42,33 +46,75 @@ struct weighing {
     bool unseen;              /* some cause cannot be seen */
 };
 
-static double weight_of(const struct cause_run *cause, const uint64_t *live, size_t slot)
+/* What the weighing looks at. */
+struct scene {
+    const struct engine *engine;
+    const uint64_t *live;
+    size_t slot;
+    enum truth blind; /* UNKNOWN: whether trouble has an origin cannot be seen; else TRUE */
+    uint32_t origin;  /* of the trouble of the policy's service; GRAPH_NONE: none is seen */
+};
+
+static struct scene scene_of(struct engine *engine, const struct policy_run *run, size_t slot)
+{
+    struct scene scene = {.engine = engine,
+                          .live = eval_entities_live(run->pool->entities),
+                          .slot = slot,
+                          .blind = TRUTH_TRUE,
+                          .origin = GRAPH_NONE};
+    bool asked = false;
+    for (size_t i = 0; i < run->cause_count; i++) {
+        for (const struct evidence *e = run->causes[i].cause->evidence; e; e = e->next) {
+            asked |= e->origin.text != NULL;
+        }
+    }
+    if (asked && run->service != GRAPH_NONE) {
+        bool blind;
+        scene.origin = cascade_origin(engine, run->service, &blind);
+        scene.blind = blind ? TRUTH_UNKNOWN : TRUTH_TRUE;
+    }
+    return scene;
+}
+
+static enum truth evidence_truth(const struct scene *scene, const struct evidence *evidence,
+                                 const struct eval_watch *watch)
+{
+    if (watch) {
+        return engine_truth(watch, scene->live, scene->slot);
+    }
+    if (scene->origin != GRAPH_NONE &&
+        scene->origin == graph_find(&scene->engine->graph, evidence->origin.text)) {
+        return TRUTH_TRUE;
+    }
+    return scene->blind == TRUTH_UNKNOWN ? TRUTH_UNKNOWN : TRUTH_FALSE;
+}
+
+static double weight_of(const struct cause_run *cause, const struct scene *scene)
 {
     double weight = cause->prior;
     size_t i = 0;
     for (const struct evidence *e = cause->cause->evidence; e; e = e->next, i++) {
         const double times = e->has_times ? e->times.value : EVIDENCE_TIMES;
-        if (engine_truth(cause->evidence[i], live, slot) == TRUTH_TRUE) {
+        if (evidence_truth(scene, e, cause->evidence[i]) == TRUTH_TRUE) {
             weight = e->against ? weight / times : weight * times;
         }
     }
     return weight;
 }
 
-static struct weighing weigh(const struct policy_run *run, size_t slot)
+static struct weighing weigh(const struct policy_run *run, const struct scene *scene)
 {
-    const uint64_t *live = eval_entities_live(run->pool->entities);
     struct weighing w = {.best = CAUSES_MAX};
     bool none = true; /* of the causes so far is anything but false */
     double sum = 0;
     for (size_t i = 0; i < run->cause_count; i++) {
         const struct cause_run *cause = &run->causes[i];
-        w.truth[i] = cause->when ? engine_truth(cause->when, live, slot)
+        w.truth[i] = cause->when ? engine_truth(cause->when, scene->live, scene->slot)
                      : none      ? TRUTH_TRUE
                                  : TRUTH_FALSE;
         none &= w.truth[i] == TRUTH_FALSE;
         w.unseen |= w.truth[i] == TRUTH_UNKNOWN;
-        w.share[i] = w.truth[i] == TRUTH_FALSE ? 0 : weight_of(cause, live, slot);
+        w.share[i] = w.truth[i] == TRUTH_FALSE ? 0 : weight_of(cause, scene);
         sum += w.share[i];
     }
     for (size_t i = 0; i < run->cause_count; i++) {
@@ -98,26 +144,27 @@ static void say(struct words *words, const char *fmt, ...)
     va_end(args);
 }
 
-static void say_evidence(struct words *words, const struct cause_run *cause, const uint64_t *live,
-                         size_t slot)
+static void say_evidence(struct words *words, const struct cause_run *cause,
+                         const struct scene *scene)
 {
     size_t i = 0;
     for (const struct evidence *e = cause->cause->evidence; e; e = e->next, i++) {
-        const enum truth truth = engine_truth(cause->evidence[i], live, slot);
+        const enum truth truth = evidence_truth(scene, e, cause->evidence[i]);
         if (truth == TRUTH_FALSE) {
             continue;
         }
         struct arena arena = {0};
         say(words, ", %s %.80s%s", e->against ? "against it" : "for it",
-            print_expr(&arena, e->is.expr), truth == TRUTH_UNKNOWN ? " (not seen)" : "");
+            e->origin.text ? arena_printf(&arena, "origin(%s)", e->origin.text)
+                           : print_expr(&arena, e->is.expr),
+            truth == TRUTH_UNKNOWN ? " (not seen)" : "");
         arena_release(&arena);
     }
 }
 
-static void say_causes(struct words *words, const struct policy_run *run, size_t slot,
+static void say_causes(struct words *words, const struct policy_run *run, const struct scene *scene,
                        const struct weighing *w)
 {
-    const uint64_t *live = eval_entities_live(run->pool->entities);
     for (size_t i = 0; i < run->cause_count; i++) {
         const struct cause_run *cause = &run->causes[i];
         say(words, "%s%s ", i > 0 ? "; " : "", cause->cause->name.text);
@@ -127,7 +174,7 @@ static void say_causes(struct words *words, const struct policy_run *run, size_t
         case TRUTH_UNKNOWN: say(words, "not seen, perhaps %.0f%%", 100 * w->share[i]); break;
         }
         if (w->truth[i] != TRUTH_FALSE) {
-            say_evidence(words, cause, live, slot);
+            say_evidence(words, cause, scene);
         }
     }
 }
@@ -137,6 +184,8 @@ static void say_causes(struct words *words, const struct policy_run *run, size_t
 void cause_set(struct incident *incident, size_t cause)
 {
     incident->cause = (uint32_t)cause + 1;
+    snprintf(incident->cause_name, sizeof incident->cause_name, "%s",
+             incident->run->causes[cause].cause->name.text);
     incident->rung = incident->run->ladders[incident->run->causes[cause].ladder].rung;
 }
 
@@ -147,7 +196,8 @@ bool cause_decide(struct engine *engine, struct incident *incident, struct effec
     if (incident->slot == SLOT_NONE) {
         return false;
     }
-    const struct weighing w = weigh(run, incident->slot);
+    const struct scene scene = scene_of(engine, run, incident->slot);
+    const struct weighing w = weigh(run, &scene);
     const char *name = w.best < CAUSES_MAX ? run->causes[w.best].cause->name.text : NULL;
     const bool unsure =
         name && escalate->has_confidence && w.share[w.best] < escalate->confidence.value;
@@ -157,7 +207,7 @@ bool cause_decide(struct engine *engine, struct incident *incident, struct effec
     } else {
         say(&words, "no cause: ");
     }
-    say_causes(&words, run, incident->slot, &w);
+    say_causes(&words, run, &scene, &w);
     if (name) {
         cause_set(incident, w.best);
     }

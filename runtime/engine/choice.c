@@ -1,6 +1,6 @@
 /* Which plan of a heal block is tried: the one most likely to help, less what its risk takes away.
  *
- * A plan helps when one of its rungs does. The worth of a plan is that chance less a discount for
+ * A plan helps when one of its acts does. The worth of a plan is that chance less a discount for
  * its risk; worths are compared in whole percents, so that no last bit decides, of equals the one
  * written first is taken. A plan whose first act a guard, a keep or the host refuses now is passed
  * over while another one is not refused. */
@@ -20,6 +20,7 @@ static const struct {
 struct option {
     const struct heal *heal;
     double effect;
+    struct tries tries;
     enum plan_risk risk;
     long worth; /* percent */
     bool refused;
@@ -40,11 +41,6 @@ static enum plan_risk risk_of(const struct heal *heal)
         risk = action && (action->irreversible || action->replaces.text) ? PLAN_HIGH : risk;
     }
     return risk;
-}
-
-static double effect_of(const struct heal *heal)
-{
-    return heal->has_effect ? heal->effect.value : PLAN_EFFECT;
 }
 
 /* Whether its first act would be refused now for good. */
@@ -75,7 +71,12 @@ static bool better(const struct option *a, const struct option *b)
 
 static int say_option(char *text, size_t size, const struct option *option)
 {
-    return snprintf(text, size, "effect %.0f%%, risk %s%s%.60s", 100 * option->effect,
+    char tries[64] = "";
+    if (option->tries.all > 0) {
+        snprintf(tries, sizeof tries, " (%llu of %llu helped)",
+                 (unsigned long long)option->tries.helped, (unsigned long long)option->tries.all);
+    }
+    return snprintf(text, size, "effect %.0f%%%s, risk %s%s%.60s", 100 * option->effect, tries,
                     risks[option->risk].text, option->refused ? ", refused: " : "",
                     option->refused ? option->why : "");
 }
@@ -122,7 +123,8 @@ void choose_plan(struct engine *engine, struct incident *incident, struct effect
         CHECK(count < RUNGS_MAX);
         struct option *option = &options[count++];
         const struct heal *heal = run->ladders[i].heal;
-        *option = (struct option){.heal = heal, .effect = effect_of(heal), .risk = risk_of(heal)};
+        *option = (struct option){.heal = heal, .risk = risk_of(heal)};
+        option->effect = experience_effect(engine, incident, heal, &option->tries);
         option->worth = lround(100 * (option->effect - risks[option->risk].discount));
     }
     if (count == 0 || !options[0].heal->plan.text) {

@@ -158,7 +158,6 @@ void store_window(struct store *store, const char *name, struct duration range);
 /* The set without the named labels, or (keep) with only these. */
 const struct label_set *store_project(struct store *store, const struct label_set *set,
                                       const char *const *names, size_t count, bool keep);
-bool store_series_live(const struct store *store, uint32_t id);
 static inline const char *series_name(const struct store *store, const struct series *series)
 {
     return store->metrics[series->metric].name;

@@ -1,4 +1,5 @@
-/* The engine's own state, shared by the files of the engine itself: engine.c, incident.c, cause.c,
+/* The engine's own state, shared by the files of the engine itself: engine.c, engine_new.c,
+ * incident.c, cause.c,
  * cascade.c, triage.c, plan.c, choice.c, reading.c, guard.c, guard_spend.c, guard_domain.c,
  * guard_wide.c, remember.c, rollback.c, approval.c, mode.c, notice.c, group.c, climb.c, inhibit.c,
  * restore.c, engine_alert.c. */
@@ -12,8 +13,10 @@
 #include "runtime/engine/climb.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/graph.h"
+#include "runtime/engine/learn.h"
 #include "runtime/engine/ledger.h"
 #include "runtime/engine/mode.h"
+#include "runtime/engine/precedent.h"
 
 enum {
     RUNGS_MAX = 16,
@@ -89,13 +92,14 @@ struct policy_run {
     struct ladder_run ladders[LADDERS_MAX];
     size_t rung_count, signal_count, cause_count, ladder_count;
     struct duration every, hold, clear_hold, resolved_hold, abort_hold, settle;
-    struct instant settled; /* before it nothing opens */
-    bool backlog;           /* for each series: incidents wait to be opened or closed */
-    size_t bound;           /* for each series: open incidents that have their alert */
-    bool as_prometheus;     /* on missing as prometheus: membership alone decides */
-    bool ran;               /* evaluated at this step */
-    struct instant last;    /* ns 0: never */
-    size_t open;            /* incidents */
+    struct instant settled;      /* before it nothing opens */
+    struct precedent *precedent; /* its past incidents; NULL: nothing asks about them */
+    bool backlog;                /* for each series: incidents wait to be opened or closed */
+    size_t bound;                /* for each series: open incidents that have their alert */
+    bool as_prometheus;          /* on missing as prometheus: membership alone decides */
+    bool ran;                    /* evaluated at this step */
+    struct instant last;         /* ns 0: never */
+    size_t open;                 /* incidents */
     /* per entity slot */
     size_t slots;
     struct instant *pending_since; /* ns 0: not pending */
@@ -140,14 +144,15 @@ struct incident {
     uint64_t told_as[TOLD_AS_MAX];    /* incidents in whose pages it was named, the last first */
     bool told_own;                    /* by a page of its own */
     char withheld[TEXT_BYTES];        /* the page that is inhibited; "": none */
+    struct precedent_case *seen; /* when it opened; NULL: nothing asks, or it is not on record */
+    char cause_name[NAME_BYTES]; /* "": none was chosen */
     uint64_t program_hash;
     uint64_t reason;           /* hash of the last recorded refusal */
     struct amounts amounts;    /* of the last act that was not an undo */
     struct instant owed_since; /* the undo waits to be read; ns 0: it does not */
     char policy[NAME_BYTES], target[TARGET_BYTES], type[NAME_BYTES], action[NAME_BYTES];
-    char object[TARGET_BYTES], object_type[NAME_BYTES]; /* what the action is on: the target, or a
-                                                           service */
-    char channel[NAME_BYTES];                           /* where its pages go */
+    char acts_on[TARGET_BYTES], acts_type[NAME_BYTES]; /* of the action: it may be a service */
+    char channel[NAME_BYTES];                          /* where its pages go */
     char text[TEXT_BYTES];
 };
 
@@ -222,6 +227,7 @@ struct engine {
     struct page_window windows[ENGINE_WINDOWS_MAX];
     size_t window_count;
     struct ledger ledger;
+    struct learning *learning;
     struct while_run {
         const struct guard *guard;
         const struct limit *limit;
@@ -236,6 +242,8 @@ struct engine {
     uint64_t next_incident, next_action, next_notice;
     struct engine_counters counters;
 };
+
+#define UNDO_WORD "undo: " /* how the text of an undo's records begins */
 
 /* What a plan lacks to be carried out. */
 enum lack {
@@ -279,6 +287,7 @@ static inline struct instant engine_after(const struct engine *engine, double se
 enum truth engine_truth(const struct eval_watch *watch, const uint64_t *live, size_t slot);
 /* The truth of one of the policy's own conditions. */
 enum truth policy_truth(const struct policy_run *run, const struct eval_watch *watch, size_t slot);
+struct policy_run *policy_run_named(const struct engine *engine, const char *name);
 bool engine_policy_resize(struct policy_run *run);
 const char *pool_run_type(const struct pool_run *pool); /* of its entities; "" without a pool */
 /* The canonical text of an entity; false when a label's value cannot be a target's name. */
@@ -328,6 +337,9 @@ void done_push(struct incident *incident, uint32_t rung);
 void done_pop(struct incident *incident, uint32_t rung);
 /* `abort when` has held long enough, and something was done that is not under way. */
 bool rollback_due(struct engine *engine, struct incident *incident);
+/* Whether what was done last is judged by that: not where it was judged before, and something else
+ * may be planned now. */
+bool rollback_judges(const struct incident *incident);
 void rollback_begin(struct engine *engine, struct incident *incident, struct effects *effects);
 void rollback_step(struct engine *engine, struct incident *incident, struct effects *effects);
 /* `resolved when`: recovered, whatever the ladder would do next. */
@@ -338,6 +350,27 @@ void resolved_step(struct engine *engine, struct incident *incident, struct effe
 void choose_plan(struct engine *engine, struct incident *incident, struct effects *effects);
 /* From a CHOSEN record. */
 void plan_restore(struct incident *incident, const struct record *record);
+
+/* experience.c */
+void experience_new(struct engine *engine);
+void experience_free(struct engine *engine);
+/* Takes over what `before` knows; policies go by name. */
+void experience_adopt(struct engine *engine, struct engine *before);
+/* Notes what came of an act. */
+void experience_learn(struct engine *engine, const struct incident *incident, const char *action,
+                      struct instant time, enum judgment judgment);
+/* How likely one of the plan's acts helps, by what is written and what came of them so far. */
+struct tries {
+    uint64_t all, helped;
+};
+double experience_effect(const struct engine *engine, const struct incident *incident,
+                         const struct heal *heal, struct tries *ret);
+/* Notes what is seen of an incident that opens, where its policy asks for precedents. */
+void experience_open(struct engine *engine, struct incident *incident, struct effects *effects);
+void experience_restore(struct incident *incident, const struct record *record); /* MEASURED */
+void experience_close(struct engine *engine, const struct incident *incident);
+/* True, and why, when the policy asks for precedents and the incident has none. */
+bool experience_strange(const struct incident *incident, char *ret, size_t size);
 
 /* approval.c */
 /* What makes the plan need a person's word; NULL when it needs none. */
@@ -377,6 +410,10 @@ NODISCARD enum status cascade_new(struct engine *engine, struct error *error);
 void cascade_free(struct engine *engine);
 /* Tells, once an incident, that services which stand on its own began to fail after it. */
 void cascades_step(struct engine *engine, struct effects *effects);
+/* The service from which the trouble of this one seems to come, by the graph and by which services
+ * have an incident; GRAPH_NONE where no chain shows one. ret_blind: some service it stands on is
+ * watched by no policy, or by one that cannot see. */
+uint32_t cascade_origin(struct engine *engine, uint32_t service, bool *ret_blind);
 
 /* triage.c */
 struct triage triage_of(const struct policy *policy);
@@ -501,6 +538,11 @@ bool budget_denies(const struct engine *engine, const struct policy *policy,
  * escalate, or nobody would be told later. */
 void budget_refused(struct engine *engine, struct incident *incident, struct effects *effects,
                     const char *reason);
+
+/* The incident's action is, or was last, on this target. */
+bool incident_acts_on(const struct incident *incident, const char *target, const char *type);
+/* The same from the text of an INTENT or DISPATCHED record. */
+void incident_restore_target(struct incident *incident, const struct record *record);
 
 /* guard.c */
 enum refusal plan_refusal(struct engine *engine, const struct incident *incident,

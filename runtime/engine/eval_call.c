@@ -243,6 +243,9 @@ static struct eval_node *add_other(struct adding *a, const struct expr *expr, en
 struct eval_node *add_call(struct adding *a, const struct expr *expr)
 {
     const enum builtin builtin = call_builtin(expr);
+    if (expr->call.expansion) {
+        return expr_node(a, expr->call.expansion);
+    }
     if (builtin == BUILTIN_NONE) {
         return wrong(a, "no such function: ", expr->call.name.text);
     }

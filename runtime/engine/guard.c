@@ -70,8 +70,7 @@ static bool target_is_under_way(const struct engine *engine, const char *target,
 {
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
-        if (under_way(other) && strcmp(other->object, target) == 0 &&
-            strcmp(other->object_type, type) == 0) {
+        if (under_way(other) && incident_acts_on(other, target, type)) {
             return true;
         }
     }
@@ -279,8 +278,8 @@ static enum refusal target_refusal(struct engine *engine, const struct incident 
 {
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
-        if (other != incident && under_way(other) && strcmp(other->object, plan->target) == 0 &&
-            strcmp(other->object_type, plan->type) == 0) {
+        if (other != incident && under_way(other) &&
+            incident_acts_on(other, plan->target, plan->type)) {
             snprintf(ret, size, "incident %llu acts on the target: %s",
                      (unsigned long long)other->id, other->action);
             return REFUSAL_WAIT;
@@ -322,10 +321,10 @@ static bool exclusive_waits(const struct engine *engine, const struct incident *
             for (size_t i = 0; i < engine->incident_count; i++) {
                 const struct incident *other = engine->incidents[i];
                 if (other != incident && under_way(other) &&
-                    limit_covers(limit, other->object_type)) {
+                    limit_covers(limit, other->acts_type)) {
                     snprintf(ret, size, "guard %s: exclusive on %s: incident %llu acts on %s",
                              guard->name.text, limit->subject.text, (unsigned long long)other->id,
-                             other->object);
+                             other->acts_on);
                     return true;
                 }
             }

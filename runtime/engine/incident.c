@@ -85,6 +85,7 @@ void incident_remove(struct engine *engine, struct incident *incident)
             break;
         }
     }
+    free(incident->seen);
     free(incident);
 }
 
@@ -96,6 +97,7 @@ void incident_close(struct engine *engine, struct incident *incident, struct eff
     }
     engine_record(engine, effects, RECORD_CLOSED, incident, "%s", reason);
     engine->counters.closed++;
+    experience_close(engine, incident);
     incident_remove(engine, incident);
 }
 
@@ -182,6 +184,7 @@ void incident_open(struct engine *engine, struct policy_run *run, size_t slot,
     engine->counters.opened++;
     engine_record(engine, effects, RECORD_OPENED, incident, "%s", incident->text);
     conclude(engine, incident, effects);
+    experience_open(engine, incident, effects);
     if (!policy_acts(run->policy)) {
         incident_hand_over(engine, incident, effects);
     } else if (!safe) {
@@ -203,13 +206,6 @@ bool incident_refuse(struct engine *engine, struct incident *incident, struct ef
     return true;
 }
 
-static void incident_aim(struct incident *incident, const struct plan *plan)
-{
-    snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
-    snprintf(incident->object, sizeof incident->object, "%s", plan->target);
-    snprintf(incident->object_type, sizeof incident->object_type, "%s", plan->type);
-}
-
 static void dispatch(struct engine *engine, struct incident *incident, const struct plan *plan,
                      struct effects *effects)
 {
@@ -220,17 +216,19 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     incident->probed = false;
     incident->reason = 0;
     incident->owed_since = (struct instant){0};
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan->target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan->type);
     incident->amounts = plan->undo ? incident->amounts : plan->amounts;
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
-    incident_aim(incident, plan);
+    snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
     double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
     incident->deadline = engine_after(engine, timeout + (double)RESULT_GRACE_S);
     plan_spend(engine, incident, plan);
     engine->counters.dispatched++;
-    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? "undo: " : "",
+    engine_record(engine, effects, RECORD_INTENT, incident, "%s%s", plan->undo ? UNDO_WORD : "",
                   plan->text);
-    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? "undo: " : "",
+    engine_record(engine, effects, RECORD_DISPATCHED, incident, "%s%s", plan->undo ? UNDO_WORD : "",
                   plan->text);
     struct effect *effect = engine_effect(effects, EFFECT_DISPATCH);
     effect->id = incident->action_id;
@@ -255,8 +253,7 @@ static struct incident *joins(struct engine *engine, const struct incident *inci
     for (size_t i = 0; i < engine->incident_count; i++) {
         struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->object, plan->target) == 0 &&
-            strcmp(other->object_type, plan->type) == 0 &&
+            incident_acts_on(other, plan->target, plan->type) &&
             strcmp(other->action, plan->action->name.text) == 0) {
             return other;
         }
@@ -273,7 +270,9 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, "the action's target or numbers are not known");
         return;
     }
-    incident_aim(incident, &plan);
+    snprintf(incident->action, sizeof incident->action, "%s", plan.action->name.text);
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan.target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan.type);
     struct incident *other = joins(engine, incident, &plan);
     if (other) {
         engine_record(engine, effects, RECORD_JOINED, incident, "joins %s of incident %llu",
@@ -348,6 +347,12 @@ static void step_open(struct engine *engine, struct incident *incident, struct e
         !cause_decide(engine, incident, effects)) {
         return;
     }
+    char strange[TEXT_BYTES];
+    if (incident_begins(incident) && incident->plan == 0 && incident->done_count == 0 &&
+        experience_strange(incident, strange, sizeof strange)) {
+        incident_hold(engine, incident, effects, strange);
+        return;
+    }
     if (incident->plan == 0 && incident_begins(incident)) {
         choose_plan(engine, incident, effects);
     }
@@ -368,8 +373,7 @@ static void step_joined(struct engine *engine, struct incident *incident)
     for (size_t i = 0; i < engine->incident_count; i++) {
         const struct incident *other = engine->incidents[i];
         if (other != incident && !incident_idle[other->state] &&
-            strcmp(other->object, incident->object) == 0 &&
-            strcmp(other->object_type, incident->object_type) == 0 &&
+            incident_acts_on(other, incident->acts_on, incident->acts_type) &&
             strcmp(other->action, incident->action) == 0) {
             return;
         }
@@ -395,8 +399,9 @@ void incident_await(struct engine *engine, struct incident *incident, struct eff
 void incident_judge(struct engine *engine, struct incident *incident, enum judgment judgment)
 {
     struct memory *memory =
-        memory_of(engine, incident->policy, incident->object, incident->object_type, true);
+        memory_of(engine, incident->policy, incident->acts_on, incident->acts_type, true);
     memory_judge(memory, incident->run->policy, incident->action, engine->now, judgment);
+    experience_learn(engine, incident, incident->action, engine->now, judgment);
     if (judgment != JUDGED_OPEN) {
         mode_judge(engine, incident->policy, incident->program_hash, judgment != JUDGED_VERIFIED);
     }
@@ -595,6 +600,7 @@ void incident_step(struct engine *engine, struct incident *incident, struct effe
         if (when_truth(incident) == TRUTH_TRUE &&
             engine->now.ns - incident->since.ns >= incident->run->hold.ns) {
             incident->rung = incident->cause = incident->plan = 0;
+            incident->cause_name[0] = '\0';
             incident->reason = 0;
             incident_enter(engine, incident, STATE_OPEN);
         }

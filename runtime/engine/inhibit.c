@@ -2,6 +2,7 @@
  * and opened later, is not paged while a person knows of the first, or heal is at work on it. In
  * doubt a page is sent. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/engine/engine_internal.h"
@@ -30,16 +31,10 @@ static bool is_taken_care_of(const struct engine *engine, const struct incident 
     return false;
 }
 
-static bool stands_on(struct engine *engine, const struct incident *incident, uint32_t service)
+static int compare(const void *a, const void *b)
 {
-    uint32_t *chain = engine->cascading.chain;
-    const size_t count = graph_dependencies(&engine->graph, incident->run->service, chain);
-    for (size_t i = 0; i < count; i++) {
-        if (chain[i] == service) {
-            return true;
-        }
-    }
-    return false;
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
 }
 
 static const struct incident *inhibitor_of(struct engine *engine, const struct incident *incident)
@@ -47,11 +42,13 @@ static const struct incident *inhibitor_of(struct engine *engine, const struct i
     if (!incident->run || incident->run->service == GRAPH_NONE) {
         return NULL;
     }
-    for (size_t i = 0; i < engine->incident_count; i++) {
+    uint32_t *below = engine->cascading.chain; /* ascending */
+    const size_t count = graph_dependencies(&engine->graph, incident->run->service, below);
+    for (size_t i = 0; count > 0 && i < engine->incident_count; i++) { /* oldest first */
         const struct incident *other = engine->incidents[i];
         if (other->run && other->run->service != GRAPH_NONE &&
             other->opened.ns < incident->opened.ns && is_taken_care_of(engine, other) &&
-            stands_on(engine, incident, other->run->service)) {
+            bsearch(&other->run->service, below, count, sizeof *below, compare)) {
             return other;
         }
     }

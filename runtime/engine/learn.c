@@ -82,16 +82,11 @@ static uint32_t find(const struct learning *learning, const struct learn_key *ke
     return ID_NONE;
 }
 
-/* Of the entries that are equally old, the one with the lesser hash: not the one that came first,
- * for outcomes of one time have no order. */
 static uint32_t oldest(const struct learning *learning)
 {
     size_t at = 0;
     for (size_t i = 1; i < learning->count; i++) {
-        const struct entry *a = &learning->entries[i], *b = &learning->entries[at];
-        if (a->last.ns < b->last.ns || (a->last.ns == b->last.ns && a->hash < b->hash)) {
-            at = i;
-        }
+        at = learning->entries[i].last.ns < learning->entries[at].last.ns ? i : at;
     }
     return (uint32_t)at;
 }

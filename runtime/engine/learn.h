@@ -18,8 +18,9 @@
  *
  * An outcome weighs 1 when it happens and half after each LEARN_HALF_LIFE_S. The share of successes
  * has the prior Beta(1, 1), all shares alike, so the posterior is Beta(1 + weight of successes, 1 +
- * weight of failures). Of equal outcomes at one time the order does not matter, and one more
- * success never lowers the mean. All of it is the same bit for bit on every machine (see beta.h).
+ * weight of failures). Of outcomes at one time the order does not matter, as long as no key has to
+ * be forgotten, and one more success never lowers the mean. All of it is the same bit for bit on
+ * every machine (see beta.h).
  */
 #ifndef HEAL_RUNTIME_ENGINE_LEARN_H
 #define HEAL_RUNTIME_ENGINE_LEARN_H

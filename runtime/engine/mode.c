@@ -31,19 +31,9 @@ const char *mode_why(const struct engine *engine, const char *policy)
     return "";
 }
 
-static struct policy_run *run_of(const struct engine *engine, const char *policy)
-{
-    for (size_t i = 0; i < engine->policy_count; i++) {
-        if (strcmp(engine->policies[i]->policy->name.text, policy) == 0) {
-            return engine->policies[i];
-        }
-    }
-    return NULL;
-}
-
 static void apply(const struct engine *engine, const struct standing *standing)
 {
-    struct policy_run *run = run_of(engine, standing->policy);
+    struct policy_run *run = policy_run_named(engine, standing->policy);
     if (run) {
         run->mode = standing->set && (enum mode)standing->mode < run->ceiling
                         ? (enum mode)standing->mode
@@ -110,7 +100,7 @@ void modes_step(struct engine *engine, struct effects *effects)
     for (size_t i = 0; i < engine->standing_count; i++) {
         struct standing *standing = &engine->standings[i];
         const bool due = standing->due && standing->due_at.ns >= engine->before.ns;
-        struct policy_run *run = due ? run_of(engine, standing->policy) : NULL;
+        struct policy_run *run = due ? policy_run_named(engine, standing->policy) : NULL;
         standing->due = false;
         if (run && run->mode > MODE_SHADOW) {
             step_down(engine, run, standing, effects);
@@ -123,7 +113,7 @@ void modes_step(struct engine *engine, struct effects *effects)
 bool engine_may_set_mode(const struct engine *engine, const struct input *input, char *ret_why,
                          size_t size)
 {
-    const struct policy_run *run = run_of(engine, input->policy);
+    const struct policy_run *run = policy_run_named(engine, input->policy);
     if (!run) {
         snprintf(ret_why, size, "there is no policy '%.63s'", input->policy);
     } else if (!input->text || !input->text[0]) {
@@ -147,7 +137,7 @@ void mode_set(struct engine *engine, const struct input *input, struct effects *
                       mode_texts[input->mode], input->who ? input->who : "?", why);
         return;
     }
-    const struct policy_run *run = run_of(engine, input->policy);
+    const struct policy_run *run = policy_run_named(engine, input->policy);
     struct record *record =
         record_change(engine, run, input->mode > run->mode ? RECORD_PROMOTED : RECORD_DEMOTED,
                       input->mode, effects);
@@ -169,7 +159,7 @@ void mode_restore(struct engine *engine, const struct record *record)
             struct standing *standing = standing_of(engine, record->policy, true);
             standing->due = false;
             if (strncmp(record->text, OUTCOMES_WORD, sizeof OUTCOMES_WORD - 1) == 0) {
-                const struct policy_run *run = run_of(engine, record->policy);
+                const struct policy_run *run = policy_run_named(engine, record->policy);
                 engine_notify(engine, record, run ? policy_channel(run) : "", notice_id(engine));
             } else {
                 standing->bad = 0;

@@ -152,15 +152,15 @@ static bool act_number(const struct parameter *parameter, const struct expr *val
 static bool undo_number(const struct incident *incident, const struct act_call *outer,
                         const struct expr *value, double *ret)
 {
-    const struct amounts *amounts = &incident->amounts;
+    const struct amounts amounts = incident->amounts;
     const struct parameter *passed = passed_on(outer, value);
-    if (passed && passed == action_number(outer->resolved) && amounts->read) {
-        *ret = amounts->given;
+    if (passed && passed == action_number(outer->resolved) && amounts.read) {
+        *ret = amounts.given;
         return true;
     }
     if (!passed && word_of(value) && strcmp(word_of(value), "before") == 0) {
-        *ret = amounts->before;
-        return amounts->read;
+        *ret = amounts.before;
+        return amounts.read;
     }
     value = passed ? call_value(outer, passed) : value;
     return value && !expr_relative(value) && expr_constant(value, ret) && isfinite(*ret);
@@ -170,14 +170,15 @@ static bool undo_number(const struct incident *incident, const struct act_call *
 static void undo_untouched(const struct incident *incident, struct plan *plan, double now)
 {
     char why[TEXT_BYTES], is[NUMBER_BYTES], was[NUMBER_BYTES];
-    if (!incident->amounts.read) {
+    const struct amounts amounts = incident->amounts;
+    if (!amounts.read) {
         snprintf(why, sizeof why, "what heal gave %s is not on record: nothing is touched",
                  plan->target);
         lacks(plan, LACK_SENSE, why);
-    } else if (now != incident->amounts.given) {
+    } else if (now != amounts.given) {
         snprintf(why, sizeof why,
                  "%s is at %s now, not the %s that heal gave it: nothing is touched", plan->target,
-                 number_print(now, is), number_print(incident->amounts.given, was));
+                 number_print(now, is), number_print(amounts.given, was));
         lacks(plan, LACK_SENSE, why);
     }
 }
@@ -222,7 +223,8 @@ static void plan_costs(struct plan *plan)
 
 /* ---- text ---- */
 
-static void plan_text(const struct incident *incident, const struct act_call *call,
+/* False when it does not fit: what an act costs and changed must come back from its record. */
+static bool plan_text(const struct incident *incident, const struct act_call *call,
                       struct plan *plan)
 {
     struct arena arena = {0};
@@ -238,11 +240,12 @@ static void plan_text(const struct incident *incident, const struct act_call *ca
                                       : number_print(plan->numbers[i], number));
     }
     if (used < sizeof plan->text) {
-        snprintf(plan->text + used, sizeof plan->text - used, ")%s",
-                 plan->lack == LACK_NOTHING ? amounts_print(&plan->amounts, tail, sizeof tail)
-                                            : "");
+        used += (size_t)snprintf(
+            plan->text + used, sizeof plan->text - used, ")%s",
+            plan->lack == LACK_NOTHING ? amounts_print(&plan->amounts, tail, sizeof tail) : "");
     }
     arena_release(&arena);
+    return used + sizeof UNDO_WORD <= sizeof plan->text;
 }
 
 bool plan_make(const struct engine *engine, const struct incident *incident,
@@ -264,7 +267,9 @@ bool plan_make(const struct engine *engine, const struct incident *incident,
         return false;
     }
     plan_costs(&plan);
-    plan_text(incident, call, &plan);
+    if (!plan_text(incident, call, &plan)) {
+        return false;
+    }
     plan_find_grant(engine, &plan);
     *ret_plan = plan;
     return true;

@@ -8,7 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPEN = PRECEDENT_SIGNALS_MAX, CAUSE, FEATURES, SAID_MAX = 3, CASE_NUMBER_BYTES = 26 };
+enum {
+    OPEN = PRECEDENT_SIGNALS_MAX,
+    NUMBERS,         /* features that are numbers */
+    CAUSE = NUMBERS, /* the other one */
+    FEATURES,
+    SAID_MAX = 3,
+    CASE_NUMBER_BYTES = 26
+};
+#define NOT_SEEN         1e300
 #define MAD_TO_DEVIATION 1.4826 /* of a normal distribution */
 #define SCALE_LEAST      0.05   /* of the median */
 #define USUAL_LOW        0.1    /* what lies between these quantiles is told as usual */
@@ -18,11 +26,14 @@ enum { OPEN = PRECEDENT_SIGNALS_MAX, CAUSE, FEATURES, SAID_MAX = 3, CASE_NUMBER_
 _Static_assert(PRECEDENT_SIGNALS_MAX *CASE_NUMBER_BYTES + NAME_BYTES + 24 <= TEXT_BYTES,
                "a case fits into a record's text");
 
+/* The past, standardised: a row a feature, so that one case is compared with all at once. Equal
+ * numbers are 0 apart, and what is not seen lies at NOT_SEEN, far from all that is. */
 struct precedent {
     struct precedent_case past[PRECEDENT_PAST_MAX]; /* a ring */
     size_t count, next;
-    bool measured; /* scale and threshold are those of the past as it is */
-    double scale[FEATURES];
+    bool measured;                                      /* what follows is of the past as it is */
+    double scale[NUMBERS], low[NUMBERS], high[NUMBERS]; /* low, high: what is usual; NaN: unseen */
+    double at[FEATURES][PRECEDENT_PAST_MAX];
     double threshold;
 };
 
@@ -95,78 +106,95 @@ static size_t values_of(const struct precedent *precedent, size_t feature,
     return count;
 }
 
-static double scale_of(const struct precedent *precedent, size_t feature)
+static bool has_feature(const struct precedent_case *seen, size_t feature)
+{
+    return feature < seen->signal_count || feature >= PRECEDENT_SIGNALS_MAX;
+}
+
+static void measure_feature(struct precedent *precedent, size_t feature)
 {
     double values[PRECEDENT_PAST_MAX];
     const size_t count = values_of(precedent, feature, values);
+    precedent->scale[feature] = 0;
+    precedent->low[feature] = precedent->high[feature] = (double)NAN;
     if (count == 0) {
-        return 0;
+        return;
     }
+    precedent->low[feature] = rank_of(values, count, USUAL_LOW);
+    precedent->high[feature] = rank_of(values, count, USUAL_HIGH);
     const double median = middle_of(values, count);
     for (size_t i = 0; i < count; i++) {
         values[i] = fabs(values[i] - median);
     }
     qsort(values, count, sizeof *values, by_size);
     const double least = feature == OPEN ? 1 : SCALE_LEAST * fabs(median);
-    return fmax(MAD_TO_DEVIATION * middle_of(values, count), least);
+    precedent->scale[feature] = fmax(MAD_TO_DEVIATION * middle_of(values, count), least);
 }
 
 /* ---- distances ---- */
 
-static double apart(const struct precedent *precedent, size_t feature,
-                    const struct precedent_case *a, const struct precedent_case *b)
+/* The first of the past that has the same, or count. */
+static size_t first_same(const struct precedent *precedent, size_t feature,
+                         const struct precedent_case *seen)
 {
-    if (feature == CAUSE) {
-        return strcmp(a->cause, b->cause) == 0 ? 0 : PRECEDENT_FAR;
+    size_t i = 0;
+    while (i < precedent->count &&
+           (feature == CAUSE ? strcmp(precedent->past[i].cause, seen->cause) != 0
+                             : value_of(&precedent->past[i], feature) != value_of(seen, feature))) {
+        i++;
     }
-    const double x = value_of(a, feature), y = value_of(b, feature);
-    if (isnan(x) || isnan(y)) {
-        return isnan(x) && isnan(y) ? 0 : PRECEDENT_FAR;
-    }
-    const double difference = fabs(x - y), scale = precedent->scale[feature];
-    /* Not divided first: a scale of 0 has nothing near it but itself. */
-    return difference == 0                       ? 0
-           : difference >= PRECEDENT_FAR * scale ? PRECEDENT_FAR
-                                                 : difference / scale;
+    return i;
 }
 
-static double distance(const struct precedent *precedent, const struct precedent_case *a,
-                       const struct precedent_case *b)
+/* Where a feature lies. Of causes, and of numbers whose scale is 0, others are far away. */
+static double place_of(const struct precedent *precedent, size_t feature,
+                       const struct precedent_case *seen)
 {
-    double sum = 0;
-    for (size_t feature = 0; feature < FEATURES; feature++) {
-        if (feature < a->signal_count || feature >= PRECEDENT_SIGNALS_MAX) {
-            const double d = apart(precedent, feature, a, b);
-            sum += d * d;
-        }
+    if (!has_feature(seen, feature)) {
+        return 0;
     }
-    return sqrt(sum);
+    const double value = feature == CAUSE ? 0 : value_of(seen, feature);
+    if (isnan(value)) {
+        return NOT_SEEN;
+    }
+    if (feature == CAUSE || precedent->scale[feature] == 0) {
+        return PRECEDENT_FAR * (double)first_same(precedent, feature, seen);
+    }
+    const double place = value / precedent->scale[feature];
+    return fabs(place) < NOT_SEEN / 4 ? place : copysign(NOT_SEEN / 4, place);
+}
+
+static double apart(double a, double b)
+{
+    const double difference = fabs(a - b);
+    return difference > PRECEDENT_FAR ? PRECEDENT_FAR : difference;
 }
 
 /* The mean distance to the nearest of the past, leaving out the one at `without`. */
-static double distance_from_past(const struct precedent *precedent,
-                                 const struct precedent_case *seen, size_t without)
+static double distance_from_past(const struct precedent *precedent, const double place[FEATURES],
+                                 size_t without)
 {
-    double nearest[PRECEDENT_NEIGHBOURS];
+    double squares[PRECEDENT_PAST_MAX] = {0}, nearest[PRECEDENT_NEIGHBOURS], sum = 0;
     size_t found = 0;
-    for (size_t i = 0; i < precedent->count; i++) {
-        if (i == without) {
-            continue;
-        }
-        const double d = distance(precedent, seen, &precedent->past[i]);
-        size_t at = found < PRECEDENT_NEIGHBOURS ? found++ : PRECEDENT_NEIGHBOURS;
-        for (; at > 0 && nearest[at - 1] > d; at--) {
-            if (at < PRECEDENT_NEIGHBOURS) {
-                nearest[at] = nearest[at - 1];
-            }
-        }
-        if (at < PRECEDENT_NEIGHBOURS) {
-            nearest[at] = d;
+    for (size_t feature = 0; feature < FEATURES; feature++) {
+        const double *at = precedent->at[feature], own = place[feature];
+        for (size_t i = 0; i < precedent->count; i++) {
+            const double d = apart(own, at[i]);
+            squares[i] += d * d;
         }
     }
-    double sum = 0;
+    for (size_t i = 0; i < precedent->count; i++) {
+        if (i == without || (found == PRECEDENT_NEIGHBOURS && squares[i] >= nearest[found - 1])) {
+            continue;
+        }
+        size_t at = found < PRECEDENT_NEIGHBOURS ? found++ : PRECEDENT_NEIGHBOURS - 1;
+        for (; at > 0 && nearest[at - 1] > squares[i]; at--) {
+            nearest[at] = nearest[at - 1];
+        }
+        nearest[at] = squares[i];
+    }
     for (size_t i = 0; i < found; i++) {
-        sum += nearest[i];
+        sum += sqrt(nearest[i]);
     }
     return sum / (double)found;
 }
@@ -174,13 +202,20 @@ static double distance_from_past(const struct precedent *precedent,
 static void measure(struct precedent *precedent)
 {
     double own[PRECEDENT_PAST_MAX];
-    const size_t signals = precedent->past[0].signal_count;
-    for (size_t feature = 0; feature < CAUSE; feature++) {
-        precedent->scale[feature] =
-            feature < signals || feature == OPEN ? scale_of(precedent, feature) : 0;
+    for (size_t feature = 0; feature < FEATURES; feature++) {
+        if (feature < NUMBERS) {
+            measure_feature(precedent, feature);
+        }
+        for (size_t i = 0; i < precedent->count; i++) {
+            precedent->at[feature][i] = place_of(precedent, feature, &precedent->past[i]);
+        }
     }
     for (size_t i = 0; i < precedent->count; i++) {
-        own[i] = distance_from_past(precedent, &precedent->past[i], i);
+        double place[FEATURES];
+        for (size_t feature = 0; feature < FEATURES; feature++) {
+            place[feature] = precedent->at[feature][i];
+        }
+        own[i] = distance_from_past(precedent, place, i);
     }
     qsort(own, precedent->count, sizeof *own, by_size);
     precedent->threshold = rank_of(own, precedent->count, PRECEDENT_QUANTILE);
@@ -202,17 +237,15 @@ static void say(struct precedent_judgment *to, const char *fmt, ...)
 static void say_number(struct precedent_judgment *to, const struct precedent *precedent,
                        const struct precedent_signal *signal, size_t feature, double value)
 {
-    double values[PRECEDENT_PAST_MAX];
     char is[64], low[64], high[64];
-    const size_t count = values_of(precedent, feature, values);
     quantity_print(value, signal->dimension, is, sizeof is);
-    if (count == 0) {
+    quantity_print(precedent->low[feature], signal->dimension, low, sizeof low);
+    quantity_print(precedent->high[feature], signal->dimension, high, sizeof high);
+    const bool same = strcmp(low, high) == 0;
+    if (isnan(precedent->low[feature])) {
         say(to, "%.63s = %s where it never was seen", signal->name, is);
         return;
     }
-    quantity_print(rank_of(values, count, USUAL_LOW), signal->dimension, low, sizeof low);
-    quantity_print(rank_of(values, count, USUAL_HIGH), signal->dimension, high, sizeof high);
-    const bool same = strcmp(low, high) == 0;
     if (isnan(value)) {
         say(to, "%.63s is not seen", signal->name);
     } else {
@@ -234,56 +267,45 @@ static void say_cause(struct precedent_judgment *to, const struct precedent *pre
 
 /* How far a feature is from what is usual of it. */
 static double feature_distance(const struct precedent *precedent, size_t feature,
-                               const struct precedent_case *seen)
+                               const struct precedent_case *seen, double place)
 {
-    double nearest = INFINITY;
-    double values[PRECEDENT_PAST_MAX];
-    size_t same = 0;
+    if (!has_feature(seen, feature)) {
+        return 0;
+    }
     if (feature == CAUSE) {
+        size_t same = 0;
         for (size_t i = 0; i < precedent->count; i++) {
-            same += strcmp(precedent->past[i].cause, seen->cause) == 0;
+            same += precedent->at[CAUSE][i] == place;
         }
         return same < PRECEDENT_NEIGHBOURS ? PRECEDENT_FAR : 0;
     }
-    const size_t count = values_of(precedent, feature, values);
-    struct precedent_case usual = *seen;
-    const double ends[] = {count ? rank_of(values, count, USUAL_LOW) : (double)NAN,
-                           count ? rank_of(values, count, USUAL_HIGH) : (double)NAN};
-    const double value = value_of(seen, feature);
-    if (value >= ends[0] && value <= ends[1]) {
-        return 0;
+    const double value = value_of(seen, feature), scale = precedent->scale[feature];
+    const double low = precedent->low[feature], high = precedent->high[feature];
+    if (isnan(value) || isnan(low)) {
+        return isnan(value) && isnan(low) ? 0 : PRECEDENT_FAR;
     }
-    for (size_t i = 0; i < 2; i++) {
-        if (feature == OPEN) {
-            usual.open = (uint32_t)ends[i];
-        } else {
-            usual.values[feature] = ends[i];
-        }
-        nearest = fmin(nearest, apart(precedent, feature, seen, &usual));
-    }
-    return nearest;
+    const double beyond = value < low ? low - value : value > high ? value - high : 0;
+    return beyond == 0 ? 0 : beyond >= PRECEDENT_FAR * scale ? PRECEDENT_FAR : beyond / scale;
 }
 
 static void say_far(struct precedent_judgment *to, const struct precedent *precedent,
-                    const struct precedent_case *seen, const struct precedent_signal *signals)
+                    const struct precedent_case *seen, const struct precedent_signal *signals,
+                    const double place[FEATURES])
 {
     const struct precedent_signal open = {"incidents open", {.known = true}};
-    bool said[FEATURES] = {false};
+    double distances[FEATURES];
+    for (size_t feature = 0; feature < FEATURES; feature++) {
+        distances[feature] = feature_distance(precedent, feature, seen, place[feature]);
+    }
     for (size_t n = 0; n < SAID_MAX; n++) {
-        size_t far = FEATURES;
-        double most = 1; /* less is nothing to speak of */
-        for (size_t feature = 0; feature < FEATURES; feature++) {
-            const bool has = feature < seen->signal_count || feature >= PRECEDENT_SIGNALS_MAX;
-            const double d = has && !said[feature] ? feature_distance(precedent, feature, seen) : 0;
-            if (d > most) {
-                most = d;
-                far = feature;
-            }
+        size_t far = 0;
+        for (size_t feature = 1; feature < FEATURES; feature++) {
+            far = distances[feature] > distances[far] ? feature : far;
         }
-        if (far == FEATURES) {
+        if (distances[far] <= 1) { /* nothing to speak of */
             break;
         }
-        said[far] = true;
+        distances[far] = 0;
         say(to, "%s", n > 0 ? "; " : "");
         if (far == CAUSE) {
             say_cause(to, precedent, seen->cause);
@@ -311,10 +333,14 @@ void precedent_judge(struct precedent *precedent, const struct precedent_case *s
         measure(precedent);
     }
     ret->threshold = precedent->threshold;
-    ret->distance = distance_from_past(precedent, seen, SIZE_MAX);
+    double place[FEATURES];
+    for (size_t feature = 0; feature < FEATURES; feature++) {
+        place[feature] = place_of(precedent, feature, seen);
+    }
+    ret->distance = distance_from_past(precedent, place, SIZE_MAX);
     ret->unprecedented = ret->distance > ret->threshold;
     if (ret->unprecedented) {
-        say_far(ret, precedent, seen, signals);
+        say_far(ret, precedent, seen, signals, place);
     }
 }
 
@@ -375,9 +401,10 @@ bool precedent_read(const char *text, struct precedent_case *ret)
     for (text += length; *text == ' ';) {
         text++;
         if (ret->signal_count == PRECEDENT_SIGNALS_MAX ||
-            !read_value(&text, &ret->values[ret->signal_count++])) {
+            !read_value(&text, &ret->values[ret->signal_count])) {
             return false;
         }
+        ret->signal_count++;
     }
     return *text == '\0';
 }

@@ -62,7 +62,7 @@ struct precedent_judgment {
 };
 
 struct precedent;
-struct precedent *precedent_new(void);
+struct precedent *precedent_new(void);            /* some 100 KB */
 void precedent_free(struct precedent *precedent); /* NULL is fine */
 size_t precedent_count(const struct precedent *precedent);
 

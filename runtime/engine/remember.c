@@ -107,23 +107,42 @@ void plan_spend(struct engine *engine, const struct incident *incident, const st
                                         }));
 }
 
+bool incident_acts_on(const struct incident *incident, const char *target, const char *type)
+{
+    return strcmp(incident->acts_on, target) == 0 && strcmp(incident->acts_type, type) == 0;
+}
+
 /* The call in the record's text names what was acted on: a service, where that is not the
  * incident's own target. */
+static bool acted_on_service(const struct record *record, char *ret, size_t size)
+{
+    return call_target(record->text, ret, size) && strcmp(ret, record->target) != 0;
+}
+
+void incident_restore_target(struct incident *incident, const struct record *record)
+{
+    char target[TARGET_BYTES];
+    const bool service = acted_on_service(record, target, sizeof target);
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", service ? target : record->target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s",
+             service ? "service" : record->type);
+}
+
 void record_spend(struct engine *engine, const struct record *record, bool undo)
 {
     char target[TARGET_BYTES];
-    const bool own =
-        !call_target(record->text, target, sizeof target) || strcmp(target, record->target) == 0;
-    CHECK(ledger_spend(&engine->ledger, &(struct ledger_entry){
-                                            .time = engine->now,
-                                            .policy = ledger_name(record->policy),
-                                            .target = ledger_name(own ? record->target : target),
-                                            .type = ledger_name(own ? record->type : "service"),
-                                            .undo = undo,
-                                            .quantity = action_quantity(
-                                                action_named(engine->program, record->action)),
-                                            .amounts = amounts_parse(record->text),
-                                        }));
+    const bool service = acted_on_service(record, target, sizeof target);
+    CHECK(
+        ledger_spend(&engine->ledger,
+                     &(struct ledger_entry){
+                         .time = engine->now,
+                         .policy = ledger_name(record->policy),
+                         .target = ledger_name(service ? target : record->target),
+                         .type = ledger_name(service ? "service" : record->type),
+                         .undo = undo,
+                         .quantity = action_quantity(action_named(engine->program, record->action)),
+                         .amounts = amounts_parse(record->text),
+                     }));
 }
 
 struct instant target_acted(const struct engine *engine, const char *target, const char *type)

@@ -46,28 +46,23 @@ static void restore_open(struct engine *engine, const struct record *record)
     }
 }
 
-/* The call in the record's text names what was acted on. */
-static void restore_object(struct incident *incident, const struct record *record)
-{
-    const bool own = !call_target(record->text, incident->object, sizeof incident->object) ||
-                     strcmp(incident->object, record->target) == 0;
-    if (own) {
-        snprintf(incident->object, sizeof incident->object, "%s", record->target);
-    }
-    snprintf(incident->object_type, sizeof incident->object_type, "%s",
-             own ? record->type : "service");
-}
-
 /* Cooldown and effect window as they were when the action was dispatched or judged. */
 static void restore_memory(struct engine *engine, const struct incident *incident,
                            const struct record *record)
 {
+    const enum judgment judgment = record->kind == RECORD_VERIFIED   ? JUDGED_VERIFIED
+                                   : record->kind == RECORD_RESOLVED ? JUDGED_OPEN
+                                   : record->kind == RECORD_FAILED   ? JUDGED_FAILED
+                                                                     : JUDGED_USELESS;
+    if (record->kind != RECORD_DISPATCHED && incident->state != STATE_UNDOING) {
+        experience_learn(engine, incident, record->action, record->time, judgment);
+    }
     if (!incident->run) {
         return;
     }
     const struct policy *policy = incident->run->policy;
     struct memory *memory =
-        memory_of(engine, record->policy, incident->object, incident->object_type, true);
+        memory_of(engine, record->policy, incident->acts_on, incident->acts_type, true);
     memory->acted = record->time;
     if (record->kind == RECORD_DISPATCHED) {
         const struct action *action = action_named(engine->program, record->action);
@@ -81,11 +76,7 @@ static void restore_memory(struct engine *engine, const struct incident *inciden
         /* of an undo, and of what ended before it could be verified, nothing is judged */
         mode_judge(engine, record->policy, record->program_hash, record->kind != RECORD_VERIFIED);
     }
-    memory_judge(memory, policy, record->action, record->time,
-                 record->kind == RECORD_VERIFIED   ? JUDGED_VERIFIED
-                 : record->kind == RECORD_RESOLVED ? JUDGED_OPEN
-                 : record->kind == RECORD_FAILED   ? JUDGED_FAILED
-                                                   : JUDGED_USELESS);
+    memory_judge(memory, policy, record->action, record->time, judgment);
 }
 
 /* A page that was decided but of which no delivery is on record goes out again: at least once. */
@@ -173,7 +164,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         incident->undo_owed = undo; /* what was never dispatched is still to be done */
         incident->action_id = record->action_id;
         incident->rung = record->rung;
-        restore_object(incident, record);
+        incident_restore_target(incident, record);
         incident->amounts = undo ? incident->amounts : amounts_parse(record->text);
         snprintf(incident->action, sizeof incident->action, "%s", record->action);
         break;
@@ -226,11 +217,14 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         climb_end(incident);
         break;
     case RECORD_ABORTED:
-        restore_memory(engine, incident, record);
+        if (rollback_judges(incident)) {
+            restore_memory(engine, incident, record);
+        }
         incident->aborting = true;
         incident->taken_back = 0;
         incident_enter(engine, incident, STATE_OPEN);
         break;
+    case RECORD_MEASURED: experience_restore(incident, record); break;
     case RECORD_CHOSEN: plan_restore(incident, record); break;
     case RECORD_ESCALATED:
     case RECORD_INHIBITED: restore_escalated(engine, incident, record); break;
@@ -238,7 +232,10 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_OVER: incident->notices = record->rung; break;
     case RECORD_UNKNOWN:
     case RECORD_DENIED: incident_enter(engine, incident, STATE_HELD); break;
-    case RECORD_CONCLUDED: cause_restore(incident, record); break;
+    case RECORD_CONCLUDED:
+        (void)record_cause(record->text, incident->cause_name);
+        cause_restore(incident, record);
+        break;
     case RECORD_ACKNOWLEDGED: climb_restore(incident, record); break;
     case RECORD_PLANNED:
         if (strncmp(record->text, "shadow:", 7) == 0) {
@@ -257,6 +254,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_PROMOTED:
     case RECORD_STOPPED:
     case RECORD_RESUMED:
+    case RECORD_EVENT:
     case RECORD_KINDS: break;
     }
 }
@@ -284,7 +282,7 @@ void engine_restore(struct engine *engine, const struct record *record)
     if (record->incident > engine->next_incident) {
         engine->next_incident = record->incident;
     }
-    bool undo = strncmp(record->text, "undo: ", 6) == 0;
+    bool undo = strncmp(record->text, UNDO_WORD, sizeof UNDO_WORD - 1) == 0;
     if (record->kind == RECORD_DISPATCHED) {
         record_spend(engine, record, undo);
     }
@@ -296,6 +294,7 @@ void engine_restore(struct engine *engine, const struct record *record)
     if (!incident && record->kind == RECORD_OPENED) {
         restore_open(engine, record);
     } else if (incident && record->kind == RECORD_CLOSED) {
+        experience_close(engine, incident);
         incident_remove(engine, incident);
     } else if (incident) {
         restore_incident(engine, incident, record, undo);
@@ -366,6 +365,7 @@ void engine_adopt(struct engine *engine, struct engine *before)
     }
     modes_adopt(engine, before);
     populations_adopt(engine, before);
+    experience_adopt(engine, before);
     for (size_t i = 0; i < before->policy_count; i++) {
         const struct policy_run *old = before->policies[i];
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);
@@ -377,10 +377,11 @@ void engine_adopt(struct engine *engine, struct engine *before)
         }
     }
     for (size_t i = 0; i < before->incident_count; i++) {
-        const struct incident *old = before->incidents[i];
+        struct incident *old = before->incidents[i];
         struct policy_run *run = policy_run_of(engine, old->policy, old->program_hash);
         struct incident *incident = incident_new(engine, run, SLOT_NONE, old->id);
         *incident = *old;
+        old->seen = NULL; /* it is this one's now */
         incident->run = run;
         incident->slot = SLOT_NONE;
         if (run) {

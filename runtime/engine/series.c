@@ -325,6 +325,12 @@ const char *store_series_name(const struct store *store, uint32_t id)
     return series_name(store, &store->series[id]);
 }
 
+const struct label_set *store_series_labels(const struct store *store, uint32_t id)
+{
+    CHECK(store_series_live(store, id));
+    return store->series[id].labels;
+}
+
 /* ---- samples ---- */
 
 /* How long the store keeps samples of the series. */

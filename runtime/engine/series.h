@@ -69,8 +69,12 @@ NODISCARD enum status store_source(struct store *store, const char *name, struct
                                    struct duration grace, uint32_t *ret_source,
                                    struct error *error);
 
+/* Whether there is a series with this id. */
+bool store_series_live(const struct store *store, uint32_t series);
 /* The metric of a live series; lives as long as the store. */
 const char *store_series_name(const struct store *store, uint32_t series);
+/* Its labels; live until the next store_expire(). */
+const struct label_set *store_series_labels(const struct store *store, uint32_t series);
 
 /* Finds or makes; the id is valid until the next store_expire(). A duplicate from another source is
  * refused (STATUS_DENIED): the first owner keeps it. */

@@ -471,7 +471,8 @@ static void feed_stream(struct rehearsal *rehearsal, struct stream *stream)
     struct instant start = {0};
     const struct given *shape = shape_at(rehearsal, stream, rehearsal->now, &start);
     double value = 1;
-    if (stream->recording) {
+    if (stream->recording) { /* its own source has nothing to say, and says so */
+        store_answered(rehearsal->store, stream->source, rehearsal->now);
         feed_recorded(rehearsal, stream);
         return;
     }

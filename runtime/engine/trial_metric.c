@@ -21,6 +21,9 @@ bool expr_names_metric(const struct expr *expr, const char *name)
     case EXPR_PAREN: return expr_names_metric(expr->inner, name);
     case EXPR_PERCENT_OF: return expr_names_metric(expr->percent_of.inner, name);
     case EXPR_CALL:
+        if (expr->call.expansion) {
+            return expr_names_metric(expr->call.expansion, name);
+        }
         for (const struct argument *a = expr->call.arguments; a; a = a->next) {
             if (expr_names_metric(a->value, name)) {
                 return true;

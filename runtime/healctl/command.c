@@ -71,6 +71,22 @@ static void show_ambiguous(const json_t *policies)
     }
 }
 
+/* Whether what happens now can be replayed. */
+static void show_flight(const json_t *flight)
+{
+    if (json_is_true(json_object_get(flight, "on"))) {
+        printf("flight recording: %.1f of %.1f MiB, since ",
+               (double)integer_of(flight, "bytes") / (1 << 20),
+               (double)integer_of(flight, "bytes_max") / (1 << 20));
+        show_date(json_object_get(flight, "since"));
+        fputs("\n", stdout);
+    } else {
+        fputs("no flight recording: ", stdout);
+        show(text_of(flight, "why"), 0);
+        fputs("\n", stdout);
+    }
+}
+
 /* Policies whose mode a person or a demotion set. */
 static void show_modes(const json_t *policies)
 {
@@ -125,6 +141,7 @@ static void show_status(const json_t *answer)
         show(text_of(answer, "stopped_by"), 0);
         fputs("\n", stdout);
     }
+    show_flight(json_object_get(answer, "flight"));
     const json_t *memory = json_object_get(answer, "memory");
     if (text_of(memory, "trouble")[0] != '\0') {
         printf("the memory of incidents is %" PRId64 " records behind: ",

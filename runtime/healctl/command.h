@@ -9,12 +9,16 @@
 struct options {
     const char *command, *argument;
     const char *second;          /* argument; NULL: not given */
+    char *const *more;           /* arguments behind it, NULL at the end */
     const char *socket;          /* path */
     const char *state;           /* folder of the STOP file; NULL: not known */
     const char *why;             /* NULL: not said */
     const char *plan;            /* approve: the one that is meant; NULL: what is asked */
     const char *policy, *target; /* NULL: any */
     int64_t limit;               /* 0: heald's own */
+    const char *text, *time;     /* of an event; NULL: not said */
+    const char *listen;          /* heald's listener; NULL: not known */
+    const char *token_file;      /* of events; NULL: none */
     bool json, all, follow, annotations;
     struct duration timeout;
 };
@@ -24,6 +28,7 @@ int command_status(const struct options *options);
 int command_incidents(const struct options *options);
 int command_alerts(const struct options *options);
 int command_explain(const struct options *options);
+int command_replay(const struct options *options);
 int command_answer(const struct options *options);
 int command_mode(const struct options *options);
 int command_stop(const struct options *options);
@@ -31,6 +36,7 @@ int command_start(const struct options *options);
 int command_reload(const struct options *options);
 int command_history(const struct options *options);
 int command_outcomes(const struct options *options);
+int command_event(const struct options *options);
 int command_top(const struct options *options);
 int command_tail(const struct options *options);
 

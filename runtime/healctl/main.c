@@ -1,5 +1,6 @@
 /* healctl: asks heald over its control socket. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,11 +31,11 @@ static void usage(FILE *out)
         "\noptions:\n"
         "  --socket PATH    heald's control socket (also HEAL_SOCKET)\n"
         "  -c FILE          heald.yaml that names it (default " CONFIG_DEFAULT ")\n"
-        "  --state FOLDER   state folder, for stop without heald\n"
+        "  --state FOLDER   state folder, for stop without heald and for replay\n"
         "  -o json|text     how to print; --json is -o json\n"
         "  -f, --follow     tail: go on with what comes\n"
         "  --all            incidents: closed ones too; alerts: all of them; tail: from the first\n"
-        "                   record\n"
+        "                   record; replay: everything, not one incident\n"
         "  --annotations    alerts: with their annotations\n"
         "  --why TEXT       stop, deny, ack, mode: the reason that is kept\n"
         "  --plan HASH      approve: the plan that is meant, as incidents shows it; another one is "
@@ -42,21 +43,26 @@ static void usage(FILE *out)
         "  --policy NAME    history, outcomes: of this policy\n"
         "  --target TEXT    history: of this target, as 'healctl incidents' names it\n"
         "  --limit N        history: at most so many, the newest first (default 50, up to 1000)\n"
+        "  --text TEXT      event: words for people, in heald's log\n"
+        "  --time TIME      event: when it was, in RFC 3339 or seconds since 1970 (default: now)\n"
+        "  --listen A:P     event: heald's listener; else the one in heald.yaml\n"
+        "  --token FILE     event: the file of its bearer token; else the one in heald.yaml\n"
         "  --timeout S      seconds to wait for an answer (default 5)\n"
         "  --version, -h, --help\n"
         "\n"
         "examples:\n"
         "  healctl status\n"
         "  healctl explain 7\n"
+        "  healctl replay 7\n"
         "  healctl approve 7 --plan 3fa9c1d2\n"
         "  healctl mode leak act --why 'the limit was wrong'\n"
         "  healctl history --policy checkout_memory --limit 10\n"
         "  healctl deny 7 --why 'not during the sale'\n"
+        "  healctl event deploy service=checkout --text 'release 4.2'\n"
         "  healctl stop --why 'I am on it'\n"
         "\n"
-        "exit codes: 0 yes, 1 no (not well, nothing to approve), 2 wrong use, 3 heald does not "
-        "answer,\n"
-        "  4 no such thing, 5 not allowed\n",
+        "exit codes: 0 yes, 1 no (not well, nothing to approve, decided otherwise), 2 wrong use, 3 "
+        "heald\n  does not answer, or nothing to replay from, 4 no such thing, 5 not allowed\n",
         out);
 }
 
@@ -71,6 +77,10 @@ enum {
     OPTION_POLICY,
     OPTION_TARGET,
     OPTION_LIMIT,
+    OPTION_TEXT,
+    OPTION_TIME,
+    OPTION_LISTEN,
+    OPTION_TOKEN,
     OPTION_TIMEOUT,
     OPTION_VERSION
 };
@@ -118,6 +128,10 @@ static bool options_read(int argc, char **argv, struct settings *settings)
                                           {"policy", required_argument, NULL, OPTION_POLICY},
                                           {"target", required_argument, NULL, OPTION_TARGET},
                                           {"limit", required_argument, NULL, OPTION_LIMIT},
+                                          {"text", required_argument, NULL, OPTION_TEXT},
+                                          {"time", required_argument, NULL, OPTION_TIME},
+                                          {"listen", required_argument, NULL, OPTION_LISTEN},
+                                          {"token", required_argument, NULL, OPTION_TOKEN},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"version", no_argument, NULL, OPTION_VERSION},
                                           {"help", no_argument, NULL, 'h'},
@@ -145,6 +159,10 @@ static bool options_read(int argc, char **argv, struct settings *settings)
         case OPTION_JSON: options->json = true; break;
         case OPTION_POLICY: options->policy = optarg; break;
         case OPTION_TARGET: options->target = optarg; break;
+        case OPTION_TEXT: options->text = optarg; break;
+        case OPTION_TIME: options->time = optarg; break;
+        case OPTION_LISTEN: options->listen = optarg; break;
+        case OPTION_TOKEN: options->token_file = optarg; break;
         case OPTION_LIMIT:
             if (!limit_read(optarg, &options->limit)) {
                 return false;
@@ -173,17 +191,22 @@ static const struct command *command_find(int argc, char **argv, struct options 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
         if (strcmp(command->text, argv[optind]) == 0) {
-            const int given = argc - optind - 1, wanted = command->argument[0] != '\0';
-            const int most = wanted + (strchr(command->argument, '[') != NULL);
+            const char first = command->argument[0]; /* '[': it may be left out */
+            const int given = argc - optind - 1, wanted = first != '\0' && first != '[';
+            const int most = strstr(command->argument, "...")
+                                 ? INT_MAX
+                                 : wanted + (strchr(command->argument, '[') != NULL);
             if (given < wanted || given > most) {
                 fprintf(stderr,
-                        wanted ? "healctl: %s needs %s%s\n" : "healctl: %s takes no argument%s%s\n",
+                        most > 0 ? "healctl: %s needs %s%s\n"
+                                 : "healctl: %s takes no argument%s%s\n",
                         command->text, wanted && most == wanted ? "one " : "", command->argument);
                 return NULL;
             }
             options->command = command->text;
             options->argument = given > 0 ? argv[optind + 1] : NULL;
             options->second = given > 1 ? argv[optind + 2] : NULL;
+            options->more = given > 0 ? argv + optind + 2 : NULL;
             return command;
         }
         if (edit_distance(command->text, argv[optind]) < least) {
@@ -198,22 +221,33 @@ static const struct command *command_find(int argc, char **argv, struct options 
     return NULL;
 }
 
-/* Fills in where heald is: --socket, HEAL_SOCKET, then the configuration. False after a report. */
+/* Fills in where heald is: --socket, HEAL_SOCKET, below --state, then the configuration. False
+ * after a report. */
 static bool find_heald(struct settings *settings, struct config *config)
 {
+    static char own_socket[4200];
     struct options *options = &settings->options;
     struct config_report report = {0};
     const char *path = settings->config_path != NULL ? settings->config_path : CONFIG_DEFAULT;
     if (options->socket == NULL) {
         options->socket = getenv("HEAL_SOCKET");
     }
-    bool needed = settings->config_path != NULL || options->socket == NULL;
+    if (options->socket == NULL && options->state != NULL && settings->config_path == NULL) {
+        snprintf(own_socket, sizeof own_socket, "%s/control.sock", options->state);
+        options->socket = own_socket;
+    }
+    const bool event = strcmp(options->command, "event") == 0;
+    bool needed = settings->config_path != NULL ||
+                  (event ? options->listen == NULL : options->socket == NULL);
     if (needed && (settings->config_path != NULL || access(path, F_OK) == 0)) {
         if (!config_load(path, config, &report)) {
             fputs(report.text, stderr);
             config_report_release(&report);
             return false;
         }
+        options->listen = options->listen != NULL ? options->listen : config->listen;
+        options->token_file =
+            options->token_file != NULL ? options->token_file : config->events.token_file;
         options->socket = options->socket != NULL ? options->socket : config->control;
         options->state = options->state != NULL ? options->state : config->state;
     }

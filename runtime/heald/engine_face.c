@@ -30,6 +30,13 @@ static json_t *record_json(const struct record *record)
     json_object_set_new(object, "action", json_text(record->action));
     json_object_set_new(object, "action_id", json_integer((json_int_t)record->action_id));
     json_object_set_new(object, "text", json_text(record->text));
+    /* All there is, so that who runs it again can compare: numbers of JSON may be doubles. */
+    json_object_set_new(object, "time_ns", json_sprintf("%lld", (long long)record->time.ns));
+    json_object_set_new(object, "epoch", json_integer((json_int_t)record->epoch));
+    json_object_set_new(object, "rung", json_integer((json_int_t)record->rung));
+    json_object_set_new(object, "program",
+                        json_sprintf("%016llx", (unsigned long long)record->program_hash));
+    json_object_set_new(object, "type", json_text(record->type));
     return object;
 }
 
@@ -147,6 +154,15 @@ static json_t *evaluator_json(const struct engine *engine)
                     : json_string("reference");
 }
 
+/* The flight recording of this life. */
+static json_t *flight_json(const struct engine_process *process)
+{
+    const struct flight_state state = flight_state(process->flight);
+    return json_pack("{s:b, s:o, s:o, s:I, s:I}", "on", (int)state.on, "why", json_text(state.why),
+                     "since", json_time(state.since), "bytes", (json_int_t)state.bytes, "bytes_max",
+                     (json_int_t)process->start->config->flight.bytes_max);
+}
+
 static json_t *answer_status(struct engine_process *process, const struct control_request *request)
 {
     (void)request;
@@ -170,6 +186,7 @@ static json_t *answer_status(struct engine_process *process, const struct contro
                         json_integer((json_int_t)engine_incident_count(engine)));
     json_object_set_new(answer, "journal_records",
                         json_integer((json_int_t)journal_last(process->journal)));
+    json_object_set_new(answer, "flight", flight_json(process));
     json_object_set_new(answer, "memory", engine_memory_json(process->memory));
     json_object_set_new(answer, "policies", policies_json(engine));
     json_object_set_new(answer, "signals", signals_json(engine_eval(engine)));

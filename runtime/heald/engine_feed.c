@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lang/ast.h"
 #include "runtime/heald/log.h"
+#include "runtime/ingest/event_source.h"
 
 enum status engine_feed_open(struct engine_feed *feed, int fd, struct store *store,
                              struct error *error)
@@ -32,7 +34,10 @@ static void take_source(struct engine_feed *feed, const struct feed_record *reco
     snprintf(source->name, sizeof source->name, "%s", record->text);
     source->known = store_source(feed->store, record->text, record->interval, record->grace,
                                  &source->store_id, &error) == STATUS_OK;
-    if (!source->known) {
+    if (source->known) {
+        flight_source(feed->flight, source->store_id, record->text, record->interval,
+                      record->grace);
+    } else {
         log_say(LOG_WARN, "source %s: %s", record->text, error.message);
     }
     if (record->source >= feed->source_count) {
@@ -46,8 +51,16 @@ static void let_go(struct engine_feed *feed, uint32_t number)
 {
     if (number < feed->series_capacity && feed->series[number] != UINT32_MAX) {
         store_let_go(feed->store, feed->series[number]);
+        flight_let_go(feed->flight, feed->series[number]);
         feed->series[number] = UINT32_MAX;
     }
+}
+
+/* Events are what the source of events says, and nobody else. */
+static bool is_forged(const struct intake_source *source, const char *metric)
+{
+    return (strcmp(metric, EVENT_METRIC) == 0 || strcmp(metric, EVENT_SOURCE_METRIC) == 0) &&
+           strcmp(source->name, EVENT_SOURCE_NAME) != 0;
 }
 
 static void take_series(struct engine_feed *feed, const struct feed_record *record)
@@ -63,7 +76,7 @@ static void take_series(struct engine_feed *feed, const struct feed_record *reco
         feed->series_capacity = capacity;
     }
     let_go(feed, record->series);
-    if (!source->known ||
+    if (!source->known || is_forged(source, record->text) ||
         store_series(feed->store, source->store_id, record->text, record->labels,
                      record->label_count, &feed->series[record->series], &error) != STATUS_OK) {
         feed->series[record->series] = UINT32_MAX;
@@ -71,6 +84,9 @@ static void take_series(struct engine_feed *feed, const struct feed_record *reco
         return;
     }
     store_hold(feed->store, feed->series[record->series]);
+    flight_series(feed->flight, feed->series[record->series], source->store_id, record->text,
+                  record->labels, record->label_count);
+    flight_hold(feed->flight, feed->series[record->series]);
 }
 
 static uint32_t series_of(const struct engine_feed *feed, uint32_t number)
@@ -82,8 +98,14 @@ static void take_sample(struct engine_feed *feed, const struct feed_record *reco
                         struct instant now)
 {
     uint32_t series = series_of(feed, record->series);
-    if (series != UINT32_MAX) {
-        (void)store_append(feed->store, series, now, record->time, record->value);
+    if (series == UINT32_MAX) {
+        return;
+    }
+    const enum append taken = store_append(feed->store, series, now, record->time, record->value);
+    flight_append(feed->flight, series, now, record->time, record->value);
+    if (taken == APPEND_OK && feed->event &&
+        strcmp(store_series_name(feed->store, series), EVENT_METRIC) == 0) {
+        feed->event(feed->event_ctx, store_series_labels(feed->store, series), record->time);
     }
 }
 
@@ -98,6 +120,7 @@ static void take_points(struct engine_feed *feed, const struct feed_record *reco
         count += series != UINT32_MAX;
     }
     store_append_all(feed->store, now, record->time, feed->points, count);
+    flight_append_all(feed->flight, now, record->time, feed->points, count);
 }
 
 static void take_answer(struct engine_feed *feed, const struct feed_record *record)
@@ -109,13 +132,16 @@ static void take_answer(struct engine_feed *feed, const struct feed_record *reco
     if (record->kind != FEED_FAILED) {
         if (record->kind == FEED_ANSWERED) {
             store_answered(feed->store, source->store_id, record->time);
+            flight_answered(feed->flight, source->store_id, record->time);
         } else {
             store_heard(feed->store, source->store_id, record->time);
+            flight_heard(feed->flight, source->store_id, record->time);
         }
         source->last_answer = record->time;
         source->error[0] = '\0';
     } else {
         store_failed(feed->store, source->store_id, record->time);
+        flight_failed(feed->flight, source->store_id, record->time);
         snprintf(source->error, sizeof source->error, "%s", record->text);
     }
 }
@@ -132,6 +158,7 @@ static void take(struct engine_feed *feed, const struct feed_record *record, str
         series = series_of(feed, record->series);
         if (series != UINT32_MAX) {
             store_stale(feed->store, series, record->time);
+            flight_stale(feed->flight, series, record->time);
         }
         break;
     case FEED_ANSWERED:
@@ -154,6 +181,7 @@ static void detach(struct engine_feed *feed, const char *reason, struct instant 
     for (size_t i = 0; i < feed->source_count; i++) {
         if (feed->sources[i].known) {
             store_failed(feed->store, feed->sources[i].store_id, now);
+            flight_failed(feed->flight, feed->sources[i].store_id, now);
         }
     }
 }

@@ -3,6 +3,7 @@
 #define HEAL_RUNTIME_HEALD_ENGINE_FEED_H
 
 #include "runtime/engine/series.h"
+#include "runtime/flight/flight.h"
 #include "runtime/ingest/feed.h"
 
 enum { SOURCE_TEXT_BYTES = 128 };
@@ -14,16 +15,22 @@ struct intake_source {
     bool known;
 };
 
+/* An event that is new: a sample of heal_event. Its labels live until the call returns. */
+typedef void engine_feed_event_f(void *ctx, const struct label_set *labels, struct instant time);
+
 struct engine_feed {
     struct feed_reader *reader; /* NULL after nonsense, until it attaches again */
     struct store *store;
-    uint32_t *series; /* feed number -> store series; UINT32_MAX: refused */
+    struct flight *flight; /* gets what the store gets; NULL: none */
+    uint32_t *series;      /* feed number -> store series; UINT32_MAX: refused */
     size_t series_capacity;
     struct intake_source *sources; /* FEED_SOURCES_MAX */
     size_t source_count;           /* one past the highest seen */
     struct store_point *points;    /* of one record */
     struct instant retry;
-    struct duration skew; /* added to every time: from ingest's clock to the engine's */
+    struct duration skew;       /* added to every time: from ingest's clock to the engine's */
+    engine_feed_event_f *event; /* NULL: nobody hears of events */
+    void *event_ctx;
     uint64_t records, refused, lost, broken;
 };
 

@@ -194,6 +194,16 @@ static void alerts(const struct engine *engine, struct page_text *page)
            engine_alert_count(engine) - firing, firing);
 }
 
+static void flight(const struct engine_process *process, struct page_text *page)
+{
+    const struct flight_state state = flight_state(process->flight);
+    metric(page, "heald_flight_recording", "gauge",
+           "1 while all that the engine is fed is recorded, for healctl replay.",
+           "heald_flight_recording %d\n", state.on);
+    metric(page, "heald_flight_bytes", "gauge", "Bytes of the recording of this life.",
+           "heald_flight_bytes %llu\n", (unsigned long long)state.bytes);
+}
+
 static void gauges(struct engine_process *process, struct page_text *page)
 {
     const struct engine *engine = process->generation->engine;
@@ -217,6 +227,7 @@ static void gauges(struct engine_process *process, struct page_text *page)
            "heald_policies{mode=\"act\"} %zu\n",
            modes[MODE_SHADOW], modes[MODE_ASK], modes[MODE_ACT]);
     alerts(engine, page);
+    flight(process, page);
     memory(process, page);
     metric(page, "heald_tick_cpu_seconds", "gauge", "CPU time of the last step.",
            "heald_tick_cpu_seconds %.9f\n", duration_to_seconds(process->last_step_cpu));

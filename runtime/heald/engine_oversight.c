@@ -70,7 +70,7 @@ static json_t *give_input(struct engine_process *process, const struct input *in
 static json_t *approve(struct engine_process *process, struct input *input)
 {
     const struct engine *engine = process->generation->engine;
-    struct approval_view asked;
+    struct approval_view asked = {0};
     struct incident_view view;
     char why[CONTROL_WHY_BYTES];
     const bool open = open_incident(engine, input->id, &view);

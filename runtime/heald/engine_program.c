@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "lang/check.h"
+#include "lang/connector.h"
 #include "lang/parser.h"
 #include "runtime/bundle/bundle.h"
 #include "runtime/heald/clock.h"
 #include "runtime/heald/engine_code.h"
 #include "runtime/heald/engine_debug.h"
+#include "runtime/heald/engine_events.h"
 #include "runtime/heald/log.h"
 #include "runtime/trust/trust.h"
 
@@ -193,6 +195,42 @@ static void warn_of_grants(const struct config *config, const struct program *pr
     }
 }
 
+/* What an action is carried out with and with how many numbers is part of its contract: another
+ * grant is not of what was checked. */
+static enum status check_contract(const struct config_grant *grant, const struct action *action,
+                                  struct error *error)
+{
+    const char *text = connector_infos[grant->connector].text;
+    size_t numbers = 0;
+    for (const struct parameter *p = action->parameters; p; p = p->next) {
+        numbers += p != action->parameters; /* the first is the target */
+    }
+    if (strcmp(action->connector.text, text) != 0) {
+        return error_set(error, STATUS_DENIED,
+                         "heald.yaml grants '%s' through %s, and its action says via %s",
+                         grant->action, text, action->connector.text);
+    }
+    return numbers == grant->parameters_count
+               ? STATUS_OK
+               : error_set(error, STATUS_DENIED,
+                           "heald.yaml grants '%s' with %zu parameters, and its action has %zu "
+                           "after its target",
+                           grant->action, grant->parameters_count, numbers);
+}
+
+static enum status check_contracts(const struct config *config, const struct program *program,
+                                   struct error *error)
+{
+    for (size_t i = 0; i < config->grants_count; i++) {
+        for (const struct action *action = program->actions; action; action = action->next) {
+            if (strcmp(action->name.text, config->grants[i].action) == 0) {
+                TRY(check_contract(&config->grants[i], action, error));
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status build(struct generation *generation, const struct config *config,
                          struct store *store, const struct bundle *bundle, uint32_t epoch,
                          struct error *error)
@@ -203,6 +241,8 @@ static enum status build(struct generation *generation, const struct config *con
     TRY(check_guards(config, bundle, generation, error));
     TRY(check_channels(config, generation->program, error));
     TRY(check_modes(config, generation->program, error));
+    TRY(engine_events_check(config, generation->program, &generation->arena, error));
+    TRY(check_contracts(config, generation->program, error));
     warn_of_grants(config, generation->program);
     generation->host.author = bundle->author[0] != '\0' ? bundle->author : NULL;
     generation->engine = engine_new(generation->program, store, &generation->host, error);

@@ -16,13 +16,39 @@ static const char *const *env_of(const struct config_grant *from)
     return (const char *const *)env;
 }
 
+static const struct grant_request *request_of(const struct config_request *from)
+{
+    if (!from->head.present) {
+        return NULL;
+    }
+    struct grant_request *request = heap_alloc(sizeof *request);
+    struct grant_header *headers =
+        heap_alloc((from->headers_count + from->header_files_count) * sizeof *headers);
+    *request = (struct grant_request){.method = (enum request_method)from->method,
+                                      .url = from->url,
+                                      .body = from->body,
+                                      .ca_file = from->ca_file,
+                                      .headers = headers,
+                                      .timeout = from->timeout};
+    for (size_t i = 0; i < from->headers_count; i++) {
+        headers[request->header_count++] =
+            (struct grant_header){.name = from->headers[i].name, .value = from->headers[i].value};
+    }
+    for (size_t i = 0; i < from->header_files_count; i++) {
+        headers[request->header_count++] = (struct grant_header){
+            .name = from->header_files[i].name, .file = from->header_files[i].file};
+    }
+    return request;
+}
+
 static struct grant grant_of(const struct config_grant *from)
 {
     struct grant grant = {
         .action = from->action,
-        .connector = "exec",
+        .connector = (enum connector)from->connector,
         .argv = (const char *const *)from->argv.items,
         .argv_count = from->argv.count,
+        .request = request_of(&from->request),
         .targets = (const char *const *)from->targets.items,
         .target_count = from->targets.count,
         .parameter_count = from->parameters_count,
@@ -70,6 +96,10 @@ void grant_list_release(struct grant_list *list)
             free((void *)(uintptr_t)list->items[i].env[e]);
         }
         free((void *)(uintptr_t)list->items[i].env);
+        if (list->items[i].request) {
+            free((void *)(uintptr_t)list->items[i].request->headers);
+            free((void *)(uintptr_t)list->items[i].request);
+        }
     }
     free(list->items);
     *list = (struct grant_list){0};

@@ -35,6 +35,47 @@ struct actor_process {
 
 /* ---- heald.yaml to what the actor loads itself ---- */
 
+static struct voice_channel channel_of(const struct config_channel *from)
+{
+    struct voice_channel to = {.name = from->name, .kind = config_channel_kind(from)};
+    switch (to.kind) {
+    case CHANNEL_LOG:
+    case CHANNEL_COUNT: break;
+    case CHANNEL_WEBHOOK:
+        to.url = from->webhook.url;
+        to.timeout = from->webhook.timeout;
+        break;
+    case CHANNEL_SLACK:
+        to.url_file = from->slack.url_file;
+        to.timeout = from->slack.timeout;
+        break;
+    case CHANNEL_PAGERDUTY:
+        to.url = from->pagerduty.url;
+        to.key_file = from->pagerduty.key_file;
+        to.timeout = from->pagerduty.timeout;
+        break;
+    case CHANNEL_EMAIL:
+        to.email.server = from->email.server;
+        to.email.tls = (enum voice_tls)from->email.tls;
+        to.email.from = from->email.from;
+        to.email.to = (const char *const *)from->email.to.items;
+        to.email.to_count = from->email.to.count;
+        to.email.user = from->email.user;
+        to.email.password_file = from->email.password_file;
+        to.ca_file = from->email.ca_file;
+        to.timeout = from->email.timeout;
+        break;
+    case CHANNEL_ALERTMANAGER:
+        to.url = from->alertmanager.url;
+        to.ends_after = from->alertmanager.ends_after;
+        to.authorization_file = from->alertmanager.authorization_file;
+        to.ca_file = from->alertmanager.ca_file;
+        to.timeout = from->alertmanager.timeout;
+        break;
+    }
+    return to;
+}
+
 static enum status load_channels(struct actor_process *process, voice_log_f *log,
                                  voice_done_f *done, struct error *error)
 {
@@ -42,10 +83,7 @@ static enum status load_channels(struct actor_process *process, voice_log_f *log
     process->channels = heap_alloc(config->channels_count * sizeof *process->channels);
     for (size_t i = 0; i < config->channels_count; i++) {
         const struct config_channel *from = &config->channels[i];
-        process->channels[i].name = from->name;
-        process->channels[i].kind = from->webhook.head.present ? VOICE_WEBHOOK : VOICE_LOG;
-        process->channels[i].url = from->webhook.url;
-        process->channels[i].timeout = from->webhook.timeout;
+        process->channels[i] = channel_of(from);
     }
     return voice_new(process->channels, config->channels_count, NULL, log, done, process,
                      &process->voice, error);
@@ -149,7 +187,13 @@ static enum status actor_open(struct actor_process *process, struct error *error
 {
     TRY(grant_list_load(process->config, &process->grants, error));
     TRY(latch_open(process->config->state, &process->latches, error));
-    TRY(act_host_open(process->config->state, &process->host, error));
+    const struct config_kubernetes *kubernetes = &process->config->kubernetes;
+    const struct hand_settings hands = {.kubernetes = {.server = kubernetes->server,
+                                                       .ca_file = kubernetes->ca_file,
+                                                       .token_file = kubernetes->token_file,
+                                                       .timeout = kubernetes->timeout},
+                                        .systemd_bus = process->config->systemd.bus};
+    TRY(act_host_open(process->config->state, &hands, &process->host, error));
     process->host.user = process;
     process->host.env.now = actor_now;
     process->host.env.answer = send_answer;

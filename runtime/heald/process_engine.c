@@ -22,6 +22,7 @@
 
 #include "runtime/act/message.h"
 #include "runtime/heald/engine_debug.h"
+#include "runtime/heald/engine_events.h"
 #include "runtime/heald/log.h"
 
 enum {
@@ -76,6 +77,7 @@ static void outlive(struct engine_process *process, uint32_t seen)
     log_say(LOG_WARN, "the actor has seen epoch %u, the journal only %u", seen, process->epoch);
     process->epoch = seen + 1;
     process->generation->host.epoch = process->epoch;
+    flight_epoch(process->flight, process->epoch);
     snprintf(text, sizeof text, "epoch %u, boot %s", process->epoch, process->start->clock.boot);
     append_own(process, RECORD_STARTED, text);
     hello(process);
@@ -164,6 +166,21 @@ static void send_probe(struct engine_process *process, uint64_t id)
                  &(struct message){.kind = MESSAGE_PROBE, .id = id, .epoch = process->epoch});
 }
 
+static enum impact impact_of(const struct program *program, const char *policy)
+{
+    for (const struct policy *p = program->policies; p; p = p->next) {
+        if (strcmp(p->name.text, policy) != 0 || !p->impact.text) {
+            continue;
+        }
+        for (enum impact i = IMPACT_LOW; i < IMPACT_COUNT; i++) {
+            if (strcmp(p->impact.text, impact_text(i)) == 0) {
+                return i;
+            }
+        }
+    }
+    return IMPACT_NONE;
+}
+
 static void send_notice(struct engine_process *process, const struct effect *effect)
 {
     const struct config *config = process->start->config;
@@ -172,6 +189,7 @@ static void send_notice(struct engine_process *process, const struct effect *eff
         .id = effect->id,
         .epoch = process->epoch,
         .resolved = effect->resolved,
+        .impact = impact_of(process->generation->program, effect->record.policy),
         .incident = effect->record.incident,
         .time = effect->record.time,
     };
@@ -319,6 +337,7 @@ static void watch_stop(struct engine_process *process)
 
 struct restoring {
     struct engine *engine;
+    struct flight *flight;
     uint32_t epoch;
     uint64_t serial; /* the highest that was loaded */
     struct instant last;
@@ -338,6 +357,7 @@ static bool restore_record(void *context, const struct record *record)
     struct restoring *restoring = context;
     if (restoring->engine) {
         engine_restore(restoring->engine, record);
+        flight_restore(restoring->flight, record);
     }
     if (record->epoch > restoring->epoch) {
         restoring->epoch = record->epoch;
@@ -380,11 +400,16 @@ enum status engine_reload(struct engine_process *process, struct error *error)
                                          process->generation->serial, &next, error);
     if (status != STATUS_OK) {
         process->reload_failures++;
+        if (status ==
+            STATUS_LIMIT) { /* it may have been half made: the store remembers its metrics */
+            flight_stop(process->flight, "a reload failed while its engine was made");
+        }
         log_say(LOG_ERROR, "the policies were not reloaded, the ones before go on: %s",
                 error->message);
         return status;
     }
     engine_adopt(next->engine, process->generation->engine);
+    flight_program(process->flight, &next->sources, next->program->hash, &next->host);
     generation_free(process->generation);
     process->generation = next;
     process->reloads++;
@@ -397,11 +422,111 @@ enum status engine_reload(struct engine_process *process, struct error *error)
  * after a restart, what no source has told of yet is not gone. */
 static size_t sources_of(const struct config *config)
 {
-    size_t count = config->host.enabled + config->remote_write_count;
+    size_t count = config->host.enabled + config->events.enabled + config->remote_write_count;
     for (size_t i = 0; i < config->scrape_count; i++) {
         count += config->scrape[i].targets.count;
     }
     return count;
+}
+
+/* The clock, and never before what is on record. */
+static void begin_time(struct engine_process *process, struct instant last)
+{
+    char behind[64];
+    process->now = clock_now(&process->start->clock);
+    if (process->now.ns < last.ns) {
+        /* Later than all that is on record, so that lives do not share a time. */
+        last = instant_add(last, (struct duration){NS_PER_MS});
+        process->skew = instant_sub(last, process->now);
+        process->now = last;
+        duration_print(process->skew, behind, sizeof behind);
+        log_say(LOG_WARN, "the clock is %s behind the journal; heal's time goes on from there",
+                behind);
+    }
+}
+
+/* A recording that cannot be made is told, and the engine goes on. */
+static void watch_flight(struct engine_process *process)
+{
+    const struct flight_state state = flight_state(process->flight);
+    if (process->flight && !state.on && !process->flight_told) {
+        process->flight_told = true;
+        log_say(LOG_WARN,
+                "the flight recording of this life has ended: %s; what comes cannot be replayed",
+                state.why);
+    }
+}
+
+static void open_flight(struct engine_process *process, const struct store_limits *limits)
+{
+    const struct config *config = process->start->config;
+    const struct flight_options options = {.state = config->state,
+                                           .version = HEAL_VERSION,
+                                           .bytes_max = config->flight.bytes_max,
+                                           .disk_free_min = FLIGHT_DISK_FREE_MIN};
+    if (config->flight.bytes_max > 0) {
+        process->flight = flight_open(&options, process->now, process->epoch);
+        flight_store(process->flight, limits);
+        flight_expect(process->flight, sources_of(config));
+        flight_program(process->flight, &process->generation->sources,
+                       process->generation->program->hash, &process->generation->host);
+        watch_flight(process);
+    }
+}
+
+/* The memory of incidents takes in what the journal has more, when everything of the tick is done;
+ * a long backlog in pieces, so that no tick is late for it. */
+static void remember(struct engine_process *process)
+{
+    const struct instant begun = {clock_elapsed(NULL).ns};
+    const int64_t most = process->start->config->tick.ns / ENGINE_MEMORY_SHARE;
+    uint64_t applied;
+    do {
+        applied = memory_state(process->memory).applied;
+        const char *news = memory_rest(process->memory, process->now);
+        if (news) {
+            log_say(LOG_WARN, "%s", news);
+        }
+    } while (memory_state(process->memory).applied > applied &&
+             memory_state(process->memory).behind > 0 && clock_elapsed(NULL).ns - begun.ns < most);
+}
+
+/* Events are on record before anything is decided by them. */
+static void keep_events(struct engine_process *process)
+{
+    struct error error;
+    if (journal_append(process->journal, process->events, process->event_count, &error) !=
+        STATUS_OK) {
+        log_say(LOG_ERROR, "the journal takes nothing more: %s", error.message);
+        process->failed = true;
+    }
+    process->event_count = 0;
+}
+
+static void take_event(void *ctx, const struct label_set *labels, struct instant time)
+{
+    struct engine_process *process = ctx;
+    if (++process->events_seen > ENGINE_EVENTS_MAX) {
+        return;
+    }
+    struct record *record = &process->events[process->event_count];
+    *record = (struct record){.time = process->now, .epoch = process->epoch};
+    process->event_count += engine_event_record(labels, time, record);
+    if (process->event_count == ENGINE_EVENTS_BATCH) {
+        keep_events(process);
+    }
+}
+
+/* What the feed has, and the events of it into the journal. */
+static void take_feed(struct engine_process *process)
+{
+    process->events_seen = 0;
+    engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
+    keep_events(process);
+    if (process->events_seen > ENGINE_EVENTS_MAX) {
+        log_say(LOG_WARN, "%zu events in one tick, more than %d: a restart forgets the others",
+                process->events_seen, ENGINE_EVENTS_MAX);
+    }
 }
 
 static enum status open_state(struct engine_process *process, struct error *error)
@@ -423,25 +548,28 @@ static enum status open_state(struct engine_process *process, struct error *erro
 #endif
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
     process->epoch = restoring.epoch + 1;
-    process->store = store_new(&(struct store_limits){.live = true});
+    begin_time(process, restoring.last);
+    const struct store_limits limits = {.live = true};
+    process->store = store_new(&limits);
     store_expect(process->store, sources_of(config));
     TRY(generation_load(config, process->store, process->epoch, restoring.serial,
                         &process->generation, error));
+    open_flight(process, &limits);
     restoring.engine = process->generation->engine;
+    restoring.flight = process->flight;
     TRY(journal_scan(process->journal, 1, 0, restore_record, &restoring, error));
-    process->now = clock_now(&process->start->clock);
-    if (process->now.ns < restoring.last.ns) {
-        char behind[64];
-        process->skew = instant_sub(restoring.last, process->now);
-        process->now = restoring.last;
-        duration_print(process->skew, behind, sizeof behind);
-        log_say(LOG_WARN, "the clock is %s behind the journal; heal's time goes on from there",
-                behind);
-    }
     snprintf(path, sizeof path, "%s/memory.db", config->state);
     process->memory = memory_new(path, process->journal);
+    remember(process); /* a large file is looked through before the first tick is due */
+    if (config->events.enabled) {
+        TRY(engine_events_restore(process->journal, process->store, process->flight, process->now,
+                                  error));
+    }
     TRY(engine_feed_open(&process->feed, PROCESS_FD_FEED, process->store, error));
     process->feed.skew = process->skew;
+    process->feed.flight = process->flight;
+    process->feed.event = take_event;
+    process->feed.event_ctx = process;
     TRY(page_attach(PROCESS_FD_PAGE, &process->page, error));
     process->control = control_new(PROCESS_FD_CONTROL, error);
     return process->control ? STATUS_OK : STATUS_IO;
@@ -468,23 +596,6 @@ static size_t inputs_due(const struct engine_process *process, size_t room)
     return count;
 }
 
-/* The memory of incidents takes in what the journal has more, when everything of the tick is done;
- * a long backlog in pieces, so that no tick is late for it. */
-static void remember(struct engine_process *process)
-{
-    const struct instant begun = {clock_elapsed(NULL).ns};
-    const int64_t most = process->start->config->tick.ns / ENGINE_MEMORY_SHARE;
-    uint64_t applied;
-    do {
-        applied = memory_state(process->memory).applied;
-        const char *news = memory_rest(process->memory, process->now);
-        if (news) {
-            log_say(LOG_WARN, "%s", news);
-        }
-    } while (memory_state(process->memory).applied > applied &&
-             memory_state(process->memory).behind > 0 && clock_elapsed(NULL).ns - begun.ns < most);
-}
-
 static void tick(struct engine_process *process, uint64_t expirations)
 {
     struct input inputs[64];
@@ -494,14 +605,20 @@ static void tick(struct engine_process *process, uint64_t expirations)
     struct instant now = instant_add(slot, process->skew);
     process->now = now.ns > process->now.ns ? now : process->now;
     watch_stop(process);
-    engine_feed_drain(&process->feed, PROCESS_FD_FEED, process->now);
+    take_feed(process);
+    if (process->failed) {
+        return;
+    }
     store_expire(process->store, process->now);
+    flight_expire(process->flight, process->now);
     size_t count = inputs_due(process, ARRAY_LEN(inputs));
     for (size_t i = 0; i < count; i++) {
         inputs[i] = process->inputs[i].input;
     }
     process->effects.count = 0;
+    flight_step(process->flight, process->now, inputs, count);
     engine_step(process->generation->engine, process->now, inputs, count, &process->effects);
+    flight_gave(process->flight, &process->effects);
     process->input_count -= count;
     memmove(process->inputs, process->inputs + count,
             process->input_count * sizeof *process->inputs);
@@ -514,6 +631,7 @@ static void tick(struct engine_process *process, uint64_t expirations)
     engine_face_publish(process);
     journal_rest(process->journal);
     remember(process);
+    watch_flight(process);
 }
 
 /* A fresh actor knows only the latches of the one before: what that one did not answer is asked
@@ -526,6 +644,7 @@ static void hello(struct engine_process *process)
         send_probe(process, process->unanswered[i]);
     }
     engine_page_again(process->generation->engine);
+    flight_page_again(process->flight);
 }
 
 /* False when the process should end. */
@@ -632,6 +751,7 @@ int process_engine_main(const struct process_start *start)
     engine_compile_init(&process->compile);
     process->inputs = heap_alloc(ENGINE_INPUTS_MAX * sizeof *process->inputs);
     process->page_text = heap_alloc(METRICS_BYTES);
+    process->events = heap_alloc(ENGINE_EVENTS_BATCH * sizeof *process->events);
     int signals = process_signals(true);
     clock_ticks_start(&process->ticks, start->config->tick, clock_now(&start->clock));
     int timer = timer_of(start->config->tick);
@@ -654,6 +774,7 @@ int process_engine_main(const struct process_start *start)
     process_ready();
     int code = engine_loop(process, signals, timer);
     engine_feed_close(&process->feed);
+    flight_close(process->flight);
     engine_compile_release(&process->compile);
     control_free(process->control);
     memory_free(process->memory);
@@ -662,6 +783,7 @@ int process_engine_main(const struct process_start *start)
     store_free(process->store);
     page_free(process->page);
     free(process->page_text);
+    free(process->events);
     effects_release(&process->effects);
     free(process->inputs);
     free(process);

@@ -29,6 +29,11 @@ struct commit_times {
 
 enum { METRICS_BYTES = 256 * 1024 }; /* of the page of metrics */
 
+enum {
+    ENGINE_EVENTS_BATCH = 256, /* that go into the journal in one commit */
+    ENGINE_EVENTS_MAX = 4096   /* in one tick: ingest is not trusted with the disk */
+};
+
 /* A sum that may shrink when policies go, and what went. */
 struct steady_count {
     uint64_t last, gone;
@@ -42,6 +47,8 @@ struct engine_process {
     struct journal *journal;
     struct memory_db *memory;
     struct engine_feed feed;
+    struct flight *flight; /* NULL: off */
+    bool flight_told;      /* that it has ended */
     struct page *page;
     char *page_text; /* [METRICS_BYTES] where it is written before it is published */
     struct control *control;
@@ -60,6 +67,8 @@ struct engine_process {
     char sandbox[SANDBOX_REPORT_BYTES];
     struct duration last_step_cpu; /* of the last tick */
     struct commit_times commits;
+    struct record *events;           /* [ENGINE_EVENTS_BATCH] for the journal */
+    size_t event_count, events_seen; /* seen: in this tick */
     uint64_t reloads, reload_failures, ticks_late;
     struct steady_count alert_failures, signal_failures, signals_refused, many_to_many;
 };

@@ -10,6 +10,7 @@
 
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
+#include "runtime/ingest/event_source.h"
 #include "runtime/ingest/feed.h"
 #include "runtime/ingest/host.h"
 #include "runtime/ingest/listener.h"
@@ -30,6 +31,7 @@ struct ingest {
     struct feed_writer *feed;
     struct scraper *scraper;
     struct receiver *receiver;
+    struct event_source *events; /* NULL: none are taken */
     struct host *host;
     struct page *page;
     struct listener *listener;
@@ -95,6 +97,29 @@ static enum status add_senders(struct ingest *ingest, struct error *error)
     return STATUS_OK;
 }
 
+static void say_event(void *ctx, const struct event *event)
+{
+    (void)ctx;
+    log_say(LOG_INFO, "event %s%s%s", event->set, event->text ? ": " : "",
+            event->text ? event->text : "");
+}
+
+static enum status add_events(struct ingest *ingest, struct error *error)
+{
+    char *token = NULL;
+    if (!ingest->config->events.enabled) {
+        return STATUS_OK;
+    }
+    TRY(event_source_new(ingest->feed, ingest->next_source++, &ingest->events, error));
+    event_source_tell(ingest->events, say_event, NULL);
+    if (ingest->config->events.token_file) {
+        TRY(receiver_read_token(ingest->config->events.token_file, &token, error));
+    }
+    receiver_add_events(ingest->receiver, ingest->events, token);
+    free(token);
+    return STATUS_OK;
+}
+
 static enum status add_host(struct ingest *ingest, struct error *error)
 {
     const struct config_host *config = &ingest->config->host;
@@ -130,6 +155,7 @@ static enum status ingest_open(struct ingest *ingest, const struct process_start
     TRY(scrape_new(ingest->feed, &ingest->clock, &ingest->scraper, error));
     TRY(add_targets(ingest, error));
     TRY(add_senders(ingest, error));
+    TRY(add_events(ingest, error));
     TRY(add_host(ingest, error));
     if (strcmp(start->config->listen, "none") != 0) {
         int fd = listener_bind(start->config->listen, error);
@@ -208,6 +234,11 @@ static int ingest_loop(struct ingest *ingest, int signals)
             struct duration due = host_step(ingest->host, ingest->clock.now(ingest->clock.ctx));
             wait = due.ns < wait.ns ? due : wait;
         }
+        if (ingest->events) {
+            struct duration due =
+                event_source_step(ingest->events, ingest->clock.now(ingest->clock.ctx));
+            wait = due.ns < wait.ns ? due : wait;
+        }
         if (ingest->listener) {
             fds[count++] = listener_fd(ingest->listener);
             wait = listener_timeout(ingest->listener, wait);
@@ -249,6 +280,7 @@ int process_ingest_main(const struct process_start *start)
     int code = ingest_loop(&ingest, signals);
     listener_free(ingest.listener);
     receiver_free(ingest.receiver);
+    event_source_free(ingest.events);
     scrape_free(ingest.scraper);
     host_free(ingest.host);
     page_free(ingest.page);

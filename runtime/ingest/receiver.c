@@ -1,4 +1,4 @@
-/* Requests of remote write, from their headers to the status. */
+/* Requests of remote write and of events, from their headers to the status. */
 #include "runtime/ingest/receiver.h"
 
 #include <errno.h>
@@ -24,7 +24,8 @@ enum {
 struct sender {
     char *path, *token;
     size_t body_bytes;
-    struct remote_source *source;
+    struct remote_source *source; /* NULL: it is that of events */
+    struct event_source *events;  /* the caller's */
 };
 
 struct receiver {
@@ -32,7 +33,8 @@ struct receiver {
     struct ingest_clock clock;
     struct sender senders[RECEIVER_SENDERS_MAX];
     size_t count;
-    size_t uploading; /* bytes of memory of all uploads */
+    struct sender events; /* path NULL: none */
+    size_t uploading;     /* bytes of memory of all uploads */
     uint64_t unauthorized;
     char line[LINE_BYTES];
 };
@@ -56,20 +58,25 @@ void receiver_new(struct feed_writer *feed, const struct ingest_clock *clock,
     *ret_receiver = receiver;
 }
 
+static void sender_release(struct sender *sender)
+{
+    if (sender->token) {
+        sodium_memzero(sender->token, strlen(sender->token));
+    }
+    free(sender->token);
+    free(sender->path);
+    remote_source_free(sender->source);
+}
+
 void receiver_free(struct receiver *receiver)
 {
     if (!receiver) {
         return;
     }
     for (size_t i = 0; i < receiver->count; i++) {
-        struct sender *sender = &receiver->senders[i];
-        if (sender->token) {
-            sodium_memzero(sender->token, strlen(sender->token));
-        }
-        free(sender->token);
-        free(sender->path);
-        remote_source_free(sender->source);
+        sender_release(&receiver->senders[i]);
     }
+    sender_release(&receiver->events);
     free(receiver);
 }
 
@@ -88,6 +95,15 @@ enum status receiver_add(struct receiver *receiver, const struct receiver_option
         options->source.body_bytes ? options->source.body_bytes : REMOTE_BODY_BYTES_DEFAULT;
     receiver->count++;
     return STATUS_OK;
+}
+
+void receiver_add_events(struct receiver *receiver, struct event_source *events, const char *token)
+{
+    CHECK(receiver->events.path == NULL);
+    receiver->events = (struct sender){.path = heap_strdup(RECEIVER_EVENTS_PATH),
+                                       .token = token ? heap_strdup(token) : NULL,
+                                       .body_bytes = EVENT_BODY_BYTES_MAX,
+                                       .events = events};
 }
 
 void receiver_announce(struct receiver *receiver)
@@ -127,17 +143,13 @@ static struct sender *find_sender(struct receiver *receiver, const char *path)
             return &receiver->senders[i];
         }
     }
-    return NULL;
+    const bool events = receiver->events.path && strcmp(receiver->events.path, path) == 0;
+    return events ? &receiver->events : NULL;
 }
 
 bool receiver_has(const struct receiver *receiver, const char *path)
 {
-    for (size_t i = 0; i < receiver->count; i++) {
-        if (strcmp(receiver->senders[i].path, path) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return find_sender((struct receiver *)(uintptr_t)receiver, path) != NULL;
 }
 
 static bool token_given(const struct sender *sender, const char *authorization)
@@ -170,9 +182,45 @@ static bool content_type_taken(const char *type)
                                       strlen("prometheus.WriteRequest")) == 0;
 }
 
+static unsigned refuse_remote_write(const struct receiver_request *request, const char **ret_line)
+{
+    if (request->content_encoding && strcasecmp(request->content_encoding, "snappy") != 0) {
+        *ret_line = "the only content encoding is snappy\n";
+        return STATUS_MEDIA;
+    }
+    if (!content_type_taken(request->content_type) ||
+        (request->version && request->version[0] == '2')) {
+        *ret_line = "only remote write 1.0, application/x-protobuf\n";
+        return STATUS_MEDIA;
+    }
+    return 0;
+}
+
+static unsigned refuse_events(const struct receiver_request *request, const char **ret_line)
+{
+    static const char taken[] = "application/json";
+    const char *type = request->content_type;
+    const size_t size = type ? strcspn(type, "; \t") : 0;
+    if (request->content_encoding && strcasecmp(request->content_encoding, "identity") != 0) {
+        *ret_line = "events are sent without a content encoding\n";
+        return STATUS_MEDIA;
+    }
+    if (type && (size != sizeof taken - 1 || strncasecmp(type, taken, size) != 0)) {
+        *ret_line = "events are JSON: Content-Type: application/json\n";
+        return STATUS_MEDIA;
+    }
+    return 0;
+}
+
 static bool is_larger(const char *content_length, size_t most)
 {
     return content_length && strtoull(content_length, NULL, 10) > most;
+}
+
+static const char *too_large(const struct sender *sender)
+{
+    return sender->events ? "a body of events has at most 64 KiB\n"
+                          : "the body is larger than body_max\n";
 }
 
 unsigned receiver_open(struct receiver *receiver, const struct receiver_request *request,
@@ -190,17 +238,13 @@ unsigned receiver_open(struct receiver *receiver, const struct receiver_request 
         *ret_line = "the bearer token is missing or wrong\n";
         return STATUS_UNAUTHORIZED;
     }
-    if (request->content_encoding && strcasecmp(request->content_encoding, "snappy") != 0) {
-        *ret_line = "the only content encoding is snappy\n";
-        return STATUS_MEDIA;
-    }
-    if (!content_type_taken(request->content_type) ||
-        (request->version && request->version[0] == '2')) {
-        *ret_line = "only remote write 1.0, application/x-protobuf\n";
-        return STATUS_MEDIA;
+    const unsigned refused =
+        sender->events ? refuse_events(request, ret_line) : refuse_remote_write(request, ret_line);
+    if (refused != 0) {
+        return refused;
     }
     if (is_larger(request->content_length, sender->body_bytes)) {
-        *ret_line = "the body is larger than body_max\n";
+        *ret_line = too_large(sender);
         return STATUS_LARGE;
     }
     struct upload *upload = heap_alloc(sizeof *upload);
@@ -268,14 +312,32 @@ static unsigned status_of(enum remote_outcome outcome)
     check_failed("an outcome is one of five", __FILE__, __LINE__);
 }
 
+static unsigned close_events(struct upload *upload, const char **ret_line)
+{
+    struct receiver *receiver = upload->receiver;
+    struct error error = {""};
+    const enum event_outcome outcome =
+        event_source_take(upload->sender->events, upload->bytes ? upload->bytes : "", upload->size,
+                          receiver->clock.now(receiver->clock.ctx), &error);
+    snprintf(receiver->line, sizeof receiver->line, "%s%s", error.message,
+             outcome == EVENT_TAKEN ? "" : "\n");
+    *ret_line = receiver->line;
+    return outcome == EVENT_TAKEN       ? STATUS_NO_CONTENT
+           : outcome == EVENT_MALFORMED ? STATUS_BAD
+                                        : STATUS_BUSY;
+}
+
 unsigned receiver_close(struct upload *upload, const char **ret_line)
 {
     struct receiver *receiver = upload->receiver;
     struct error error = {""};
     if (upload->refused != 0) {
-        *ret_line = upload->refused == STATUS_LARGE ? "the body is larger than body_max\n"
+        *ret_line = upload->refused == STATUS_LARGE ? too_large(upload->sender)
                                                     : "too much is being received; again later\n";
         return upload->refused;
+    }
+    if (upload->sender->events) {
+        return close_events(upload, ret_line);
     }
     enum remote_outcome outcome =
         remote_source_take(upload->sender->source, upload->bytes ? upload->bytes : "", upload->size,
@@ -382,8 +444,48 @@ static void show_failed(const struct receiver *receiver, struct text *text)
     }
 }
 
+static void show_events(const struct receiver *receiver, struct text *text)
+{
+    if (!receiver->events.events) {
+        return;
+    }
+    static const char *const names[] = {[EVENT_MALFORMED] = "malformed",
+                                        [EVENT_FEED_FULL] = "feed_full",
+                                        [EVENT_TOO_MANY] = "too_many"};
+    const struct event_stats *stats = event_source_stats(receiver->events.events);
+    text_print(text,
+               "# HELP heald_ingest_events_total Events that were taken.\n"
+               "# TYPE heald_ingest_events_total counter\n"
+               "heald_ingest_events_total %" PRIu64 "\n"
+               "# HELP heald_ingest_events_repeated_total Events that came once more.\n"
+               "# TYPE heald_ingest_events_repeated_total counter\n"
+               "heald_ingest_events_repeated_total %" PRIu64 "\n"
+               "# HELP heald_ingest_events_series Label sets of events known.\n"
+               "# TYPE heald_ingest_events_series gauge\n"
+               "heald_ingest_events_series %zu\n"
+               "# HELP heald_ingest_events_failures_total Bodies of which nothing was taken, by "
+               "reason.\n"
+               "# TYPE heald_ingest_events_failures_total counter\n",
+               stats->events, stats->repeated, stats->series);
+    for (size_t i = EVENT_MALFORMED; i < ARRAY_LEN(names); i++) {
+        text_print(text, "heald_ingest_events_failures_total{reason=\"%s\"} %" PRIu64 "\n",
+                   names[i], stats->outcomes[i]);
+    }
+}
+
+static void show_unauthorized(const struct receiver *receiver, struct text *text)
+{
+    show_head(text, "unauthorized_total", "counter", "Requests without the right token.");
+    text_print(text, "heald_ingest_remote_unauthorized_total %" PRIu64 "\n",
+               receiver->unauthorized);
+}
+
 void receiver_show(const struct receiver *receiver, struct text *text)
 {
+    show_events(receiver, text);
+    if (receiver->events.events || receiver->count > 0) {
+        show_unauthorized(receiver, text);
+    }
     if (receiver->count == 0) {
         return;
     }
@@ -397,7 +499,4 @@ void receiver_show(const struct receiver *receiver, struct text *text)
         const struct remote_stats *stats = remote_source_stats(receiver->senders[i].source);
         show_value(text, "series", &receiver->senders[i], NULL, stats->series);
     }
-    show_head(text, "unauthorized_total", "counter", "Requests without the right token.");
-    text_print(text, "heald_ingest_remote_unauthorized_total %" PRIu64 "\n",
-               receiver->unauthorized);
 }

@@ -1,5 +1,5 @@
-/* The HTTP side of remote write: which request is for which sender, whether it may be taken, and
- * what is answered. It knows no server: the listener hands it what it has of a request.
+/* The HTTP side of remote write and of events: which request is for which sender, whether it may be
+ * taken, and what is answered. It knows no server: the listener hands it what it has of a request.
  *
  *     receiver_new(writer, &clock, &receiver);
  *     receiver_add(receiver, &options, error);
@@ -12,15 +12,18 @@
  * Statuses, as Prometheus' receiver gives them: 204 all is taken; 400 no request of remote write,
  * or some of its samples were refused, and the rest is taken; 401 without the token; 405 another
  * method than POST; 413 larger than body_max; 415 another encoding than snappy, or remote
- * write 2.0; 503 there is no room now, the same may be sent again. */
+ * write 2.0; 503 there is no room now, the same may be sent again. Of events a body is taken whole
+ * or not at all. */
 #ifndef HEAL_RUNTIME_INGEST_RECEIVER_H
 #define HEAL_RUNTIME_INGEST_RECEIVER_H
 
 #include "lang/base.h"
+#include "runtime/ingest/event_source.h"
 #include "runtime/ingest/remote_source.h"
 #include "runtime/ingest/scrape.h"
 #include "runtime/ingest/text.h"
 
+#define RECEIVER_EVENTS_PATH "/api/v1/events"
 enum {
     RECEIVER_SENDERS_MAX = 64,
     RECEIVER_UPLOAD_BYTES_MAX = 512 << 20, /* of all requests that are being received */
@@ -47,6 +50,9 @@ void receiver_free(struct receiver *receiver);
 NODISCARD enum status receiver_add(struct receiver *receiver,
                                    const struct receiver_options *options, struct error *error);
 void receiver_announce(struct receiver *receiver);
+/* Takes events at RECEIVER_EVENTS_PATH for a source, which stays the caller's. token NULL: none is
+ * asked for. At most once. */
+void receiver_add_events(struct receiver *receiver, struct event_source *events, const char *token);
 /* The token in a file: its first line. The caller frees it. */
 NODISCARD enum status receiver_read_token(const char *path, char **ret_token, struct error *error);
 

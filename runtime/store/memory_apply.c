@@ -98,6 +98,7 @@ static int apply_kind(struct memory_db *memory, const struct record *record)
     case RECORD_UNDONE: return apply(memory, MEMORY_JUDGED, record);
     case RECORD_STARTED:
     case RECORD_LOADED:
+    case RECORD_MEASURED:
     case RECORD_CHOSEN:
     case RECORD_PLANNED:
     case RECORD_RESOLVED:
@@ -115,6 +116,7 @@ static int apply_kind(struct memory_db *memory, const struct record *record)
     case RECORD_NOTIFIED:
     case RECORD_STOPPED:
     case RECORD_RESUMED:
+    case RECORD_EVENT:
     case RECORD_KINDS: break;
     }
     return SQLITE_OK;

@@ -50,7 +50,7 @@ static const char *const targets_b[] = {"namespace=shop,pod=a", "unit=nginx"};
 /* pod=-rf may not load; it is used where a grant must be refused. */
 static const struct grant grants[] = {
     {.action = "restart",
-     .connector = "exec",
+     .connector = CONNECTOR_EXEC,
      .argv = argv_template,
      .argv_count = 3,
      .targets = targets_a,
@@ -60,7 +60,7 @@ static const struct grant grants[] = {
      .timeout = {5 * NS_PER_S},
      .at_most = {5, {60 * NS_PER_S}}},
     {.action = "drain",
-     .connector = "exec",
+     .connector = CONNECTOR_EXEC,
      .argv = argv_plain,
      .argv_count = 2,
      .targets = targets_b,
@@ -108,10 +108,12 @@ static bool fake_stopped(void *context)
     (void)context;
     return w->stopped;
 }
-static enum status fake_spawn(void *context, const struct grant *grant,
-                              const struct grant_command *command, void **ret, struct error *error)
+static enum status fake_spawn(void *context, const struct hand_order *order, void **ret,
+                              struct error *error)
 {
     (void)context;
+    const struct grant *grant = order->grant;
+    const struct grant_command *command = order->command;
     int number = (int)(grant - grants);
     bool listed = false;
     const char *value = command->argv[1];
@@ -410,7 +412,8 @@ static void a_damaged_epoch_or_latch_stops_the_actor_with_its_name(void **state)
     assert_int_equal(actor_new(grants, 2, latches, &env, &actor, &error), STATUS_PROTOCOL);
     assert_non_null(strstr(error.message, "000000000000004d"));
     struct message ret = {0};
-    latch_probe(latches, 77, &ret);
+    struct latch_doubt doubt;
+    assert_false(latch_probe(latches, 77, &ret, &doubt));
     assert_int_equal(ret.outcome, OUTCOME_UNKNOWN);
     latch_close(latches);
     snprintf(command, sizeof command, "echo x > %s/actions/EPOCH", folder);
@@ -443,7 +446,7 @@ static void grants_that_could_do_more_than_they_say_do_not_load(void **state)
     g[8].targets = empty_value, g[8].target_count = 1;
     g[9].at_most.count = 0;
     g[10].timeout.ns = 0;
-    g[11].connector = "shell";
+    g[11].connector = CONNECTOR_COUNT;
     g[12].parameters[0].max = INFINITY;
     g[13].target_count = 0;
     for (size_t i = 0; i < ARRAY_LEN(g); i++) {

@@ -25,7 +25,7 @@ static const char *const one_target[] = {"namespace=shop,pod=a b;$(id)"};
 static struct grant shell_grant(const char *const *argv, size_t count)
 {
     return (struct grant){.action = "try",
-                          .connector = "exec",
+                          .connector = CONNECTOR_EXEC,
                           .argv = argv,
                           .argv_count = count,
                           .targets = one_target,
@@ -38,17 +38,20 @@ static struct hand_result run_grant(const struct grant *grant)
 {
     static struct grant_command command;
     struct error error = {{0}};
+    struct hands *hands = NULL;
     struct hand_run *run = NULL;
     struct hand_result result;
+    const struct hand_order order = {.grant = grant, .command = &command};
     if (grant_check(grant, &error) != STATUS_OK ||
         grant_fill(grant, 0, NULL, &command, &error) != STATUS_OK ||
-        hand_exec_start(grant, &command, -1, clock_now(CLOCK_BOOTTIME), &run, &error) !=
-            STATUS_OK) {
+        hands_new(&(struct hand_settings){.epoll_fd = -1}, &hands, &error) != STATUS_OK ||
+        hand_start(hands, &order, clock_now(CLOCK_BOOTTIME), &run, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
-    while (!hand_exec_step(run, clock_now(CLOCK_BOOTTIME), &result)) {
+    while (!hand_step(run, clock_now(CLOCK_BOOTTIME), &result)) {
         usleep(2000);
     }
+    hands_free(hands);
     return result;
 }
 
@@ -252,7 +255,7 @@ static void a_real_actor_acts_answers_and_obeys_the_stop_file(void **state)
     struct latches *latches = NULL;
     struct actor *actor;
     struct error error = {{0}};
-    if (act_host_open(folder, &host, &error) != STATUS_OK ||
+    if (act_host_open(folder, &(struct hand_settings){0}, &host, &error) != STATUS_OK ||
         latch_open(folder, &latches, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }

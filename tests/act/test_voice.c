@@ -73,9 +73,10 @@ static void misbehaving_receivers_are_told_at_least_once_and_block_nothing(void 
     for (int i = 0; i < CHANNELS; i++) {
         snprintf(urls[i], sizeof urls[i], "http://127.0.0.1:%d/%s", i == NOBODY ? 1 : port,
                  paths[i]);
-        channels[i] = (struct voice_channel){paths[i], VOICE_WEBHOOK, urls[i], {0}};
+        channels[i] =
+            (struct voice_channel){.name = paths[i], .kind = CHANNEL_WEBHOOK, .url = urls[i]};
     }
-    channels[CHANNELS] = (struct voice_channel){"log", VOICE_LOG, NULL, {0}};
+    channels[CHANNELS] = (struct voice_channel){.name = "log", .kind = CHANNEL_LOG};
     struct voice_limits limits = {{700 * NS_PER_MS}, {50 * NS_PER_MS}, {10 * NS_PER_S}, 4};
     struct voice *voice;
     assert_int_equal(
@@ -147,7 +148,8 @@ static void the_queue_is_bounded(void **state)
 {
     (void)state;
     struct voice *voice;
-    struct voice_channel one = {"ok", VOICE_WEBHOOK, "http://127.0.0.1:1/", {0}};
+    struct voice_channel one = {
+        .name = "ok", .kind = CHANNEL_WEBHOOK, .url = "http://127.0.0.1:1/"};
     struct message m = {.kind = MESSAGE_NOTIFY};
     assert_int_equal(voice_new(&one, 1, NULL, on_log, on_done, NULL, &voice, NULL), STATUS_OK);
     for (int i = 0; i < VOICE_QUEUE_MAX; i++) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|ingest|code|rules|million]...
+"""The figures of the spine: run.py BUILD_FOLDER [check|eval|heald|usual|idle|start|latency|ingest|flight|code|rules|million]...
 
 Every line: figure, target, measured, OK or MISSED, and the CPU time of one fixed loop of this machine taken
 right then, so that figures of other days and machines can be compared. Exit 0 when everything ran, whatever
@@ -28,7 +28,7 @@ LATENCY_SETTLE_S, LATENCY_MEASURE_S = 3, 40
 SYNCS = 200
 EVENT_PODS = 10000
 SERIES, IDLE_SERIES, IDLE_POLICIES = 10000, 100, 5
-FIGURES = ("check", "eval", "heald", "usual", "idle", "start", "latency", "ingest")
+FIGURES = ("check", "eval", "heald", "usual", "idle", "start", "latency", "ingest", "flight")
 PROMETHEUS_SETTLE_S, PROMETHEUS_MEASURE_S = 6, 20
 PROMETHEUS_SCRAPE_NS = 2200  # of CPU a scraped sample, Prometheus 2.42
 RULE_SIZES = ((10000, 10, 15), (10000, 100, 15), (100000, 10, 15))  # series, rules, seconds between Prometheus' evaluations
@@ -126,6 +126,24 @@ class Bench:
         self.line("a series beside its samples: scraped", "<= 300 B",
                   f"{scraped} B ({got['text_bytes']} in ingest, {got['store_bytes'] - got['sample_bytes']} in the engine)", scraped <= 300)
         self.line("a series beside its samples: sent", "<= 300 B", f"{sent} B ({got['write_bytes']} in ingest)", sent <= 300)
+
+    # ---- what is recorded ----
+
+    def flight(self):
+        """The flight recorder: bytes and CPU a sample, beside the store's own CPU for the same sample."""
+        got = json.loads(self.call("bench_flight", self.folder))
+        for kind, what, bytes_most, ratio_most in (
+            ("same", "values that stand still", 0.01, 0.5),
+            ("usual", "a usual mix", 2, 1.5),
+            ("count", "counters", 3.5, None),
+            ("noise", "noise, all bits", 10, None),
+        ):
+            part = got[kind]
+            ratio = part["ns"] / part["store_ns"]
+            self.line(f"flight recorder, {what}: bytes a sample", f"<= {bytes_most:g} B", f"{part['bytes']:.2f} B", part["bytes"] <= bytes_most)
+            self.line(f"flight recorder, {what}: CPU, to the store's", f"<= {ratio_most:g} x" if ratio_most else "",
+                      f"{ratio:.2f} x ({part['ns']:.1f} to {part['store_ns']:.1f} ns)", ratio <= ratio_most if ratio_most else None)
+        self.line("flight recorder: a series that is born", "", f"{got['birth_bytes']:.0f} B", None)
 
     def code(self):
         print(self.call("bench_code"), end="")

@@ -49,9 +49,18 @@ def claim_what_is_printed_parses_again_to_the_same(folder):
     path, again = os.path.join(folder, "heald.yaml"), os.path.join(folder, "again.yaml")
     with open(path, "w") as file:
         file.write("channels:\n  oncall: {webhook: {url: 'http://u:geheim@h/p?token=geheim'}}\n"
+                   "  chat: {slack: {url_file: /etc/heal/slack}}\n  pager: {pagerduty: {key_file: /etc/heal/key}}\n"
+                   "  mail: {email: {server: 'mail.example:587', from: heald@example.org, to: [a@example.org],\n"
+                   "    user: heald, password_file: /etc/heal/mail}}\n"
+                   "  am: {alertmanager: {url: 'http://u:geheim@h:9093', ends_after: 2h}}\n"
                    "grants:\n  - action: restart\n    argv: [/usr/bin/r, '{target}']\n"
                    "    targets: ['worker=leaky']\n    unattended: true\n    memory_max: 64MiB\n"
-                   "    at_most: {count: 3, per: 1h30m}\nguards: [g.heal]\ndefault_mode: act\n"
+                   "    at_most: {count: 3, per: 1h30m}\n"
+                   "  - action: drain\n    connector: http\n    targets: ['pool=a']\n    at_most: {count: 3, per: 1h}\n"
+                   "    request: {url: 'https://h/{pool}?key=geheim', method: DELETE, body: '{\"a\": \"{pool}\"}',\n"
+                   "      headers: {X-A: b}, header_files: {Authorization: /etc/heal/token}}\n"
+                   "  - action: cordon\n    connector: kubernetes.cordon\n    targets: ['node=n1']\n"
+                   "    at_most: {count: 3, per: 1h}\nkubernetes: {}\nguards: [g.heal]\ndefault_mode: act\n"
                    "external_labels: {region: north, 'zone': 'a b'}\nexternal_url: https://heal.example/x\n")
     first = call(HEALD, "-n", "-c", path)
     assert first.returncode == 0, first.stderr

@@ -68,7 +68,7 @@ def functions():
     results = {"v": "vector", "s": "scalar", "t": "string"}
     body = []
     for r in rows("stdlib/builtin.def", "BUILTIN", 6):
-        words = {"v": "vector", "r": "range", "s": "scalar", "t": "string"}
+        words = {"v": "vector", "r": "range", "s": "scalar", "t": "string", "w": "word"}
         letters, _, named = r[2].partition(":")
         needed, _, optional = letters.partition("|")
         arguments = [words.get(c, "...") for c in needed] + [f"[{words[c]}]" for c in optional]
@@ -98,6 +98,16 @@ def records():
 def refusals():
     return table(["name", "the answer begins"],
                  [[r[0].lower(), code(r[1])] for r in rows("runtime/act/refusal.def", "REFUSAL", 2) if r[1]])
+
+
+def connectors():
+    return table(["connector", "what it does"],
+                 [[code(r[1]), r[4]] for r in rows("lang/connector.def", "CONNECTOR", 5)])
+
+
+def channels():
+    return table(["kind", "what it does"],
+                 [[code(r[1]), r[2]] for r in rows("lang/channel.def", "CHANNEL", 3)])
 
 
 def points():
@@ -144,6 +154,6 @@ PARTS = {
     "remote-refusals": remote_refusals,
     "grammar": grammar_block, "keywords": keywords, "units": units, "operators": operators,
     "aggregations": aggregations, "functions": functions, "diagnostics": diagnostics, "states": states,
-    "records": records, "refusals": refusals, "points": points, "healctl": healctl, "verbs": verbs,
+    "records": records, "refusals": refusals, "connectors": connectors, "channels": channels, "points": points, "healctl": healctl, "verbs": verbs,
     "scrape-failures": scrape_failures, "templates": templates, "remote-refusals": remote_refusals,
 }

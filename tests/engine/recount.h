@@ -26,7 +26,8 @@ struct act {
 
 struct known { /* of an incident */
     size_t acts;
-    bool undo; /* its last act */
+    bool undo;  /* its last act */
+    bool ended; /* its last act but for undos: it was said how, or that it never began */
     int object;
     enum random_action action;
     bool asked;

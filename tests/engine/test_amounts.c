@@ -271,7 +271,7 @@ static void take_dispatch(struct play *play, const struct effect *effect,
 /* One second; each act that is sent has the outcome. */
 static void play_step_as(struct play *play, enum outcome outcome)
 {
-    struct input inputs[PENDING_MAX + 1];
+    struct input inputs[PENDING_MAX + 3];
     size_t count = 0;
     for (size_t i = 0; i < play->pending_count; i++) {
         inputs[count++] = (struct input){.kind = INPUT_RESULT,
@@ -284,6 +284,16 @@ static void play_step_as(struct play *play, enum outcome outcome)
         inputs[count++] =
             (struct input){.kind = INPUT_APPROVE, .id = play->approve, .who = "somebody"};
         play->approve = 0;
+    }
+    for (size_t i = 0; i < engine_policy_count(play->world.engine) && i < 2; i++) {
+        const struct policy_view view = engine_policy(play->world.engine, i);
+        if (view.mode != view.ceiling) { /* lost by acts that did not help, and given back */
+            inputs[count++] = (struct input){.kind = INPUT_MODE,
+                                             .policy = view.name,
+                                             .mode = view.ceiling,
+                                             .who = "somebody",
+                                             .text = "go on"};
+        }
     }
     feed_numbers(play);
     world_step(&play->world, play->x, play->unseen, inputs, count);
@@ -422,6 +432,33 @@ static void what_was_there_survives_a_crash(void **state)
     }
 }
 
+static void what_was_there_survives_a_reload(void **state)
+{
+    (void)state;
+    struct play *play =
+        play_new(HEAD POLICY("load", "for service shop", "max(x)", "try grow(shop, to: +2)" HELPED,
+                             "") POLICY("pods", EACH, "x", "try scale(w, to: +50%)" HELPS,
+                                        "") "guard g { step at most 60% per 1m of any w }\n");
+    struct error error;
+    play->x[2] = 0.95;
+    while (play->act_count < 2) {
+        play_on(play, 1);
+    }
+    struct engine *before = play->world.engine;
+    play->world.engine =
+        engine_new(play->world.program, play->world.store, &play->world.host, &error);
+    assert_non_null(play->world.engine);
+    engine_adopt(play->world.engine, before);
+    engine_free(before);
+    play_on(play, 30);
+    assert_int_equal(play->act_count, 3);
+    assert_true(play->acts[2].undo && play->number[SHOP] == 4);
+    play_on(play, 50); /* the step of the pod's undo had to wait for its window */
+    assert_int_equal(play->act_count, 4);
+    assert_true(play->acts[3].undo && play->number[2] == 4);
+    play_free(play);
+}
+
 static void an_approval_is_for_the_plan_that_was_asked_about(void **state)
 {
     (void)state;
@@ -467,6 +504,64 @@ static void a_number_that_is_read_seldom_is_waited_for(void **state)
     play_free(play);
 }
 
+static void an_abort_takes_the_number_back_to_what_was_there(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash < 2; crash++) {
+        struct play *play = play_new(HEAD POLICY("load", EACH, "x", "try scale(w, to: +50%)" HELPS,
+                                                 "abort when max(heat) > 90% for 2s\n"));
+        play->heat = 0.2;
+        play->x[0] = 0.95;
+        while (play->act_count == 0) {
+            play_on(play, 1);
+        }
+        play->heat = 0.95; /* it made something else worse, long before its verify ends */
+        play_on(play, 1);
+        if (crash) {
+            world_restart(&play->world);
+            play->pending_count = 0;
+        }
+        play_on(play, 5);
+        assert_true(said(play, RECORD_ABORTED, "max(heat) > 90%"));
+        assert_int_equal(play->act_count, 2);
+        assert_true(play->acts[1].undo && play->number[0] == 4);
+        play_free(play);
+    }
+}
+
+static void an_abort_after_a_relapse_takes_back_both_acts(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash < 2; crash++) {
+        struct play *play = play_new(HEAD POLICY("load", EACH, "x", "try scale(w, to: +50%)" HELPS,
+                                                 "abort when max(heat) > 90% for 2s\n"));
+        play->heat = 0.2;
+        play->x[0] = 0.95;
+        while (play->act_count == 0) {
+            play_on(play, 1);
+        }
+        play->x[0] = 0.3;
+        while (world_count(&play->world, RECORD_VERIFIED) == 0) {
+            play_on(play, 1);
+        }
+        play->x[0] = 0.95;
+        while (play->act_count == 1) {
+            play_on(play, 1);
+        }
+        assert_true(play->acts[1].given == 9);
+        play->heat = 0.95;
+        play_on(play, 1);
+        if (crash) {
+            world_restart(&play->world);
+            play->pending_count = 0;
+        }
+        play_on(play, 5);
+        assert_int_equal(play->act_count, 3);
+        assert_true(play->acts[2].undo && play->number[0] == 4);
+        play_free(play);
+    }
+}
+
 static void an_undo_passes_no_guard_on_numbers(void **state)
 {
     (void)state;
@@ -492,6 +587,42 @@ static void an_undo_too_far_for_now_waits_for_the_window(void **state)
     play_on(play, 15);
     assert_int_equal(play->act_count, 2);
     assert_true(play->acts[1].undo && play->acts[1].at >= play->acts[0].at + 30);
+    play_free(play);
+}
+
+static void an_action_on_a_service_cools_down_and_is_alone_after_a_crash_too(void **state)
+{
+    (void)state;
+    struct play *play = play_new(
+        HEAD "policy one for service shop every 1s { when max(x) > 90% for 2s "
+             "clear when max(x) < 50% on missing hold on stale > 1m hold "
+             "heal { try grow(shop, to: 6) verify max(x) < 50% holds 1s within 9s else page oncall "
+             "} bound at most 9 of service per 1m cooldown 90s }\n"
+             "policy two for service shop every 1s { when max(x) > 90% for 2s "
+             "clear when max(x) < 50% on missing hold on stale > 1m hold "
+             "heal { try grow(shop, to: 6) verify max(x) < 50% holds 1s within 9s else page oncall "
+             "} bound at most 9 of service per 1m cooldown 90s }\n");
+    play->x[0] = 0.95;
+    play_on(play, 6);
+    assert_int_equal(play->act_count, 1);
+    assert_int_equal(world_count(&play->world, RECORD_JOINED), 1);
+    play_on(play, 12);
+    assert_true(play->acts[1].undo);
+    for (int restart = 0; restart < 2; restart++) {
+        const struct record *first = play->world.records + play->world.record_count;
+        play->x[0] = 0.1;
+        play_on(play, 10);
+        if (restart) {
+            world_restart(&play->world);
+        }
+        play->x[0] = 0.95;
+        play_on(play, 6);
+        bool cools = false;
+        for (; first < play->world.records + play->world.record_count; first++) {
+            cools |= first->kind == RECORD_REFUSED && strstr(first->text, "cooldown of the target");
+        }
+        assert_true(cools);
+    }
     play_free(play);
 }
 
@@ -560,8 +691,9 @@ static void nothing_new_is_done_while_it_is_hot_or_unseen(void **state)
 
 /* ---- at random ---- */
 
-enum { STEP_WINDOW_S = 20, LOW = 2, HIGH = 14 };
-#define STEP_SHARE 0.5
+#define STEP_WINDOW_S 20.0
+#define STEP_SHARE    0.5
+static const int low = 2, high = 14;
 
 #define GUARDS                                                               \
     "guard g {\n"                                                            \
@@ -596,7 +728,7 @@ static void judge_step(const struct play *play, size_t at, struct limits_seen *s
     size_t many = 0;
     for (size_t i = at + 1; i-- > 0;) {
         const struct act *other = &play->acts[i];
-        if (other->at <= act->at - STEP_WINDOW_S) {
+        if (other->at <= act->at - (double)STEP_WINDOW_S) {
             break;
         }
         if (other->target == act->target) {
@@ -607,7 +739,7 @@ static void judge_step(const struct play *play, size_t at, struct limits_seen *s
     }
     seen->crowded += many > 1;
     if (!near_or_below(sum, STEP_SHARE * first)) {
-        fail_msg("act %zu on %zu: %g changed within %d s from %g", at, act->target, sum,
+        fail_msg("act %zu on %zu: %g changed within %g s from %g", at, act->target, sum,
                  STEP_WINDOW_S, first);
     }
 }
@@ -647,7 +779,7 @@ static void judge(const struct play *play, size_t from, struct limits_seen *seen
 {
     for (size_t i = from; i < play->act_count; i++) {
         const struct act *act = &play->acts[i];
-        assert_true(act->given >= LOW && act->given <= HIGH && act->given == floor(act->given));
+        assert_true(act->given >= low && act->given <= high && act->given == floor(act->given));
         judge_step(play, i, seen);
         if (act->undo) {
             judge_undo(play, i);
@@ -675,7 +807,7 @@ static void random_events(struct play *play)
     for (size_t i = 0; i < TARGETS; i++) {
         play->absent[i] = pick(play, 12) == 0;
         if (pick(play, 60) == 0) { /* another hand */
-            play->number[i] = 1 + pick(play, HIGH + 6);
+            play->number[i] = 1 + pick(play, (unsigned)high + 6);
         }
     }
     for (size_t i = 0; i < ENTITIES; i++) {
@@ -748,10 +880,14 @@ int main(void)
         cmocka_unit_test(a_step_that_is_no_change_goes_to_the_next_rung),
         cmocka_unit_test(what_another_hand_changed_is_not_undone),
         cmocka_unit_test(what_was_there_survives_a_crash),
+        cmocka_unit_test(what_was_there_survives_a_reload),
         cmocka_unit_test(an_approval_is_for_the_plan_that_was_asked_about),
         cmocka_unit_test(a_number_that_is_read_seldom_is_waited_for),
+        cmocka_unit_test(an_abort_takes_the_number_back_to_what_was_there),
+        cmocka_unit_test(an_abort_after_a_relapse_takes_back_both_acts),
         cmocka_unit_test(an_undo_passes_no_guard_on_numbers),
         cmocka_unit_test(an_undo_too_far_for_now_waits_for_the_window),
+        cmocka_unit_test(an_action_on_a_service_cools_down_and_is_alone_after_a_crash_too),
         cmocka_unit_test(an_undo_is_no_action_of_a_rate_after_a_crash_too),
         cmocka_unit_test(a_budget_is_told_once_and_waited_for),
         cmocka_unit_test(nothing_new_is_done_while_it_is_hot_or_unseen),

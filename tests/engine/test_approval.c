@@ -250,7 +250,8 @@ static void one_no_ends_what_two_must_approve(void **state)
 
 /* What a person who watches from outside knows: the last question of each incident, and who said
  * yes to it since. */
-enum { ASKS_MAX = 8, INTERLEAVINGS = 100000 };
+enum { ASKS_MAX = 8, INTERLEAVINGS = 100000, INTERLEAVINGS_QUICK = 6000 };
+static size_t interleavings = INTERLEAVINGS_QUICK;
 struct watched {
     uint64_t incident;
     uint32_t plan, epoch;
@@ -424,7 +425,7 @@ static void in_any_order_nothing_gated_starts_without_an_approval_of_its_own(voi
         double within;
         unsigned wanted;
     } kinds[] = {{BY_MODE, 900, 1}, {BY_ONE, 10, 1}, {BY_TWO, 10, 2}};
-    const size_t each = INTERLEAVINGS / ARRAY_LEN(kinds) + 1;
+    const size_t each = interleavings / ARRAY_LEN(kinds) + 1;
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
         struct world world;
         struct watcher watcher = {.within = kinds[k].within, .wanted = kinds[k].wanted};
@@ -440,8 +441,12 @@ static void in_any_order_nothing_gated_starts_without_an_approval_of_its_own(voi
     }
 }
 
-int main(void)
+/* long: as many as the claim is about. */
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "long") == 0) {
+        interleavings = INTERLEAVINGS;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_question_shows_the_plan_and_the_page_how_to_answer),
         cmocka_unit_test(another_plan_is_refused_and_the_one_asked_is_named),

@@ -265,8 +265,12 @@ static void take_record(struct bounds *b, const struct record *record)
         known->asked = record->kind == RECORD_ASKED;
         known->yes = 0; /* it was for another question */
     }
+    const bool ended = known->ended;
+    known->ended =
+        ended || good || useless || record->kind == RECORD_FAILED || record->kind == RECORD_DROPPED;
     if (known->acts == 0 || (!good && !useless && record->kind != RECORD_FAILED) ||
-        (record->kind == RECORD_FAILED && known->undo)) {
+        (record->kind == RECORD_FAILED && known->undo) ||
+        (record->kind == RECORD_ABORTED && ended)) {
         return;
     }
     struct judged *judged = &b->count.judged[policy_of(record)][known->object];
@@ -340,6 +344,7 @@ static void take_dispatch(struct bounds *b, const struct effect *effect,
     if (!act->undo) {
         known->object = act->object;
         known->action = act->action;
+        known->ended = false;
     }
     take_answer(b, b->count.act_count - 1, seen);
 }

@@ -127,6 +127,72 @@ static void the_choice_holds_over_restarts_and_a_relapse_chooses_anew(void **sta
     world_release(&play.world);
 }
 
+/* ---- what the past says ---- */
+
+/* One incident of entity 0 from its trigger until it is closed or held. */
+static void live_through(struct play *play, bool helps)
+{
+    const size_t opened = count_of(play, RECORD_OPENED);
+    play->helps = helps;
+    play->x[0] = 0.95;
+    while (count_of(play, RECORD_OPENED) == opened) {
+        play_step(play, NULL);
+    }
+    play_on(play, 14);
+    play->helps = false;
+    play->x[0] = 0.2;
+    play_on(play, 10);
+    assert_int_equal(engine_incident_count(play->world.engine), 0);
+}
+
+/* Twice in a row without use, a person is asked: the target is another one each time. */
+static void what_came_of_a_plan_changes_the_choice_and_restarts_forget_nothing(void **state)
+{
+    (void)state;
+    struct play play;
+    struct engine_grant grants[5];
+    begin(&play, grants,
+          HEALS("", "plan a effect 55% { try cordon(w)" VERIFY "else page oncall }"
+                    "plan b effect 60% { try limit(w)" VERIFY "else page oncall }"));
+    live_through(&play, false);
+    assert_memory_equal(last_of(&play, RECORD_CHOSEN)->text, "plan b: effect 60%,", 19);
+    live_through(&play, true);
+    assert_string_equal(last_of(&play, RECORD_CHOSEN)->text,
+                        "plan a: effect 55%, risk low; b: effect 40% (0 of 1 helped), risk low");
+    world_restart(&play.world);
+    play.has_pending = false;
+    play_on(&play, 2);
+    live_through(&play, true);
+    assert_string_equal(
+        last_of(&play, RECORD_CHOSEN)->text,
+        "plan a: effect 70% (1 of 1 helped), risk low; b: effect 40% (0 of 1 helped), risk low");
+    world_release(&play.world);
+}
+
+static void what_is_unprecedented_is_left_to_a_person(void **state)
+{
+    (void)state;
+    struct play play;
+    struct engine_grant grants[5];
+    begin(&play, grants,
+          HEALS("  signal seen = x\n  escalate to oncall when unprecedented\n",
+                "try cordon(w)" VERIFY "else page oncall"));
+    for (int i = 0; i < 5; i++) { /* until there are enough of them */
+        live_through(&play, true);
+        assert_int_equal(play.dispatched, 0);
+        assert_non_null(strstr(last_of(&play, RECORD_ESCALATED)->text, "unprecedented: "));
+    }
+    world_restart(&play.world);
+    play_on(&play, 2);
+    live_through(&play, true);
+    assert_int_equal(play.dispatched, 1); /* like those before */
+    play.x[0] = 7;
+    play_on(&play, 8);
+    assert_int_equal(play.dispatched, 1);
+    assert_non_null(strstr(last_of(&play, RECORD_ESCALATED)->text, "unprecedented: seen = "));
+    world_release(&play.world);
+}
+
 /* ---- resolved when ---- */
 
 static void resolved_when_ends_the_ladder_early(void **state)
@@ -376,6 +442,8 @@ int main(void)
         cmocka_unit_test(of_equal_plans_the_first_is_chosen),
         cmocka_unit_test(a_plan_that_would_be_refused_is_passed_over),
         cmocka_unit_test(the_choice_holds_over_restarts_and_a_relapse_chooses_anew),
+        cmocka_unit_test(what_came_of_a_plan_changes_the_choice_and_restarts_forget_nothing),
+        cmocka_unit_test(what_is_unprecedented_is_left_to_a_person),
         cmocka_unit_test(resolved_when_ends_the_ladder_early),
         cmocka_unit_test(an_unseen_resolved_resolves_nothing),
         cmocka_unit_test(abort_takes_back_what_was_done_and_looks_whether_it_helped),

@@ -12,7 +12,8 @@ EXAMPLES = os.path.join(ROOT, "examples")
 HEALC, HEALD = (os.path.join(os.path.abspath(sys.argv[1]), name) for name in ("healc", "heald"))
 UPDATE = bool(os.environ.get("UPDATE"))  # writes decisions.txt anew
 STREAM_BYTES_MAX = 200 * 1000
-NAMES = ["cache-node-down", "certificate-expiry", "connection-pool", "disk-filling", "error-burn", "memory-leak",
+NAMES = ["cache-node-down", "certificate-expiry", "connection-pool", "disk-filling", "error-burn",
+         "flash-crowd", "memory-leak",
          "noisy-neighbour", "replica-lag", "runaway-process", "stuck-queue"]
 passed = failed = 0
 

@@ -1,5 +1,5 @@
 """kill -9 at every durable step of engine and actor, then at random: no effect twice, no record lost, no end
-without a person who knows. `check_crash.py BUILD quick` does the few points that matter most."""
+without a person who knows, and the memory of incidents says what the journal says. `check_crash.py BUILD quick` does the few points that matter most."""
 import concurrent.futures
 import os
 import pathlib
@@ -13,6 +13,7 @@ import time
 import traceback
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
 from case import until
+from check_memory import same_as_journal
 from world import POLICY, PREAMBLE, World, alive, journal_rows
 
 WORLDS = 6  # at a time: they mostly wait
@@ -85,6 +86,7 @@ def judge(world, shown):
         assert len(effects) >= len(done), f"{action}: {len(done)} are said to be done, {len(effects)} were"
     assert len(world.effects("turn")) <= len(world.effects("turn_back")) + 1, "done again without its undo"
     assert len(world.effects()) <= len(latches), f"{len(world.effects())} effects of {len(latches)} latches"
+    same_as_journal(world, behind=64)
     posts = {(post[0]) for post in world.webhook.posts}
     for row in rows:
         if row["kind"] == "escalated":

@@ -63,6 +63,7 @@ def claim_a_damaged_request_is_refused_and_the_engine_lives(folder):
         epoch = world.status()["epoch"]
         requests = [json.dumps(r).encode() for r in (
             {"command": "status"}, {"command": "explain", "id": 1}, {"command": "records", "after": 0},
+            {"command": "history", "policy": "app", "target": "service=a", "limit": 5}, {"command": "outcomes", "policy": "app"},
             {"command": "approve", "id": 1}, {"command": "incidents", "all": True}, {"command": "deny", "id": 1, "why": "no"})]
         for seed in range(ROUNDS):
             choose = random.Random(seed)

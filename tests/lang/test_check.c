@@ -515,7 +515,7 @@ static void one_edit_of_a_sound_policy_is_found(void **state)
         {"timeout 30s", "timeout 30s affects p.memory within 10m", "H0408"},
         {"irreversible", "irreversible undo recycle(p)", "H0403"},
         {"irreversible", "undo recycle(p)", "H0404"},
-        {"via exec", "via kubernetes.delete_pod", "H0803"},
+        {"via exec", "via kubernetes.format", "H0803"},
         {"recycle(pod) verify", "recycle(pod, pod) verify", "H0604"},
         {"recycle(pod) verify", "recycle(pod, to: 3) verify", "H0604"},
         {"recycle(p: pod)", "recycle()", "H0606"},

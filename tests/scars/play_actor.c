@@ -21,50 +21,50 @@ struct hand {
     struct message answer;
 };
 
-static struct instant hand_now(void *context)
+static struct instant on_now(void *context)
 {
     (void)context;
     return (struct instant){1700000000LL * NS_PER_S};
 }
-static struct duration hand_uptime(void *context)
+static struct duration on_uptime(void *context)
 {
     (void)context;
     return duration_seconds(1000);
 }
-static bool hand_stopped(void *context)
+static bool on_stopped(void *context)
 {
     (void)context;
     return false;
 }
-static enum status hand_spawn(void *context, const struct grant *grant,
-                              const struct grant_command *command, void **ret, struct error *error)
+static enum status on_spawn(void *context, const struct hand_order *order, void **ret,
+                            struct error *error)
 {
     struct hand *hand = context;
     (void)error;
     hand->started++;
-    hand->plan = grant->parameter_count > 0 ? strtod(command->argv[1], NULL) : 0;
+    hand->plan = order->grant->parameter_count > 0 ? order->numbers[0] : 0;
     *ret = hand;
     return STATUS_OK;
 }
-static bool hand_poll(void *context, void *run, struct hand_result *ret)
+static bool on_poll(void *context, void *run, struct hand_result *ret)
 {
     (void)context;
     (void)run;
     *ret = (struct hand_result){.outcome = OUTCOME_SUCCEEDED};
     return true;
 }
-static void hand_end(void *context, void *run)
+static void on_end(void *context, void *run)
 {
     (void)context;
     (void)run;
 }
-static enum refusal hand_notify(void *context, const struct message *message)
+static enum refusal on_notify(void *context, const struct message *message)
 {
     (void)context;
     (void)message;
     return REFUSAL_NONE;
 }
-static void hand_answer(void *context, const struct message *message)
+static void on_answer(void *context, const struct message *message)
 {
     struct hand *hand = context;
     hand->answer = *message;
@@ -88,15 +88,15 @@ static void hand_open(struct hand *hand, const struct grant *grant, struct act_e
 {
     struct error error;
     *env = (struct act_env){.context = hand,
-                            .now = hand_now,
-                            .uptime = hand_uptime,
+                            .now = on_now,
+                            .uptime = on_uptime,
                             .boot = "this boot",
-                            .stopped = hand_stopped,
-                            .spawn = hand_spawn,
-                            .poll = hand_poll,
-                            .end = hand_end,
-                            .notify = hand_notify,
-                            .answer = hand_answer};
+                            .stopped = on_stopped,
+                            .spawn = on_spawn,
+                            .poll = on_poll,
+                            .end = on_end,
+                            .notify = on_notify,
+                            .answer = on_answer};
     folder_make(hand->folder);
     assert_int_equal(latch_open(hand->folder, &hand->latches, &error), STATUS_OK);
     if (actor_new(grant, 1, hand->latches, env, &hand->actor, &error) != STATUS_OK) {
@@ -129,7 +129,7 @@ size_t actor_starts_under_cap(char *ret_refusal, size_t size)
         targets[i] = texts[i];
     }
     const struct grant grant = {.action = "terminate",
-                                .connector = "exec",
+                                .connector = CONNECTOR_EXEC,
                                 .argv = argv,
                                 .argv_count = 2,
                                 .targets = targets,
@@ -161,7 +161,7 @@ size_t play_stale_plan(struct stage *stage)
     static const char *const argv[] = {"/bin/true", "{plan}"};
     static const char *const targets[] = {"name=shop"};
     static const struct grant grant = {.action = "publish",
-                                       .connector = "exec",
+                                       .connector = CONNECTOR_EXEC,
                                        .argv = argv,
                                        .argv_count = 2,
                                        .targets = targets,
@@ -241,7 +241,8 @@ static void doubt_act(struct doubt *doubt, const struct stage_act *act)
 static void doubt_probe(struct doubt *doubt, uint64_t id)
 {
     struct message answer = {0};
-    latch_probe(doubt->latches, id, &answer);
+    struct latch_doubt known;
+    (void)latch_probe(doubt->latches, id, &answer, &known);
     stage_input(doubt->stage,
                 (struct input){.kind = INPUT_RESULT, .id = id, .outcome = answer.outcome});
 }
