@@ -337,6 +337,9 @@ void done_push(struct incident *incident, uint32_t rung);
 void done_pop(struct incident *incident, uint32_t rung);
 /* `abort when` has held long enough, and something was done that is not under way. */
 bool rollback_due(struct engine *engine, struct incident *incident);
+/* Whether what was done last is judged by that: not where it was judged before, and something else
+ * may be planned now. */
+bool rollback_judges(const struct incident *incident);
 void rollback_begin(struct engine *engine, struct incident *incident, struct effects *effects);
 void rollback_step(struct engine *engine, struct incident *incident, struct effects *effects);
 /* `resolved when`: recovered, whatever the ladder would do next. */

@@ -218,7 +218,9 @@ static void restore_incident(struct engine *engine, struct incident *incident,
         climb_end(incident);
         break;
     case RECORD_ABORTED:
-        restore_memory(engine, incident, record);
+        if (rollback_judges(incident)) {
+            restore_memory(engine, incident, record);
+        }
         incident->aborting = true;
         incident->taken_back = 0;
         incident_enter(engine, incident, STATE_OPEN);

@@ -73,6 +73,11 @@ bool rollback_due(struct engine *engine, struct incident *incident)
     return due && incident->state != STATE_ACTING && incident->state != STATE_UNDOING;
 }
 
+bool rollback_judges(const struct incident *incident)
+{
+    return incident->state == STATE_VERIFYING || incident->state == STATE_RECOVERED;
+}
+
 void rollback_begin(struct engine *engine, struct incident *incident, struct effects *effects)
 {
     char text[TEXT_BYTES];
@@ -80,7 +85,9 @@ void rollback_begin(struct engine *engine, struct incident *incident, struct eff
     incident->aborting = true;
     incident->taken_back = 0;
     engine_record(engine, effects, RECORD_ABORTED, incident, "abort when %.400s", text);
-    incident_judge(engine, incident, JUDGED_USELESS);
+    if (rollback_judges(incident)) {
+        incident_judge(engine, incident, JUDGED_USELESS);
+    }
     incident_enter(engine, incident, STATE_OPEN);
 }
 

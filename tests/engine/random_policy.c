@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const random_action_texts[ACT_COUNT] = {"fix", "turn", "back", "scale", "grow"};
+const char *const random_action_texts[ACT_COUNT] = {"fix", "turn", "back", "scale", "grow", "shed"};
 static const char *const impacts[] = {"low", "medium", "high", "critical"};
 
 int random_below(uint64_t *random, int below)
@@ -159,6 +159,7 @@ static void put_actions(struct random_program *program)
     put(program, "action scale(t: w, to: replicas) { via exec reads n undo scale(t, to: before) "
                  "timeout 3s costs 0.1 usd }\n");
     put(program, "action grow(s: service) { via exec irreversible timeout 3s costs 0.1 usd }\n");
+    put(program, "action shed(s: service) { via exec undo grow(s) timeout 3s costs 0.1 usd }\n");
 }
 
 static void put_call(struct random_program *program, enum random_action action)
@@ -167,7 +168,8 @@ static void put_call(struct random_program *program, enum random_action action)
     case ACT_SCALE:
         put(program, "scale(w, to: %s%d)", pick(program, 3) ? "+" : "-", within(program, 1, 3));
         break;
-    case ACT_GROW: put(program, "grow(shop)"); break;
+    case ACT_GROW:
+    case ACT_SHED: put(program, "%s(shop)", random_action_texts[action]); break;
     case ACT_FIX:
     case ACT_TURN:
     case ACT_BACK:
@@ -177,10 +179,11 @@ static void put_call(struct random_program *program, enum random_action action)
 
 static void put_rungs(struct random_program *program, const struct random_policy *policy)
 {
-    static const enum random_action of_entity[] = {ACT_FIX, ACT_TURN, ACT_SCALE, ACT_FIX, ACT_GROW};
+    static const enum random_action of_entity[] = {ACT_FIX, ACT_TURN, ACT_SCALE,
+                                                   ACT_FIX, ACT_GROW, ACT_SHED};
     const int rungs = within(program, 1, 3);
     for (int i = 0; i < rungs; i++) {
-        const enum random_action action = policy->service ? ACT_GROW
+        const enum random_action action = policy->service ? (pick(program, 2) ? ACT_GROW : ACT_SHED)
                                           : policy->aborts && i == 0
                                               ? ACT_TURN
                                               : of_entity[pick(program, (int)ARRAY_LEN(of_entity))];

@@ -16,7 +16,7 @@ enum {
     RANDOM_TIMEOUT_S = 3 /* of every action */
 };
 
-enum random_action { ACT_FIX, ACT_TURN, ACT_BACK, ACT_SCALE, ACT_GROW, ACT_COUNT };
+enum random_action { ACT_FIX, ACT_TURN, ACT_BACK, ACT_SCALE, ACT_GROW, ACT_SHED, ACT_COUNT };
 extern const char *const random_action_texts[ACT_COUNT];
 
 enum random_kind {

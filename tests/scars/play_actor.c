@@ -21,50 +21,50 @@ struct hand {
     struct message answer;
 };
 
-static struct instant play_hand_now(void *context)
+static struct instant on_now(void *context)
 {
     (void)context;
     return (struct instant){1700000000LL * NS_PER_S};
 }
-static struct duration play_hand_uptime(void *context)
+static struct duration on_uptime(void *context)
 {
     (void)context;
     return duration_seconds(1000);
 }
-static bool play_hand_stopped(void *context)
+static bool on_stopped(void *context)
 {
     (void)context;
     return false;
 }
-static enum status play_hand_spawn(void *context, const struct hand_order *order, void **ret,
-                                   struct error *error)
+static enum status on_spawn(void *context, const struct hand_order *order, void **ret,
+                            struct error *error)
 {
     struct hand *hand = context;
     (void)error;
     hand->started++;
-    hand->plan = order->grant->parameter_count > 0 ? strtod(order->command->argv[1], NULL) : 0;
+    hand->plan = order->grant->parameter_count > 0 ? order->numbers[0] : 0;
     *ret = hand;
     return STATUS_OK;
 }
-static bool play_hand_poll(void *context, void *run, struct hand_result *ret)
+static bool on_poll(void *context, void *run, struct hand_result *ret)
 {
     (void)context;
     (void)run;
     *ret = (struct hand_result){.outcome = OUTCOME_SUCCEEDED};
     return true;
 }
-static void play_hand_end(void *context, void *run)
+static void on_end(void *context, void *run)
 {
     (void)context;
     (void)run;
 }
-static enum refusal play_hand_notify(void *context, const struct message *message)
+static enum refusal on_notify(void *context, const struct message *message)
 {
     (void)context;
     (void)message;
     return REFUSAL_NONE;
 }
-static void play_hand_answer(void *context, const struct message *message)
+static void on_answer(void *context, const struct message *message)
 {
     struct hand *hand = context;
     hand->answer = *message;
@@ -84,19 +84,19 @@ static void folder_remove(const char *folder)
     assert_int_equal(system(command), 0);
 }
 
-static void play_hand_open(struct hand *hand, const struct grant *grant, struct act_env *env)
+static void hand_open(struct hand *hand, const struct grant *grant, struct act_env *env)
 {
     struct error error;
     *env = (struct act_env){.context = hand,
-                            .now = play_hand_now,
-                            .uptime = play_hand_uptime,
+                            .now = on_now,
+                            .uptime = on_uptime,
                             .boot = "this boot",
-                            .stopped = play_hand_stopped,
-                            .spawn = play_hand_spawn,
-                            .poll = play_hand_poll,
-                            .end = play_hand_end,
-                            .notify = play_hand_notify,
-                            .answer = play_hand_answer};
+                            .stopped = on_stopped,
+                            .spawn = on_spawn,
+                            .poll = on_poll,
+                            .end = on_end,
+                            .notify = on_notify,
+                            .answer = on_answer};
     folder_make(hand->folder);
     assert_int_equal(latch_open(hand->folder, &hand->latches, &error), STATUS_OK);
     if (actor_new(grant, 1, hand->latches, env, &hand->actor, &error) != STATUS_OK) {
@@ -104,14 +104,14 @@ static void play_hand_open(struct hand *hand, const struct grant *grant, struct 
     }
 }
 
-static void play_hand_close(struct hand *hand)
+static void hand_close(struct hand *hand)
 {
     actor_free(hand->actor);
     latch_close(hand->latches);
     folder_remove(hand->folder);
 }
 
-static void play_hand_ask(struct hand *hand, const struct message *message)
+static void hand_ask(struct hand *hand, const struct message *message)
 {
     uint8_t bytes[MESSAGE_BYTES];
     message_encode(message, bytes);
@@ -138,14 +138,13 @@ size_t actor_starts_under_cap(char *ret_refusal, size_t size)
                                 .at_most = {1, duration_seconds(3600)}};
     struct act_env env;
     struct hand hand = {0};
-    play_hand_open(&hand, &grant, &env);
+    hand_open(&hand, &grant, &env);
     for (uint16_t i = 0; i < SERVERS; i++) {
-        play_hand_ask(
-            &hand,
-            &(struct message){.kind = MESSAGE_ACT, .id = (uint64_t)i + 1, .epoch = 1, .target = i});
+        hand_ask(&hand, &(struct message){
+                            .kind = MESSAGE_ACT, .id = (uint64_t)i + 1, .epoch = 1, .target = i});
     }
     snprintf(ret_refusal, size, "%.400s", hand.answer.text);
-    play_hand_close(&hand);
+    hand_close(&hand);
     return hand.started;
 }
 
@@ -175,10 +174,10 @@ size_t play_stale_plan(struct stage *stage)
     struct act_env env;
     struct hand hand = {0};
     size_t damage = 0;
-    play_hand_open(&hand, &grant, &env);
+    hand_open(&hand, &grant, &env);
     for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
         if (stage) {
-            play_hand_ask(&hand, &messages[i]);
+            hand_ask(&hand, &messages[i]);
             plan = hand.plan;
         } else {
             plan = messages[i].numbers[0];
@@ -190,7 +189,7 @@ size_t play_stale_plan(struct stage *stage)
         snprintf(stage->said, sizeof stage->said, "%.400s", hand.answer.text);
         stage_expect(stage, hand.started == 2 && newest == 8);
     }
-    play_hand_close(&hand);
+    hand_close(&hand);
     return damage;
 }
 
@@ -242,8 +241,8 @@ static void doubt_act(struct doubt *doubt, const struct stage_act *act)
 static void doubt_probe(struct doubt *doubt, uint64_t id)
 {
     struct message answer = {0};
-    struct latch_doubt unsure;
-    (void)latch_probe(doubt->latches, id, &answer, &unsure);
+    struct latch_doubt known;
+    (void)latch_probe(doubt->latches, id, &answer, &known);
     stage_input(doubt->stage,
                 (struct input){.kind = INPUT_RESULT, .id = id, .outcome = answer.outcome});
 }

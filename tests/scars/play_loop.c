@@ -94,7 +94,7 @@ static size_t run_cache(struct stage *stage)
         }
     }
     stage_expect(stage, most > 4);
-    return most > CACHE_LIMIT ? (size_t)most - CACHE_LIMIT : 0;
+    return most > (double)CACHE_LIMIT ? (size_t)most - CACHE_LIMIT : 0;
 }
 
 static size_t run_cache_guarded(struct stage *stage, const char *path, const char *words)

@@ -8,7 +8,8 @@
  * load to the others. Damage: pods restarted. */
 size_t play_slow_tier(struct stage *stage)
 {
-    enum { PODS = 10, AWAY_S = 15 };
+    enum { PODS = 10 };
+    static const double away_s = 15;
     const size_t source = stage_source(stage, "tier");
     size_t latency[PODS], up[PODS];
     double back[PODS] = {0};
@@ -25,10 +26,11 @@ size_t play_slow_tier(struct stage *stage)
         }
         for (size_t i = 0; i < PODS; i++) {
             stage->series[up[i]].value = now >= back[i];
-            stage->series[latency[i]].value = now >= back[i] ? slow * PODS / (double)ready : NAN;
+            stage->series[latency[i]].value =
+                now >= back[i] ? slow * (double)PODS / (double)ready : NAN;
         }
         for (size_t n = stage_step(stage); n > 0; n--) {
-            back[stage_number(&stage->acts[stage->act_count - n])] = now + AWAY_S;
+            back[stage_number(&stage->acts[stage->act_count - n])] = now + away_s;
         }
     }
     return stage->act_count;
@@ -39,7 +41,8 @@ size_t play_slow_tier(struct stage *stage)
  * at the worst moment. */
 size_t play_several_domains(struct stage *stage)
 {
-    enum { ZONES = 3, PLANES = 9, AWAY_S = 30 };
+    enum { ZONES = 3, PLANES = 9 };
+    static const double away_s = 30;
     const size_t source = stage_source(stage, "planes");
     size_t up[PLANES], outdated[PLANES], worst = 0;
     double back[PLANES] = {0};
@@ -59,7 +62,7 @@ size_t play_several_domains(struct stage *stage)
         const size_t zones = (size_t)away[0] + away[1] + away[2];
         worst = zones > worst ? zones : worst;
         for (size_t n = stage_step(stage); n > 0; n--) {
-            back[stage_number(&stage->acts[stage->act_count - n])] = now + AWAY_S;
+            back[stage_number(&stage->acts[stage->act_count - n])] = now + away_s;
         }
     }
     stage_expect(stage, worst >= 1); /* the one zone is worked on */
@@ -72,10 +75,11 @@ size_t play_several_domains(struct stage *stage)
  * others. Damage: acts that went into a congested network, or with another one. */
 size_t play_connection_surge(struct stage *stage)
 {
-    enum { NODES = 6, HEARD = 2, WAVE_S = 10, CONGESTED_S = 30 };
+    enum { NODES = 6, HEARD = 2 };
+    static const double wave_s = 10, congested_s = 30;
     size_t up[NODES], load[NODES], relayed[NODES], damage = 0;
     const size_t gateway = stage_source(stage, "gateway");
-    double last = -WAVE_S, congested = 0, wide[NODES];
+    double last = -wave_s, congested = 0, wide[NODES];
     for (size_t i = 0; i < NODES; i++) {
         const size_t own = stage_source(stage, "n%zu", i);
         up[i] = stage_series(stage, gateway, "node_up", "node=n%zu", i);
@@ -86,7 +90,7 @@ size_t play_connection_surge(struct stage *stage)
     }
     while (stage_seconds(stage) < 90) {
         const double now = stage_seconds(stage);
-        congested = now == 40 ? now + CONGESTED_S : congested;
+        congested = now == 40 ? now + congested_s : congested;
         for (size_t i = 0; i < NODES; i++) {
             const bool retries = now < congested && now >= 46;
             stage->series[up[i]].value = 1;
@@ -97,9 +101,9 @@ size_t play_connection_surge(struct stage *stage)
                                                   : stage->series[load[i]].value;
         }
         for (size_t n = stage_step(stage); n > 0; n--) {
-            const bool wave = now - last < WAVE_S;
+            const bool wave = now - last < wave_s;
             damage += wave || now < congested;
-            congested = wave ? now + CONGESTED_S : congested;
+            congested = wave ? now + congested_s : congested;
             last = now;
             wide[stage_number(&stage->acts[stage->act_count - n])] = now;
         }

@@ -43,7 +43,7 @@ static const struct scar scars[] = {
     {"healing spreads the fault", "healing-spreads", true, play_healing_spreads,
      "hosts broken by moves", 4, "what heals may spread", NULL},
     {"runaway scaling", "runaway-scaling", false, play_runaway_scaling, "replicas too many", 0,
-     "the action did not help in time", NULL},
+     "the action did not help in time", "H0905"},
     {"flip-flop failover", "flip-flop-failover", false, play_flip_flop_failover,
      "failovers after the first", 0, "no further action without a person", NULL},
     {"own reboot seen as failure", "own-reboot-seen-as-failure", false, play_own_reboot,
