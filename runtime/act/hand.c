@@ -1,5 +1,6 @@
 /* The table of hands. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -56,6 +57,13 @@ enum status hand_check(const struct grant *grant, const char *target, struct err
 enum hand_resume hand_resumes(enum connector connector)
 {
     return hand_of(connector)->resumes;
+}
+
+void hand_ended(struct hand_result *ret, enum outcome outcome, const char *said)
+{
+    *ret = (struct hand_result){.outcome = outcome};
+    snprintf(ret->text, sizeof ret->text, "%s%s", said,
+             outcome == OUTCOME_UNKNOWN ? "; it may have been done" : "");
 }
 
 enum status hand_start(struct hands *hands, const struct hand_order *order, struct duration uptime,

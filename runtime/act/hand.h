@@ -75,6 +75,9 @@ enum hand_resume {
 };
 enum hand_resume hand_resumes(enum connector connector);
 
+/* Fills in how an action ended, in the words of what was said of it. */
+void hand_ended(struct hand_result *ret, enum outcome outcome, const char *said);
+
 /* Not STATUS_OK: nothing was started. */
 NODISCARD enum status hand_start(struct hands *hands, const struct hand_order *order,
                                  struct duration uptime, struct hand_run **ret,

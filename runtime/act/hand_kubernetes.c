@@ -75,10 +75,7 @@ static void run_free(struct kube_run *run)
 
 static bool finish(struct kube_run *run, enum outcome outcome, struct hand_result *ret)
 {
-    memset(ret, 0, sizeof *ret);
-    ret->outcome = outcome;
-    snprintf(ret->text, sizeof ret->text, "%s%s", run->said,
-             outcome == OUTCOME_UNKNOWN ? "; it may have been done" : "");
+    hand_ended(ret, outcome, run->said);
     run_free(run);
     return true;
 }

@@ -58,6 +58,9 @@ struct flight_event {
  * The first one is 0. Sequences of records are the journal's and not in it. */
 uint64_t flight_hash(uint64_t before, const struct effects *effects);
 /* The same of one record. */
+/* What a record has beside its sequence and time; the kind by its text, for numbers may change. */
+struct wire_out;
+void flight_put_record(struct wire_out *out, const struct record *record);
 uint64_t flight_hash_record(uint64_t before, const struct record *record);
 /* The name of the first field in which they differ, their sequences left aside; NULL: in none. */
 const char *flight_record_difference(const struct record *a, const struct record *b);

@@ -208,17 +208,7 @@ void flight_restore(struct flight *flight, const struct record *record)
         struct wire_out *out = &flight->out;
         wire_put_number(out, record->sequence);
         put_time(flight, record->time);
-        wire_put_text(out, record_infos[record->kind].text); /* numbers may change */
-        wire_put_number(out, record->incident);
-        wire_put_number(out, record->action_id);
-        wire_put_number(out, record->epoch);
-        wire_put_number(out, record->rung);
-        wire_put_bits(out, record->program_hash);
-        wire_put_text(out, record->policy);
-        wire_put_text(out, record->target);
-        wire_put_text(out, record->action);
-        wire_put_text(out, record->type);
-        wire_put_text(out, record->text);
+        flight_put_record(out, record);
     }
 }
 

@@ -12,9 +12,8 @@ const char *const flight_kind_texts[FLIGHT_KINDS] = {
 #undef EVENT
 };
 
-static void put_record(struct wire_out *out, const struct record *record)
+void flight_put_record(struct wire_out *out, const struct record *record)
 {
-    wire_put_signed(out, record->time.ns);
     wire_put_text(out, record_infos[record->kind].text);
     wire_put_number(out, record->incident);
     wire_put_number(out, record->action_id);
@@ -26,6 +25,12 @@ static void put_record(struct wire_out *out, const struct record *record)
     wire_put_text(out, record->action);
     wire_put_text(out, record->type);
     wire_put_text(out, record->text);
+}
+
+static void put_record(struct wire_out *out, const struct record *record)
+{
+    wire_put_signed(out, record->time.ns);
+    flight_put_record(out, record);
 }
 
 static void put_effect(struct wire_out *out, const struct effect *effect)
