@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAGIC = 0x6c616568, VERSION = 2 };
+enum { MAGIC = 0x6c616568, VERSION = 3 };
 
 static const char *const outcome_texts[OUTCOME_COUNT] = {
     [OUTCOME_NONE] = "none",       [OUTCOME_SUCCEEDED] = "succeeded",

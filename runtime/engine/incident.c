@@ -206,6 +206,13 @@ bool incident_refuse(struct engine *engine, struct incident *incident, struct ef
     return true;
 }
 
+static void incident_aim(struct incident *incident, const struct plan *plan)
+{
+    snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
+    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan->target);
+    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan->type);
+}
+
 static void dispatch(struct engine *engine, struct incident *incident, const struct plan *plan,
                      struct effects *effects)
 {
@@ -216,11 +223,9 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     incident->probed = false;
     incident->reason = 0;
     incident->owed_since = (struct instant){0};
-    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan->target);
-    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan->type);
     incident->amounts = plan->undo ? incident->amounts : plan->amounts;
     incident->action_id = (uint64_t)engine->host->epoch << 32 | ++engine->next_action;
-    snprintf(incident->action, sizeof incident->action, "%s", plan->action->name.text);
+    incident_aim(incident, plan);
     incident_enter(engine, incident, plan->undo ? STATE_UNDOING : STATE_ACTING);
     double timeout = plan->action->has_timeout ? plan->action->timeout.value : 60;
     incident->deadline = engine_after(engine, timeout + (double)RESULT_GRACE_S);
@@ -270,9 +275,7 @@ static void decide_act(struct engine *engine, struct incident *incident, const s
         incident_hold(engine, incident, effects, "the action's target or numbers are not known");
         return;
     }
-    snprintf(incident->action, sizeof incident->action, "%s", plan.action->name.text);
-    snprintf(incident->acts_on, sizeof incident->acts_on, "%s", plan.target);
-    snprintf(incident->acts_type, sizeof incident->acts_type, "%s", plan.type);
+    incident_aim(incident, &plan);
     struct incident *other = joins(engine, incident, &plan);
     if (other) {
         engine_record(engine, effects, RECORD_JOINED, incident, "joins %s of incident %llu",

@@ -171,6 +171,7 @@ static void restore_incident(struct engine *engine, struct incident *incident,
     case RECORD_DISPATCHED:
         incident->intent_only = false;
         incident->undo_owed = false;
+        incident_restore_target(incident, record);
         incident_enter(engine, incident, undo ? STATE_UNDOING : STATE_ACTING);
         restore_memory(engine, incident, record);
         break;
@@ -364,8 +365,8 @@ void engine_adopt(struct engine *engine, struct engine *before)
         engine->memories[engine->memory_count++] = before->memories[i];
     }
     modes_adopt(engine, before);
-    populations_adopt(engine, before);
     experience_adopt(engine, before);
+    populations_adopt(engine, before);
     for (size_t i = 0; i < before->policy_count; i++) {
         const struct policy_run *old = before->policies[i];
         struct policy_run *run = policy_run_of(engine, old->policy->name.text, old->policy->hash);

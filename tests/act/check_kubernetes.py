@@ -1,5 +1,4 @@
 """The Kubernetes hand against an API server, through a proxy that loses, delays, doubles and lies.
-QUICK
 
 Runs against the small server of kube_server.py, or, with HEAL_KUBE_APISERVER=FILE (and etcd in the PATH), against the
 real kube-apiserver: ./dev test kubernetes."""

@@ -303,6 +303,8 @@ def paged(folder, channel, impact="medium"):
         until(world.observed)
         world.bad["a"] = 1
         until(lambda: world.records("notified"), 20)
+        world.bad["a"] = 0
+        until(lambda: len(world.records("notified")) > 1, 20)  # that it is over is told to whom was paged
         return world.records("escalated")[0]["text"]
 
 
@@ -315,7 +317,8 @@ def claim_a_page_goes_to_pagerduty_with_the_impact_of_its_policy(folder):
         with Api() as api:
             api.answer = 202
             text = paged(place, f"{{pagerduty: {{key_file: {folder}/key, url: 'http://127.0.0.1:{api.port}/v2/enqueue'}}}}", impact)
-            event = json.loads(api.requests[0][3])
+            event, over = (json.loads(r[3]) for r in api.requests)
+        assert over == {"routing_key": "routing-key", "event_action": "resolve", "dedup_key": event["dedup_key"]}, over
         assert event["routing_key"] == "routing-key" and event["event_action"] == "trigger", event
         assert event["payload"]["severity"] == severity and event["payload"]["source"] == "service=a", event
         assert text in event["payload"]["summary"], event
@@ -336,7 +339,8 @@ def claim_a_page_goes_by_mail(folder):
         server.kill()
         server.wait()
     told = [json.loads(line) for line in out.splitlines()]
-    assert len(told) == 1 and told[0]["to"] == ["oncall@example.org"], told
+    assert len(told) == 2 and told[0]["to"] == ["oncall@example.org"], told
+    assert "Subject: [heald] over: app service=a" in told[1]["mail"], told
     assert "Subject: [heald] app service=a" in told[0]["mail"] and "impact: medium" in told[0]["mail"], told
 
 
