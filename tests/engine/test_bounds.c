@@ -435,7 +435,7 @@ static void no_program_passes_a_limit(void **state)
     }
     print_message("\n");
     assert_true(programs < 500 || (seen.acts > 2 * programs && seen.undos > programs / 10 &&
-                                    seen.approved > programs / 10 && seen.restarts > programs));
+                                   seen.approved > programs / 10 && seen.restarts > programs));
 }
 
 int main(int argc, char **argv)
