@@ -380,6 +380,39 @@ static void an_act_without_an_undo_is_named_and_left(void **state)
     world_release(&play.world);
 }
 
+/* fix did not help, and was judged; cordon is only asked about when it is aborted: twice over that
+ * is two judgments, too few to take the mode away. */
+static void an_abort_does_not_judge_what_was_judged_or_only_planned(void **state)
+{
+    (void)state;
+    for (int restarted = 0; restarted < 2; restarted++) {
+        struct play play;
+        struct engine_grant grants[5];
+        begin(&play, grants,
+              HEALS("  abort when x > 99%\n",
+                    "try fix(w)" VERIFY "then cordon(w) approve by oncall within 1m" VERIFY
+                    "else page oncall"));
+        for (size_t round = 1; round <= 2; round++) {
+            play.x[0] = 0.95;
+            while (count_of(&play, RECORD_ASKED) < round) {
+                play_step(&play, NULL);
+            }
+            play.x[0] = 1;
+            play_on(&play, 6);
+            assert_int_equal(count_of(&play, RECORD_ABORTED), round);
+            play.x[0] = 0.2;
+            play_on(&play, 20);
+            if (restarted) {
+                world_restart(&play.world);
+            }
+        }
+        play_on(&play, 3);
+        assert_int_equal(play.dispatched, 2);
+        assert_int_equal(count_of(&play, RECORD_DEMOTED), 0);
+        world_release(&play.world);
+    }
+}
+
 static void a_stopped_rollback_goes_on_when_heal_is_started(void **state)
 {
     (void)state;
@@ -451,6 +484,7 @@ int main(void)
         cmocka_unit_test(what_was_done_is_taken_back_newest_first),
         cmocka_unit_test(a_rollback_survives_a_crash_at_any_second),
         cmocka_unit_test(an_act_without_an_undo_is_named_and_left),
+        cmocka_unit_test(an_abort_does_not_judge_what_was_judged_or_only_planned),
         cmocka_unit_test(a_stopped_rollback_goes_on_when_heal_is_started),
         cmocka_unit_test(nothing_opens_before_a_policy_has_settled),
         cmocka_unit_test(a_target_settles_after_an_act),
