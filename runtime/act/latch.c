@@ -228,11 +228,11 @@ static char *begin_line(const struct latch_entry *entry)
     for (size_t i = 0; i < entry->number_count; i++) {
         json_array_append_new(numbers, json_real(entry->numbers[i]));
     }
-    json_t *line =
-        json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o}", "id", id.text, "epoch",
-                  (json_int_t)entry->epoch, "action", entry->action, "target", target, "time_ns",
-                  (json_int_t)entry->time.ns, "uptime_ns", (json_int_t)entry->uptime.ns, "boot",
-                  entry->boot, "connector", entry->connector, "numbers", numbers);
+    json_t *line = json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:b}", "id", id.text,
+                             "epoch", (json_int_t)entry->epoch, "action", entry->action, "target",
+                             target, "time_ns", (json_int_t)entry->time.ns, "uptime_ns",
+                             (json_int_t)entry->uptime.ns, "boot", entry->boot, "connector",
+                             entry->connector, "numbers", numbers, "undo", entry->undo);
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     return text;
@@ -267,10 +267,11 @@ static bool read_begin(const char *line, size_t length, uint64_t id, struct latc
     json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL), *numbers = NULL;
     const char *name, *action, *target, *boot, *connector = "";
     json_int_t epoch, time, uptime;
-    bool ok = json && json_unpack(json, "{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s?s, s?o !}", "id",
-                                  &name, "epoch", &epoch, "action", &action, "target", &target,
-                                  "time_ns", &time, "uptime_ns", &uptime, "boot", &boot,
-                                  "connector", &connector, "numbers", &numbers) == 0;
+    int undo = 0;
+    bool ok = json && json_unpack(json, "{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s?s, s?o, s?b !}",
+                                  "id", &name, "epoch", &epoch, "action", &action, "target",
+                                  &target, "time_ns", &time, "uptime_ns", &uptime, "boot", &boot,
+                                  "connector", &connector, "numbers", &numbers, "undo", &undo) == 0;
     ok = ok && strcmp(name, name_of(id).text) == 0 && epoch >= 0 && epoch <= UINT32_MAX &&
          strlen(action) < NAME_BYTES && strlen(boot) < LATCH_BOOT_BYTES &&
          strlen(connector) < LATCH_CONNECTOR_BYTES && read_target(target, ret->target) &&
@@ -280,6 +281,7 @@ static bool read_begin(const char *line, size_t length, uint64_t id, struct latc
         ret->epoch = (uint32_t)epoch;
         ret->time.ns = time;
         ret->uptime.ns = uptime;
+        ret->undo = undo != 0;
         snprintf(ret->action, sizeof ret->action, "%s", action);
         snprintf(ret->boot, sizeof ret->boot, "%s", boot);
         snprintf(ret->connector, sizeof ret->connector, "%s", connector);

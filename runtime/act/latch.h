@@ -35,6 +35,7 @@ struct latch_entry {
     char connector[LATCH_CONNECTOR_BYTES]; /* "": not on record, as of former versions */
     double numbers[MESSAGE_NUMBERS_MAX];
     size_t number_count;
+    bool undo; /* it took back what stood on its target; not on record: no */
 };
 
 /* What is known of an action that was latched and has no result. */
