@@ -60,7 +60,7 @@ static bool cap_reached(const struct actor *actor, const struct grant *grant)
 
 static struct past_start start_of(const struct latch_entry *entry, struct duration at)
 {
-    struct past_start start = {.id = entry->id, .at = at, .undo = entry->undo};
+    struct past_start start = {.id = entry->id, .at = at, .undoes = entry->undoes};
     snprintf(start.action, sizeof start.action, "%s", entry->action);
     snprintf(start.target, sizeof start.target, "%s", entry->target);
     return start;
@@ -252,10 +252,10 @@ static enum refusal judge_load(struct actor *actor, const struct message *asked,
     return REFUSAL_NONE;
 }
 
-/* What the host's guards say of it. ret_undo: it is free of rates, because it takes back what this
- * actor did: that the engine says so is not enough. */
-static bool guards_deny(const struct actor *actor, const struct message *asked, bool *ret_undo,
-                        char *ret, size_t size)
+/* What the host's guards say of it. ret_undoes: the start of this actor that it takes back, for
+ * which it is free of rates; that the engine calls it an undo is not enough. */
+static bool guards_deny(const struct actor *actor, const struct message *asked,
+                        uint64_t *ret_undoes, char *ret, size_t size)
 {
     const struct act_env *env = actor->env;
     const struct grant *grant = &actor->grants[asked->grant];
@@ -274,8 +274,9 @@ static bool guards_deny(const struct actor *actor, const struct message *asked, 
             running[act.running_count++] = actor->grants[r->grant].targets[r->target];
         }
     }
-    act.undo = asked->undo && rule_undoes(actor->guards, &actor->past, act.action, act.target);
-    *ret_undo = act.undo;
+    *ret_undoes =
+        asked->undo ? rule_undone(actor->guards, &actor->past, act.action, act.target) : 0;
+    act.undo = *ret_undoes != 0;
     return rule_denies(actor->guards, &act, ret, size);
 }
 
@@ -349,7 +350,7 @@ static void start(struct actor *actor, const struct message *asked, const struct
 }
 
 /* The latch is taken here: from now on this id is spent. */
-static void latch_and_start(struct actor *actor, const struct message *asked, bool undo,
+static void latch_and_start(struct actor *actor, const struct message *asked, uint64_t undoes,
                             struct running *slot)
 {
     const struct act_env *env = actor->env;
@@ -363,7 +364,7 @@ static void latch_and_start(struct actor *actor, const struct message *asked, bo
                                 .epoch = asked->epoch,
                                 .time = env->now(env->context),
                                 .uptime = env->uptime(env->context),
-                                .undo = undo};
+                                .undoes = undoes};
     snprintf(entry.action, sizeof entry.action, "%s", grant->action);
     snprintf(entry.target, sizeof entry.target, "%s", grant->targets[asked->target]);
     snprintf(entry.boot, sizeof entry.boot, "%s", env->boot);
@@ -404,12 +405,12 @@ static void receive_act(struct actor *actor, const struct message *asked)
         return;
     }
     char reason[TEXT_BYTES];
-    bool undo;
-    if (guards_deny(actor, asked, &undo, reason, sizeof reason)) {
+    uint64_t undoes;
+    if (guards_deny(actor, asked, &undoes, reason, sizeof reason)) {
         refuse(actor, asked, REFUSAL_GUARD, reason);
         return;
     }
-    latch_and_start(actor, asked, undo, slot);
+    latch_and_start(actor, asked, undoes, slot);
 }
 
 /* ---- what became of it ---- */

@@ -65,21 +65,12 @@ size_t past_count(const struct past *past, struct duration now, struct duration 
     return count;
 }
 
-const struct past_start *past_standing(const struct past *past, const char *target)
+bool past_stands(const struct past *past, const struct past_start *start)
 {
-    size_t taken_back = 0;
-    for (size_t i = past->count; i-- > 0;) {
-        const struct past_start *start = &past->items[i];
-        if (strcmp(start->target, target) != 0) {
-            continue;
-        }
-        if (start->undo) {
-            taken_back++;
-        } else if (taken_back > 0) {
-            taken_back--;
-        } else {
-            return start;
+    for (size_t i = past->count; i-- > 0 && start->undoes == 0;) {
+        if (past->items[i].undoes == start->id) {
+            return false;
         }
     }
-    return NULL;
+    return start->undoes == 0;
 }

@@ -16,7 +16,7 @@ struct past_start {
     uint64_t id;
     char action[NAME_BYTES], target[TARGET_BYTES];
     struct duration at; /* since this boot; below 0: before it */
-    bool undo;          /* it took back a start before it, and no rate counts it */
+    uint64_t undoes;    /* the start that it takes back: then no rate counts it; 0: none */
 };
 
 struct past {
@@ -37,8 +37,7 @@ typedef bool past_match_f(const struct past_start *start, const void *context);
 size_t past_count(const struct past *past, struct duration now, struct duration window,
                   past_match_f *match, const void *context);
 
-/* The last start on the target that is not taken back; NULL: there is none. Every undo takes back
- * one start, the last before it. */
-const struct past_start *past_standing(const struct past *past, const char *target);
+/* True for a start that takes nothing back and that no undo took back. */
+bool past_stands(const struct past *past, const struct past_start *start);
 
 #endif

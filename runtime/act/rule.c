@@ -49,7 +49,7 @@ struct counting {
 static bool counts(const struct past_start *start, const void *context)
 {
     const struct counting *counting = context;
-    if (start->undo) {
+    if (start->undoes != 0) {
         return false;
     }
     return counting->target
@@ -210,13 +210,21 @@ bool rule_denies(const struct program *program, const struct rule_act *act, char
     return false;
 }
 
-bool rule_undoes(const struct program *program, const struct past *past, const char *action,
-                 const char *target)
+uint64_t rule_undone(const struct program *program, const struct past *past, const char *action,
+                     const char *target)
 {
-    const struct past_start *standing = past_standing(past, target);
-    const struct action *contract =
-        program && standing ? action_of(program, standing->action) : NULL;
-    return contract && contract->undo && strcmp(contract->undo->action.text, action) == 0;
+    for (size_t i = program ? past->count : 0; i-- > 0;) {
+        const struct past_start *start = &past->items[i];
+        if (strcmp(start->target, target) != 0) {
+            continue;
+        }
+        const struct action *contract = action_of(program, start->action);
+        if (contract && contract->undo && strcmp(contract->undo->action.text, action) == 0 &&
+            past_stands(past, start)) {
+            return start->id;
+        }
+    }
+    return 0;
 }
 
 struct duration rule_window(const struct program *program)

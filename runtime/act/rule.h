@@ -27,7 +27,7 @@ struct rule_act {
     const char *action, *target; /* canonical text: "namespace=shop,pod=a" */
     const double *numbers;       /* base units, one a parameter after the target */
     size_t number_count;
-    bool undo; /* the engine says so, and rule_undoes() too */
+    bool undo; /* the engine says so, and rule_undone() finds what it takes back */
     struct duration uptime;
     struct instant now; /* wall clock */
     const struct past *past;
@@ -39,10 +39,10 @@ struct rule_act {
  * without which, or without a guard in it, everything is forbidden. */
 bool rule_denies(const struct program *program, const struct rule_act *act, char *ret, size_t size);
 
-/* True when the contracts say that the action takes back what was last started on the target and
- * still stands. Such an undo is free of rates, `exclusive` and `not during`. */
-bool rule_undoes(const struct program *program, const struct past *past, const char *action,
-                 const char *target);
+/* The last start on the target that nothing took back yet and whose contract names the action as
+ * its undo; 0: there is none. Such an undo is free of rates, `exclusive` and `not during`. */
+uint64_t rule_undone(const struct program *program, const struct past *past, const char *action,
+                     const char *target);
 
 /* The longest window that rates of the guards look back over. */
 struct duration rule_window(const struct program *program);
