@@ -18,20 +18,14 @@ struct running {
     void *run;
 };
 
-/* One start of the past that a cap still counts. */
-struct past {
-    char action[NAME_BYTES];
-    struct duration uptime, forget; /* when it was; when no window reaches it any more */
-};
-
 struct actor {
     const struct grant *grants;
     size_t grant_count;
     struct latches *latches;
     const struct act_env *env;
     struct running running[ACTOR_RUNNING_MAX];
-    struct past *past;
-    size_t past_count, past_capacity;
+    const struct program *guards; /* NULL: none yet, and nothing starts */
+    struct past past;
     struct grant_command command; /* scratch of one start */
 };
 
@@ -52,47 +46,29 @@ static void answer(const struct actor *actor, const struct message *message)
 
 /* ---- caps ---- */
 
-static void past_add(struct actor *actor, const char *action, struct duration uptime)
+static bool is_action(const struct past_start *start, const void *context)
 {
-    struct duration longest = {0};
-    for (size_t i = 0; i < actor->grant_count; i++) {
-        const struct grant *grant = &actor->grants[i];
-        if (strcmp(grant->action, action) == 0 && grant->at_most.per.ns > longest.ns) {
-            longest = grant->at_most.per;
-        }
-    }
-    struct duration now = actor->env->uptime(actor->env->context);
-    size_t kept = 0;
-    for (size_t i = 0; i < actor->past_count; i++) {
-        if (actor->past[i].forget.ns > now.ns) {
-            actor->past[kept++] = actor->past[i];
-        }
-    }
-    actor->past_count = kept;
-    if (longest.ns == 0 || uptime.ns + longest.ns <= now.ns) {
-        return;
-    }
-    ARRAY_RESERVE(actor->past, actor->past_count, actor->past_capacity);
-    struct past *past = &actor->past[actor->past_count++];
-    snprintf(past->action, sizeof past->action, "%s", action);
-    past->uptime = uptime;
-    past->forget.ns = uptime.ns + longest.ns;
+    return strcmp(start->action, context) == 0;
 }
 
-static size_t past_count(const struct actor *actor, const struct grant *grant)
+static bool cap_reached(const struct actor *actor, const struct grant *grant)
 {
     struct duration now = actor->env->uptime(actor->env->context);
-    size_t count = 0;
-    for (size_t i = 0; i < actor->past_count; i++) {
-        count += strcmp(actor->past[i].action, grant->action) == 0 &&
-                 now.ns - actor->past[i].uptime.ns < grant->at_most.per.ns;
-    }
-    return count;
+    return past_count(&actor->past, now, grant->at_most.per, is_action, grant->action) >=
+           grant->at_most.count;
+}
+
+static struct past_start start_of(const struct latch_entry *entry, struct duration at)
+{
+    struct past_start start = {.id = entry->id, .at = at, .undoes = entry->undoes};
+    snprintf(start.action, sizeof start.action, "%s", entry->action);
+    snprintf(start.target, sizeof start.target, "%s", entry->target);
+    return start;
 }
 
 /* A latch of this boot is placed by uptime, which no clock step moves; an older one by the wall
  * clock, and one from the future counts as now. */
-static bool past_load(void *context, const struct latch_entry *entry)
+static bool load_one(void *context, const struct latch_entry *entry)
 {
     struct actor *actor = context;
     struct duration now = actor->env->uptime(actor->env->context), at = entry->uptime;
@@ -110,8 +86,19 @@ static bool past_load(void *context, const struct latch_entry *entry)
     if (at.ns < INT64_MIN / 2) {
         at.ns = INT64_MIN / 2;
     }
-    past_add(actor, entry->action, at);
+    const struct past_start start = start_of(entry, at);
+    past_append(&actor->past, &start, now);
     return true;
+}
+
+/* What was started within this time is known then. */
+static enum status load_past(struct actor *actor, struct duration keep, struct error *error)
+{
+    past_release(&actor->past);
+    actor->past.keep = keep;
+    TRY(latch_each(actor->latches, load_one, actor, error));
+    past_sort(&actor->past);
+    return STATUS_OK;
 }
 
 enum status actor_new(const struct grant *grants, size_t grant_count, struct latches *latches,
@@ -130,7 +117,7 @@ enum status actor_new(const struct grant *grants, size_t grant_count, struct lat
     actor->latches = latches;
     actor->env = env;
     latch_set_point(latches, env->point, env->context);
-    enum status status = latch_each(latches, past_load, actor, error);
+    enum status status = load_past(actor, GRANT_PER_MAX, error);
     if (status != STATUS_OK) {
         actor_free(actor);
         return status;
@@ -142,9 +129,20 @@ enum status actor_new(const struct grant *grants, size_t grant_count, struct lat
 void actor_free(struct actor *actor)
 {
     if (actor) {
-        free(actor->past);
+        past_release(&actor->past);
         free(actor);
     }
+}
+
+enum status actor_guard(struct actor *actor, const struct program *guards, struct error *error)
+{
+    const struct duration window = rule_window(guards);
+    if (window.ns > actor->past.keep.ns) {
+        actor->guards = NULL; /* until all that they count is known */
+        TRY(load_past(actor, window, error));
+    }
+    actor->guards = guards;
+    return STATUS_OK;
 }
 
 size_t actor_running(const struct actor *actor)
@@ -247,11 +245,39 @@ static enum refusal judge_load(struct actor *actor, const struct message *asked,
     if (!slot) {
         return REFUSAL_FULL;
     }
-    if (past_count(actor, grant) >= grant->at_most.count) {
+    if (cap_reached(actor, grant)) {
         return REFUSAL_CAP;
     }
     *ret_slot = slot;
     return REFUSAL_NONE;
+}
+
+/* What the host's guards say of it. ret_undoes: the start of this actor that it takes back, for
+ * which it is free of rates; that the engine calls it an undo is not enough. */
+static bool guards_deny(const struct actor *actor, const struct message *asked,
+                        uint64_t *ret_undoes, char *ret, size_t size)
+{
+    const struct act_env *env = actor->env;
+    const struct grant *grant = &actor->grants[asked->grant];
+    const char *running[ACTOR_RUNNING_MAX];
+    struct rule_act act = {.action = grant->action,
+                           .target = grant->targets[asked->target],
+                           .numbers = asked->numbers,
+                           .number_count = asked->number_count,
+                           .uptime = env->uptime(env->context),
+                           .now = env->now(env->context),
+                           .past = &actor->past,
+                           .running = running};
+    for (size_t i = 0; i < ACTOR_RUNNING_MAX; i++) {
+        const struct running *r = &actor->running[i];
+        if (r->used) {
+            running[act.running_count++] = actor->grants[r->grant].targets[r->target];
+        }
+    }
+    *ret_undoes =
+        asked->undo ? rule_undone(actor->guards, &actor->past, act.action, act.target) : 0;
+    act.undo = *ret_undoes != 0;
+    return rule_denies(actor->guards, &act, ret, size);
 }
 
 static void finish(struct actor *actor, struct message *result)
@@ -324,7 +350,8 @@ static void start(struct actor *actor, const struct message *asked, const struct
 }
 
 /* The latch is taken here: from now on this id is spent. */
-static void latch_and_start(struct actor *actor, const struct message *asked, struct running *slot)
+static void latch_and_start(struct actor *actor, const struct message *asked, uint64_t undoes,
+                            struct running *slot)
 {
     const struct act_env *env = actor->env;
     const struct grant *grant = &actor->grants[asked->grant];
@@ -336,7 +363,8 @@ static void latch_and_start(struct actor *actor, const struct message *asked, st
     struct latch_entry entry = {.id = asked->id,
                                 .epoch = asked->epoch,
                                 .time = env->now(env->context),
-                                .uptime = env->uptime(env->context)};
+                                .uptime = env->uptime(env->context),
+                                .undoes = undoes};
     snprintf(entry.action, sizeof entry.action, "%s", grant->action);
     snprintf(entry.target, sizeof entry.target, "%s", grant->targets[asked->target]);
     snprintf(entry.boot, sizeof entry.boot, "%s", env->boot);
@@ -349,7 +377,8 @@ static void latch_and_start(struct actor *actor, const struct message *asked, st
                error.message);
         return;
     }
-    past_add(actor, entry.action, entry.uptime);
+    const struct past_start started = start_of(&entry, entry.uptime);
+    past_add(&actor->past, &started, entry.uptime);
     start(actor, asked, &entry, slot);
 }
 
@@ -375,7 +404,13 @@ static void receive_act(struct actor *actor, const struct message *asked)
         refuse(actor, asked, refusal, "");
         return;
     }
-    latch_and_start(actor, asked, slot);
+    char reason[TEXT_BYTES];
+    uint64_t undoes;
+    if (guards_deny(actor, asked, &undoes, reason, sizeof reason)) {
+        refuse(actor, asked, REFUSAL_GUARD, reason);
+        return;
+    }
+    latch_and_start(actor, asked, undoes, slot);
 }
 
 /* ---- what became of it ---- */

@@ -2,9 +2,11 @@
  * nothing; it trusts nothing that the engine says. Before each effect, in this order: no STOP file,
  * the epoch is not older than any seen, the deadline has not passed, grant and target are in its
  * own lists, the numbers are finite and in their range, the target has no other action running, the
- * grant's cap has room, the latch is taken and durable, and still no STOP file.
+ * grant's cap has room, the host's guards allow it as far as an actor can judge (rule.h), the latch
+ * is taken and durable, and still no STOP file.
  *
  *     TRY(actor_new(grants, count, latches, &env, &actor, error));
+ *     TRY(actor_guard(actor, program, error));    before it nothing starts
  *     actor_receive(actor, bytes, size);      for each datagram
  *     actor_step(actor);                      when env's descriptors wake, and every ACTOR_STEP_MS
  *
@@ -15,6 +17,7 @@
 #include "runtime/act/grant.h"
 #include "runtime/act/hand.h"
 #include "runtime/act/latch.h"
+#include "runtime/act/rule.h"
 
 enum { ACTOR_RUNNING_MAX = 64, ACTOR_STEP_MS = 200 };
 
@@ -47,6 +50,11 @@ NODISCARD enum status actor_new(const struct grant *grants, size_t grant_count,
 
 /* Forgets the actor. Running children die with the process, not with this. */
 void actor_free(struct actor *actor);
+
+/* Takes the guards and contracts of a checked program, which outlives the actor or the next call.
+ * On failure (the latches cannot be read, for longer windows than before) it has none. */
+NODISCARD enum status actor_guard(struct actor *actor, const struct program *guards,
+                                  struct error *error);
 
 /* Takes one datagram. Every one is answered, now or when its action ends. */
 void actor_receive(struct actor *actor, const uint8_t *bytes, size_t size);

@@ -211,7 +211,7 @@ void latch_close(struct latches *latches)
 
 static char *begin_line(const struct latch_entry *entry)
 {
-    struct latch_name id = name_of(entry->id);
+    struct latch_name id = name_of(entry->id), undoes = name_of(entry->undoes);
     /* A target is bytes of a label: Latin-1 of them, so that any byte has a place in JSON. */
     char target[2 * TARGET_BYTES], *out = target;
     for (const char *c = entry->target; *c; c++) {
@@ -228,11 +228,11 @@ static char *begin_line(const struct latch_entry *entry)
     for (size_t i = 0; i < entry->number_count; i++) {
         json_array_append_new(numbers, json_real(entry->numbers[i]));
     }
-    json_t *line =
-        json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o}", "id", id.text, "epoch",
-                  (json_int_t)entry->epoch, "action", entry->action, "target", target, "time_ns",
-                  (json_int_t)entry->time.ns, "uptime_ns", (json_int_t)entry->uptime.ns, "boot",
-                  entry->boot, "connector", entry->connector, "numbers", numbers);
+    json_t *line = json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:s}", "id", id.text,
+                             "epoch", (json_int_t)entry->epoch, "action", entry->action, "target",
+                             target, "time_ns", (json_int_t)entry->time.ns, "uptime_ns",
+                             (json_int_t)entry->uptime.ns, "boot", entry->boot, "connector",
+                             entry->connector, "numbers", numbers, "undoes", undoes.text);
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     return text;
@@ -265,21 +265,24 @@ static bool read_numbers(const json_t *numbers, struct latch_entry *ret)
 static bool read_begin(const char *line, size_t length, uint64_t id, struct latch_entry *ret)
 {
     json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL), *numbers = NULL;
-    const char *name, *action, *target, *boot, *connector = "";
+    const char *name, *action, *target, *boot, *connector = "", *undoes = NULL;
+    uint64_t undone = 0;
     json_int_t epoch, time, uptime;
-    bool ok = json && json_unpack(json, "{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s?s, s?o !}", "id",
-                                  &name, "epoch", &epoch, "action", &action, "target", &target,
-                                  "time_ns", &time, "uptime_ns", &uptime, "boot", &boot,
-                                  "connector", &connector, "numbers", &numbers) == 0;
+    bool ok =
+        json && json_unpack(json, "{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s?s, s?o, s?s !}", "id",
+                            &name, "epoch", &epoch, "action", &action, "target", &target, "time_ns",
+                            &time, "uptime_ns", &uptime, "boot", &boot, "connector", &connector,
+                            "numbers", &numbers, "undoes", &undoes) == 0;
     ok = ok && strcmp(name, name_of(id).text) == 0 && epoch >= 0 && epoch <= UINT32_MAX &&
          strlen(action) < NAME_BYTES && strlen(boot) < LATCH_BOOT_BYTES &&
          strlen(connector) < LATCH_CONNECTOR_BYTES && read_target(target, ret->target) &&
-         read_numbers(numbers, ret);
+         read_numbers(numbers, ret) && (!undoes || id_of(undoes, &undone));
     if (ok) {
         ret->id = id;
         ret->epoch = (uint32_t)epoch;
         ret->time.ns = time;
         ret->uptime.ns = uptime;
+        ret->undoes = undone;
         snprintf(ret->action, sizeof ret->action, "%s", action);
         snprintf(ret->boot, sizeof ret->boot, "%s", boot);
         snprintf(ret->connector, sizeof ret->connector, "%s", connector);

@@ -35,6 +35,7 @@ struct latch_entry {
     char connector[LATCH_CONNECTOR_BYTES]; /* "": not on record, as of former versions */
     double numbers[MESSAGE_NUMBERS_MAX];
     size_t number_count;
+    uint64_t undoes; /* the start that it takes back; 0: none, or not on record */
 };
 
 /* What is known of an action that was latched and has no result. */

@@ -108,6 +108,7 @@ static void wire_message(struct wire *w, struct message *m)
         memcpy(&m->numbers[i], &bits, sizeof bits);
     }
     m->deadline.ns = (int64_t)wire_number(w, (uint64_t)m->deadline.ns, 8);
+    m->undo = wire_below(w, m->undo, 2) == 1;
     m->channel = (uint16_t)wire_number(w, m->channel, 2);
     m->resolved = wire_below(w, m->resolved, 2) == 1;
     m->impact = (enum impact)wire_below(w, m->impact, IMPACT_COUNT);

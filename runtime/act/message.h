@@ -50,6 +50,7 @@ struct message {
     uint32_t number_count;
     double numbers[MESSAGE_NUMBERS_MAX];
     struct instant deadline; /* not started after it; 0: none */
+    bool undo;               /* it takes back what was done before */
     /* NOTIFY */
     uint16_t channel;
     bool resolved;      /* the incident is over: said to channels that can end what they began */

@@ -100,6 +100,7 @@ struct effect {
     double numbers[ENGINE_NUMBERS_MAX];
     uint32_t number_count;
     struct duration timeout;
+    bool undo;           /* DISPATCH */
     const char *channel; /* NOTIFY: the policy's name for it */
     bool resolved;       /* NOTIFY: the incident is over, of which the channel was told */
 };

@@ -242,6 +242,7 @@ static void dispatch(struct engine *engine, struct incident *incident, const str
     effect->number_count = plan->number_count;
     memcpy(effect->numbers, plan->numbers, sizeof effect->numbers);
     effect->timeout = duration_seconds(timeout);
+    effect->undo = plan->undo;
 }
 
 static void next_rung(struct engine *engine, struct incident *incident)

@@ -5,72 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lang/check.h"
 #include "lang/connector.h"
-#include "lang/parser.h"
 #include "runtime/bundle/bundle.h"
 #include "runtime/heald/clock.h"
 #include "runtime/heald/engine_code.h"
 #include "runtime/heald/engine_debug.h"
 #include "runtime/heald/engine_events.h"
 #include "runtime/heald/log.h"
+#include "runtime/heald/program_load.h"
 #include "runtime/trust/trust.h"
-
-/* The first finding, in one line, for the one who asked for the load; all of them go to the log. */
-static enum status report_findings(const struct generation *generation,
-                                   const struct diag_list *diags, struct error *error)
-{
-    for (const struct diag *diag = diags->first; diag; diag = diag->next) {
-        struct position place = sources_position(&generation->sources, diag->span.start);
-        log_say(diag->severity == SEVERITY_ERROR ? LOG_ERROR : LOG_WARN, "%s:%zu:%zu: %s: %s",
-                place.source ? place.source->path : "?", place.line, place.column,
-                diag_infos[diag->code].code, diag->message);
-    }
-    for (const struct diag *diag = diags->first; diag; diag = diag->next) {
-        struct position place = sources_position(&generation->sources, diag->span.start);
-        if (diag->severity == SEVERITY_ERROR) {
-            return error_set(error, STATUS_PROTOCOL, "%s:%zu:%zu: %s: %.250s",
-                             place.source ? place.source->path : "?", place.line, place.column,
-                             diag_infos[diag->code].code, diag->message);
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status load_program(struct generation *generation, const struct bundle *bundle,
-                                struct error *error)
-{
-    struct diag_list diags;
-    diag_list_init(&diags, &generation->arena, &generation->sources);
-    generation->program =
-        parse_program_texts(&generation->arena, &generation->sources,
-                            bundle_texts(&generation->arena, bundle), bundle->source_count, &diags);
-    if (diags.errors == 0) {
-        (void)check_program(generation->program, &diags, &(struct check_options){0});
-    }
-    TRY(report_findings(generation, &diags, error));
-    CHECK(diags.errors == 0);
-    return bundle_agrees(bundle, generation->program, error);
-}
-
-/* The host's guard files must all be there, and hold a guard. */
-static enum status check_guards(const struct config *config, const struct bundle *bundle,
-                                struct generation *generation, struct error *error)
-{
-    for (size_t i = 0; i < config->guards.count; i++) {
-        bool found = false;
-        for (size_t s = 0; s < bundle->source_count; s++) {
-            found = found || strcmp(bundle->sources[s].path, config->guards.items[i]) == 0;
-        }
-        if (!found) {
-            return error_set(error, STATUS_NOT_FOUND,
-                             "the guard file '%s' that heald.yaml names is not in the bundle",
-                             config->guards.items[i]);
-        }
-    }
-    generation->host.guarded = config->guards.count > 0 && generation->program->guards != NULL;
-    return STATUS_OK;
-}
 
 static bool channel_known(const struct config *config, const char *name)
 {
@@ -236,9 +179,10 @@ static enum status build(struct generation *generation, const struct config *con
                          struct error *error)
 {
     generation->serial = bundle->serial;
-    TRY(load_program(generation, bundle, error));
+    TRY(program_load(&generation->arena, &generation->sources, bundle, &generation->program,
+                     error));
     fill_host(generation, config, epoch);
-    TRY(check_guards(config, bundle, generation, error));
+    TRY(program_guarded(config, bundle, generation->program, &generation->host.guarded, error));
     TRY(check_channels(config, generation->program, error));
     TRY(check_modes(config, generation->program, error));
     TRY(engine_events_check(config, generation->program, &generation->arena, error));

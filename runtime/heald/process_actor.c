@@ -14,6 +14,7 @@
 #include "runtime/act/act_host.h"
 #include "runtime/act/actor.h"
 #include "runtime/act/voice.h"
+#include "runtime/heald/actor_guards.h"
 #include "runtime/heald/grant_list.h"
 #include "runtime/heald/log.h"
 #include "runtime/heald/process.h"
@@ -25,6 +26,7 @@ struct actor_process {
     const struct config *config;
     const struct clock_anchor *clock;
     struct grant_list grants;
+    struct actor_guards guards;
     struct voice_channel *channels;
     struct latches *latches;
     struct act_host host;
@@ -147,6 +149,11 @@ static void take_peer(struct actor_process *process)
     }
 }
 
+static void renew_guards(struct actor_process *process)
+{
+    actor_guards_renew(&process->guards, process->actor, process->host.env.uptime(&process->host));
+}
+
 /* False when the parent is gone. */
 static bool take_parent(struct actor_process *process)
 {
@@ -171,6 +178,7 @@ static int actor_loop(struct actor_process *process, int signals)
             log_say(LOG_ERROR, "cannot wait: %s", strerror(errno));
             return 1;
         }
+        renew_guards(process);
         take_peer(process);
         actor_step(process->actor);
         voice_step(process->voice, process->host.env.uptime(&process->host));
@@ -203,8 +211,11 @@ static enum status actor_open(struct actor_process *process, struct error *error
     process->host.env.point = crash_point;
 #endif
     TRY(load_channels(process, say_notice, notice_done, error));
-    return actor_new(process->grants.items, process->grants.count, process->latches,
-                     &process->host.env, &process->actor, error);
+    TRY(actor_new(process->grants.items, process->grants.count, process->latches,
+                  &process->host.env, &process->actor, error));
+    process->guards.config = process->config;
+    renew_guards(process);
+    return STATUS_OK;
 }
 
 int process_actor_main(const struct process_start *start)
@@ -228,6 +239,7 @@ int process_actor_main(const struct process_start *start)
     process_ready();
     int code = actor_loop(process, signals);
     actor_free(process->actor);
+    actor_guards_release(&process->guards);
     voice_free(process->voice);
     latch_close(process->latches);
     act_host_close(&process->host);

@@ -152,6 +152,7 @@ static void send_act(struct engine_process *process, const struct effect *effect
         .target = (uint16_t)effect->target,
         .number_count = effect->number_count,
         .deadline = {process->now.ns - process->skew.ns + effect->timeout.ns},
+        .undo = effect->undo,
     };
     memcpy(message.numbers, effect->numbers, sizeof message.numbers);
     send_message(process, &message);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/act/actor.h"
+#include "tests/act/guards.h"
 #include "tests/unit.h"
 
 static char folder[64];
@@ -194,16 +195,28 @@ static int remove_world(void **state)
     return remove_folder(state);
 }
 
+/* Guards that forbid nothing of this. */
+static const char open_guards[] =
+    "edition 1\n"
+    "pool pods(namespace, pod) = pod_up == 1\n"
+    "metric pod_up ratio by (namespace, pod)\n"
+    "action restart(p: pod, grace: s) { via exec  affects p.errors within 1m  irreversible  "
+    "timeout 2s }\n"
+    "action drain(p: pod) { via exec  affects p.errors within 1m  irreversible  timeout 2s }\n"
+    "guard host { at most 1000000 actions per 1s }\n";
+
 struct rig {
+    struct guards *guards;
     struct latches *latches;
     struct actor *actor;
 };
 static struct rig rig_open(void)
 {
-    struct rig rig;
+    struct rig rig = {.guards = guards_of(open_guards)};
     struct error error = {{0}};
     if (latch_open(folder, &rig.latches, &error) != STATUS_OK ||
-        actor_new(grants, 2, rig.latches, &env, &rig.actor, &error) != STATUS_OK) {
+        actor_new(grants, 2, rig.latches, &env, &rig.actor, &error) != STATUS_OK ||
+        actor_guard(rig.actor, rig.guards->program, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
     return rig;
@@ -212,6 +225,7 @@ static void rig_close(struct rig *rig)
 {
     actor_free(rig->actor);
     latch_close(rig->latches);
+    guards_free(rig->guards);
 }
 static void tell(struct rig *rig, const struct message *message)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "runtime/act/act_host.h"
+#include "tests/act/guards.h"
 #include "tests/unit.h"
 
 static struct duration clock_now(clockid_t clock)
@@ -24,7 +25,7 @@ static const char *const one_target[] = {"namespace=shop,pod=a b;$(id)"};
 
 static struct grant shell_grant(const char *const *argv, size_t count)
 {
-    return (struct grant){.action = "try",
+    return (struct grant){.action = "once",
                           .connector = CONNECTOR_EXEC,
                           .argv = argv,
                           .argv_count = count,
@@ -261,6 +262,16 @@ static void a_real_actor_acts_answers_and_obeys_the_stop_file(void **state)
     }
     host.env.answer = on_answer;
     assert_int_equal(actor_new(grants, 2, latches, &host.env, &actor, &error), STATUS_OK);
+    struct guards *guards =
+        guards_of("edition 1\n"
+                  "pool pods(pod) = pod_up == 1\n"
+                  "metric pod_up ratio by (pod)\n"
+                  "action once(p: pod) { via exec  affects p.errors within 1m  irreversible"
+                  "  timeout 5s }\n"
+                  "action long(p: pod) { via exec  affects p.errors within 1m  irreversible"
+                  "  timeout 60s }\n"
+                  "guard host { at most 1000000 actions per 1s }\n");
+    assert_int_equal(actor_guard(actor, guards->program, &error), STATUS_OK);
     enum { ROUNDS = 100 };
     uint8_t bytes[MESSAGE_BYTES];
     struct message act = {.kind = MESSAGE_ACT, .epoch = 1};
@@ -295,6 +306,7 @@ static void a_real_actor_acts_answers_and_obeys_the_stop_file(void **state)
     actor_receive(actor, bytes, sizeof bytes);
     assert_int_equal(last.outcome, OUTCOME_SUCCEEDED);
     actor_free(actor);
+    guards_free(guards);
     latch_close(latches);
     act_host_close(&host);
     snprintf(command, sizeof command, "rm -rf %s", folder);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runtime/act/actor.h"
+#include "tests/act/guards.h"
 #include "tests/unit.h"
 
 static char folder[64];
@@ -91,6 +92,18 @@ static const struct act_env env = {.now = fake_now,
                                    .end = fake_end,
                                    .answer = fake_answer};
 
+/* Guards that forbid nothing of this. */
+static const char open_guards[] =
+    "edition 1\n"
+    "pool pods(pod) = pod_up == 1\n"
+    "metric pod_up ratio by (pod)\n"
+    "action drain(p: pod, to: number) {\n"
+    "  via http  affects p.errors within 1m  irreversible  timeout 2s }\n"
+    "action run(p: pod, to: number) {\n"
+    "  via exec  affects p.errors within 1m  irreversible  timeout 2s }\n"
+    "guard host { at most 1000000 actions per 1s }\n";
+
+static struct guards *guards;
 static struct latches *latches;
 static struct actor *actor;
 
@@ -98,7 +111,8 @@ static void live(void)
 {
     struct error error = {{0}};
     if (latch_open(folder, &latches, &error) != STATUS_OK ||
-        actor_new(grants, 2, latches, &env, &actor, &error) != STATUS_OK) {
+        actor_new(grants, 2, latches, &env, &actor, &error) != STATUS_OK ||
+        actor_guard(actor, guards->program, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
 }
@@ -130,6 +144,7 @@ static int open_world(void **state)
                                    .at_most = {100, {NS_PER_S}}};
     }
     assert_non_null(mkdtemp(folder));
+    guards = guards_of(open_guards);
     live();
     return 0;
 }
@@ -139,6 +154,7 @@ static int close_world(void **state)
     char command[96];
     (void)state;
     die();
+    guards_free(guards);
     snprintf(command, sizeof command, "rm -r %s", folder);
     return system(command);
 }
