@@ -99,8 +99,8 @@ static void answer(struct contest *c, enum kind kind, double *ret_store, double 
         flight_append_all(c->flight, c->now, c->now, c->points + i, count);
     }
     flight_step(c->flight, c->now, NULL, 0);
-    *ret_store = (stored - began) / SERIES;
-    *ret_flight = (cpu_ns() - stored) / SERIES;
+    *ret_store = (stored - began) / (double)SERIES;
+    *ret_flight = (cpu_ns() - stored) / (double)SERIES;
 }
 
 static void run(struct contest *c, enum kind kind)
@@ -116,7 +116,8 @@ static void run(struct contest *c, enum kind kind)
     }
     const uint64_t bytes = flight_state(c->flight).bytes - before;
     printf("\"%s\": {\"bytes\": %.3f, \"ns\": %.2f, \"store_ns\": %.2f}, ", kind_names[kind],
-           (double)bytes / ROUNDS / SERIES, median(recorded, ROUNDS), median(stored, ROUNDS));
+           (double)bytes / (double)(ROUNDS * SERIES), median(recorded, ROUNDS),
+           median(stored, ROUNDS));
 }
 
 int main(int argc, char **argv)
@@ -140,7 +141,7 @@ int main(int argc, char **argv)
         run(c, (enum kind)kind);
     }
     const struct flight_state state = flight_state(c->flight);
-    printf("\"birth_bytes\": %.1f, \"on\": %s}\n", (double)born / SERIES,
+    printf("\"birth_bytes\": %.1f, \"on\": %s}\n", (double)born / (double)SERIES,
            state.on ? "true" : "false");
     flight_close(c->flight);
     store_free(c->store);
