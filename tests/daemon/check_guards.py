@@ -1,8 +1,14 @@
 """The actor of the real heald judges the host's guards by itself, from its own copy of the signed bundle.
 QUICK: whatever the engine decides, and whatever it has forgotten."""
 import os
+import pathlib
+import random
 import signal
-from case import run, until
+import socket
+import struct
+import subprocess
+import time
+from case import CAGED, program, run, until
 from world import GUARD, POLICY, PREAMBLE, World
 
 ONE = GUARD.replace("at most 100 ", "at most 1 ")
@@ -78,6 +84,76 @@ def claim_an_older_bundle_loosens_nothing(folder):
         says(world, "older")
         heals_once(world)
         is_refused(world, FORBIDDEN)
+
+
+# As runtime/act/message.c writes it.
+MESSAGE = struct.Struct("<IIIQIHHI4dqIHIIQq64s256s96sIIIiqq1400s")
+MAGIC, VERSION, BYTES, ACT, RESULT = 0x6c616568, 3, 2048, 1, 4
+
+
+class Hostile:
+    """A real actor with this test for its parent and its engine."""
+
+    def __init__(self, world):
+        (world.state / "actions").mkdir(parents=True, exist_ok=True)
+        effective = subprocess.run([program("heald"), "-n", "-c", str(world.yaml)], capture_output=True, check=True).stdout
+        config = os.memfd_create("heald.yaml")
+        os.write(config, effective)
+        self.parent, parent = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.peer, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        clock = f"{time.time_ns()} {time.clock_gettime_ns(time.CLOCK_BOOTTIME)} {boot}"
+        slots = {12: peer.fileno(), 15: parent.fileno(), 16: config}
+
+        def place():
+            high = {slot: os.dup(fd) for slot, fd in slots.items()}
+            for slot, fd in high.items():
+                os.dup2(fd, slot)
+
+        self.process = subprocess.Popen([program("heald"), "--role", "actor"], pass_fds=list(slots), preexec_fn=place,
+                                        stderr=subprocess.DEVNULL, env={**os.environ, **CAGED, "HEAL_CLOCK": clock})
+        for end in (parent, peer):
+            end.close()
+        os.close(config)
+        for end in (self.parent, self.peer):
+            end.settimeout(20)
+        self.parent.recv(64)  # it is ready
+
+    def act(self, id, grant, target, undo):
+        """The text of the answer."""
+        none = (0,) * 5
+        self.peer.send(MESSAGE.pack(MAGIC, VERSION, ACT, id, 1, grant, target, 0, *none, undo, *none, b"", b"", b"", *none, 0,
+                                    b"").ljust(BYTES, b"\0"))
+        got = MESSAGE.unpack(self.peer.recv(BYTES)[:MESSAGE.size])
+        assert got[:4] == (MAGIC, VERSION, RESULT, id), got[:4]
+        return got[-1].rstrip(b"\0").decode()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.parent.close()
+        self.peer.close()
+
+
+def claim_a_hostile_engine_starts_no_more_than_the_guard_allows(folder):
+    with World(folder, {"guards.heal": ONE, "app.heal": PREAMBLE + POLICY}, start=False) as world:
+        dice, forbidden, actor = random.Random(5), 0, Hostile(world)
+        try:
+            actor.act(1, 1, 0, False)
+            for id in range(2, 401):
+                if id % 50 == 0:
+                    actor.kill()
+                    actor = Hostile(world)
+                said = actor.act(id, dice.randrange(3), dice.randrange(3), dice.random() < 0.5)
+                forbidden += "a guard of the host forbids it" in said
+        finally:
+            actor.kill()
+        done = [(name, target) for _, name, target in world.effects()]
+        for target in ("service=a", "service=b", "service=c"):
+            names = [name for name, of in done if of == target]
+            assert len(names) == 1 or names == ["turn", "turn_back"], done
+        assert ("turn_back", "service=a") in done, done  # which was free, once
+        assert forbidden == 400 - len(done), (forbidden, done)
 
 
 run(globals())
