@@ -6,16 +6,28 @@
 #include <unistd.h>
 
 #include "runtime/act/actor.h"
+#include "tests/act/guards.h"
 #include "tests/scars/plays.h"
 #include "tests/unit.h"
 
 enum { SERVERS = 10 };
+
+/* An actor acts under guards only: these leave it room. */
+static const char loose[] =
+    "edition 1\n"
+    "metric up count by (server, name)\n"
+    "pool servers(server) = up\n"
+    "pool names(name) = up\n"
+    "action terminate(s: server) { via exec irreversible timeout 5s }\n"
+    "action publish(n: name, plan: number) { via exec irreversible timeout 5s }\n"
+    "guard host { at most 1000 actions per 1h }\n";
 
 /* What the actor's hand writes into, and what it was answered. */
 struct hand {
     char folder[64];
     struct latches *latches;
     struct actor *actor;
+    struct guards *guards;
     size_t started;
     double plan; /* the number of the last command */
     struct message answer;
@@ -99,7 +111,9 @@ static void hand_open(struct hand *hand, const struct grant *grant, struct act_e
                             .answer = on_answer};
     folder_make(hand->folder);
     assert_int_equal(latch_open(hand->folder, &hand->latches, &error), STATUS_OK);
-    if (actor_new(grant, 1, hand->latches, env, &hand->actor, &error) != STATUS_OK) {
+    hand->guards = guards_of(loose);
+    if (actor_new(grant, 1, hand->latches, env, &hand->actor, &error) != STATUS_OK ||
+        actor_guard(hand->actor, hand->guards->program, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
 }
@@ -107,6 +121,7 @@ static void hand_open(struct hand *hand, const struct grant *grant, struct act_e
 static void hand_close(struct hand *hand)
 {
     actor_free(hand->actor);
+    guards_free(hand->guards);
     latch_close(hand->latches);
     folder_remove(hand->folder);
 }
