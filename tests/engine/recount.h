@@ -27,7 +27,7 @@ struct act {
 struct known { /* of an incident */
     size_t acts;
     bool undo;  /* its last act */
-    bool ended; /* its last act but for undos: it was said how, or that it never began */
+    bool ended; /* its last act but for undos: judged, never begun, or over by itself */
     int object;
     enum random_action action;
     bool asked;

@@ -266,8 +266,8 @@ static void take_record(struct bounds *b, const struct record *record)
         known->yes = 0; /* it was for another question */
     }
     const bool ended = known->ended;
-    known->ended =
-        ended || good || useless || record->kind == RECORD_FAILED || record->kind == RECORD_DROPPED;
+    known->ended = ended || good || useless || record->kind == RECORD_FAILED ||
+                   record->kind == RECORD_DROPPED || record->kind == RECORD_RESOLVED;
     if (known->acts == 0 || (!good && !useless && record->kind != RECORD_FAILED) ||
         (record->kind == RECORD_FAILED && known->undo) ||
         (record->kind == RECORD_ABORTED && ended)) {
