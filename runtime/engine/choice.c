@@ -1,14 +1,16 @@
 /* Which plan of a heal block is tried: the one most likely to help, less what its risk takes away.
  *
  * A plan helps when one of its acts does. The worth of a plan is that chance less a discount for
- * its risk; worths are compared in whole percents, so that no last bit decides, of equals the one
- * written first is taken. A plan whose first act a guard, a keep or the host refuses now is passed
- * over while another one is not refused. */
+ * its risk; worths are compared in whole percents, so that no last bit decides; of equals the one
+ * that costs less within an hour is taken, then the one written first. A plan whose first act a
+ * guard, a keep or the host refuses now is passed over while another one is not refused. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/engine/engine_internal.h"
+
+enum { COST_WINDOW_S = 3600 };
 
 enum plan_risk { PLAN_LOW, PLAN_MEDIUM, PLAN_HIGH, PLAN_RISKS };
 static const struct {
@@ -22,7 +24,8 @@ struct option {
     double effect;
     struct tries tries;
     enum plan_risk risk;
-    long worth; /* percent */
+    long worth;  /* percent */
+    double cost; /* usd, of the first act, within an hour */
     bool refused;
     char why[TEXT_BYTES];
 };
@@ -57,6 +60,7 @@ static void look_ahead(struct engine *engine, const struct incident *incident,
         snprintf(option->why, sizeof option->why, "its target or numbers are not known");
         return;
     }
+    option->cost = ledger_cost(&plan.amounts, duration_seconds(COST_WINDOW_S));
     option->refused =
         plan_refusal(engine, incident, &plan, option->why, sizeof option->why) == REFUSAL_DENY;
 }
@@ -66,7 +70,7 @@ static bool better(const struct option *a, const struct option *b)
     if (a->refused != b->refused) {
         return b->refused;
     }
-    return a->worth > b->worth;
+    return a->worth != b->worth ? a->worth > b->worth : a->cost < b->cost;
 }
 
 static int say_option(char *text, size_t size, const struct option *option)
@@ -76,8 +80,12 @@ static int say_option(char *text, size_t size, const struct option *option)
         snprintf(tries, sizeof tries, " (%llu of %llu helped)",
                  (unsigned long long)option->tries.helped, (unsigned long long)option->tries.all);
     }
-    return snprintf(text, size, "effect %.0f%%%s, risk %s%s%.60s", 100 * option->effect, tries,
-                    risks[option->risk].text, option->refused ? ", refused: " : "",
+    char cost[48] = "";
+    if (option->cost > 0) {
+        snprintf(cost, sizeof cost, ", cost %.6g usd", option->cost);
+    }
+    return snprintf(text, size, "effect %.0f%%%s, risk %s%s%s%.60s", 100 * option->effect, tries,
+                    risks[option->risk].text, cost, option->refused ? ", refused: " : "",
                     option->refused ? option->why : "");
 }
 

@@ -258,6 +258,7 @@ int command_explain(const struct options *options)
         {
             show_record(record);
         }
+        show_learned(json_object_get(answer, "learned"));
     }
     json_decref(answer);
     return CONTROL_OK;

@@ -67,6 +67,8 @@ void show_date(const json_t *value);
 /* "14:03:07" in local time from RFC 3339 text or seconds since 1970; "-" without. */
 void show_time(const json_t *value);
 /* One record as a line of the timeline. */
+/* What is known of actions, rows as of outcomes; NULL: nothing is shown. */
+void show_learned(const json_t *rows);
 void show_record(const json_t *record);
 
 #endif

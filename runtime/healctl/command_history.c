@@ -127,6 +127,23 @@ static double share_of(const json_t *row, const char *key)
     return value >= 0 && value <= 1 ? 100 * value : (double)NAN;
 }
 
+void show_learned(const json_t *rows)
+{
+    size_t index = 0;
+    json_t *row = NULL;
+    json_array_foreach((json_t *)(uintptr_t)rows, index, row)
+    {
+        fputs("what is known now: ", stdout);
+        show(text_of(row, "action"), 0);
+        fputs(" for ", stdout);
+        show(text_of(row, "class"), 0);
+        printf(" helps in %.0f%% of cases, with 90%% sure between %.0f%% and %.0f%%: it helped "
+               "%" PRId64 " times and did not %" PRId64 "\n",
+               share_of(row, "mean"), share_of(row, "low"), share_of(row, "high"),
+               integer_of(row, "verified"), integer_of(row, "unverified"));
+    }
+}
+
 static void show_outcome(const json_t *row)
 {
     show(text_of(row, "policy"), POLICY_WIDTH);

@@ -47,6 +47,7 @@ struct collecting {
     struct record first;
     bool any;
     const char *state;
+    struct judged_actions judged;
 };
 
 static bool collect_record(void *context, const struct record *record)
@@ -60,6 +61,7 @@ static bool collect_record(void *context, const struct record *record)
     if (record->kind == RECORD_CLOSED) {
         collecting->state = "closed";
     }
+    engine_judged_add(&collecting->judged, record);
     json_array_append_new(collecting->records, record_json(record));
     return json_array_size(collecting->records) < collecting->max;
 }
@@ -270,10 +272,11 @@ static json_t *answer_explain(struct engine_process *process, const struct contr
                              (unsigned long long)id);
     }
     const char *state = open_incident(process, id, &view) ? view.state : collecting.state;
-    return json_pack("{s:I, s:o, s:o, s:s, s:o}", "id", (json_int_t)id, "policy",
-                     json_text(collecting.first.policy), "target",
-                     json_text(collecting.first.target), "state", state, "records",
-                     collecting.records);
+    return json_pack(
+        "{s:I, s:o, s:o, s:s, s:o, s:o}", "id", (json_int_t)id, "policy",
+        json_text(collecting.first.policy), "target", json_text(collecting.first.target), "state",
+        state, "records", collecting.records, "learned",
+        engine_learned_json(process->memory, process->now, &collecting.first, &collecting.judged));
 }
 
 static json_t *answer_stop(struct engine_process *process, const struct control_request *request)

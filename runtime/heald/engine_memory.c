@@ -1,6 +1,7 @@
 /* See engine_memory.h. */
 #include "runtime/heald/engine_memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,40 @@ json_t *engine_outcomes_json(const struct memory_db *memory, struct instant now,
     free(keys);
     return json_pack("{s:o, s:I}", "outcomes", outcomes, "behind",
                      (json_int_t)memory_state(memory).behind);
+}
+
+void engine_judged_add(struct judged_actions *judged, const struct record *record)
+{
+    char cause[NAME_BYTES];
+    if (record->kind == RECORD_CONCLUDED && record_cause(record->text, cause)) {
+        snprintf(judged->cause, sizeof judged->cause, "%s", cause);
+    }
+    if (record->kind != RECORD_VERIFIED && record->kind != RECORD_UNVERIFIED &&
+        record->kind != RECORD_FAILED && record->kind != RECORD_ABORTED) {
+        return;
+    }
+    for (size_t i = 0; i < judged->count; i++) {
+        if (strcmp(judged->actions[i], record->action) == 0) {
+            return;
+        }
+    }
+    if (judged->count < LEARNED_ACTIONS_MAX) {
+        snprintf(judged->actions[judged->count++], NAME_BYTES, "%s", record->action);
+    }
+}
+
+json_t *engine_learned_json(const struct memory_db *memory, struct instant now,
+                            const struct record *opened, const struct judged_actions *judged)
+{
+    char class[LEARN_CLASS_BYTES];
+    json_t *rows = json_array();
+    learn_class(opened->type, judged->cause, class);
+    for (size_t i = 0; i < judged->count; i++) {
+        const struct learn_key key = {opened->policy, class, judged->actions[i]};
+        const struct learned learned = learn_of(memory_learning(memory), &key, now);
+        json_array_append_new(rows, outcome_json(&key, &learned));
+    }
+    return rows;
 }
 
 json_t *engine_memory_json(const struct memory_db *memory)

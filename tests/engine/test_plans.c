@@ -12,6 +12,7 @@
     "action uncordon(t: w) { via exec irreversible timeout 3s }\n"                  \
     "action limit(t: w) { via exec undo unlimit(t) timeout 3s }\n"                  \
     "action unlimit(t: w) { via exec irreversible timeout 3s }\n"                   \
+    "action dear(t: w) { via exec undo unlimit(t) timeout 3s costs 3usd }\n"        \
     "metric y ratio by (w)\n"
 #define VERIFY " verify x < 50% holds 1s within 5s "
 
@@ -24,9 +25,9 @@
                  "  bound at most 10 of ws per 1m\n"                             \
                  "  cooldown 5s\n}\n"
 
-static const char *const all[] = {"fix", "cordon", "uncordon", "limit", "unlimit"};
+static const char *const all[] = {"fix", "cordon", "uncordon", "limit", "unlimit", "dear"};
 
-static void begin(struct play *play, struct engine_grant grants[5], const char *text)
+static void begin(struct play *play, struct engine_grant grants[6], const char *text)
 {
     play_init(play, text, 2);
     play_grant(play, grants, all, ARRAY_LEN(all));
@@ -45,7 +46,7 @@ static void the_likelier_plan_is_chosen_and_the_others_are_said(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("", "plan a effect 60% { try cordon(w)" VERIFY "else page oncall }"
                     "plan b effect 80% { try limit(w)" VERIFY "else page oncall }"));
@@ -58,7 +59,7 @@ static void risk_takes_away_from_a_plan(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("", "plan a effect 80% { try fix(w)" VERIFY "else page oncall }"
                     "plan b effect 60% { try limit(w)" VERIFY "else page oncall }"));
@@ -75,7 +76,7 @@ static void of_equal_plans_the_first_is_chosen(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("", "plan a effect 70.2% { try cordon(w)" VERIFY "else page oncall }"
                     "plan b effect 70.4% { try limit(w)" VERIFY "else page oncall }"));
@@ -83,11 +84,29 @@ static void of_equal_plans_the_first_is_chosen(void **state)
     world_release(&play.world);
 }
 
+static void of_equal_plans_the_cheaper_is_chosen(void **state)
+{
+    (void)state;
+    struct play play;
+    struct engine_grant grants[6];
+    begin(&play, grants,
+          HEALS("", "plan a effect 70% { try cordon(w)" VERIFY "else page oncall }"
+                    "plan b effect 70% { try dear(w)" VERIFY "else page oncall }"));
+    assert_memory_equal(chosen(&play), "plan a: effect 70%, risk low; b: ", 33);
+    world_release(&play.world);
+    begin(&play, grants,
+          HEALS("", "plan a effect 70% { try dear(w)" VERIFY "else page oncall }"
+                    "plan b effect 70% { try limit(w)" VERIFY "else page oncall }"));
+    assert_string_equal(chosen(&play),
+                        "plan b: effect 70%, risk low; a: effect 70%, risk low, cost 3 usd");
+    world_release(&play.world);
+}
+
 static void a_plan_that_would_be_refused_is_passed_over(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("", "plan a effect 60% { try cordon(w)" VERIFY "else page oncall }"
                     "plan b effect 90% { try limit(w)" VERIFY "else page oncall }"));
@@ -101,7 +120,7 @@ static void the_choice_holds_over_restarts_and_a_relapse_chooses_anew(void **sta
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("", "plan a effect 60% { try cordon(w)" VERIFY "else page oncall }"
                     "plan b effect 80% risk low { try limit(w)" VERIFY "then fix(w)" VERIFY
@@ -150,7 +169,7 @@ static void what_came_of_a_plan_changes_the_choice_and_restarts_forget_nothing(v
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("", "plan a effect 55% { try cordon(w)" VERIFY "else page oncall }"
                     "plan b effect 60% { try limit(w)" VERIFY "else page oncall }"));
@@ -173,7 +192,7 @@ static void what_is_unprecedented_is_left_to_a_person(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("  signal seen = x\n  escalate to oncall when unprecedented\n",
                 "try cordon(w)" VERIFY "else page oncall"));
@@ -199,7 +218,7 @@ static void resolved_when_ends_the_ladder_early(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("  resolved when x < 70%\n",
                 "try cordon(w)" VERIFY "then fix(w)" VERIFY "else page oncall"));
@@ -227,7 +246,7 @@ static void an_unseen_resolved_resolves_nothing(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("  resolved when y < 70% or x < 60%\n", "try cordon(w)" VERIFY "else page oncall"));
     play.x[0] = 0.95;
@@ -256,7 +275,7 @@ static void abort_takes_back_what_was_done_and_looks_whether_it_helped(void **st
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants, TWO_STEPS);
     make_worse(&play);
     while (count_of(&play, RECORD_ABORTED) == 0) {
@@ -281,7 +300,7 @@ static void a_rollback_that_does_not_help_is_said(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants, TWO_STEPS);
     make_worse(&play);
     play_on(&play, 20);
@@ -295,7 +314,7 @@ static void what_was_done_is_taken_back_newest_first(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("  abort when x > 99%\n",
                 "plan a effect 60% { try cordon(w)" VERIFY "else page oncall }"
@@ -312,7 +331,7 @@ static void what_was_done_is_taken_back_newest_first(void **state)
     while (count_of(&play, RECORD_CHOSEN) < 2) {
         play_step(&play, NULL);
     }
-    play.world.host.grant_count = 5;
+    play.world.host.grant_count = 6;
     while (play.dispatched < 2) {
         play_step(&play, NULL);
     }
@@ -340,7 +359,7 @@ static void a_rollback_survives_a_crash_at_any_second(void **state)
     (void)state;
     for (int at = 0; at < 16; at++) {
         struct play play;
-        struct engine_grant grants[5];
+        struct engine_grant grants[6];
         begin(&play, grants, TWO_STEPS);
         make_worse(&play);
         for (int i = 0; i < 40; i++) {
@@ -366,7 +385,7 @@ static void an_act_without_an_undo_is_named_and_left(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants,
           HEALS("  abort when x > 99%\n",
                 "try fix(w)" VERIFY "then cordon(w)" VERIFY "else page oncall"));
@@ -387,7 +406,7 @@ static void an_abort_does_not_judge_what_was_judged_or_only_planned(void **state
     (void)state;
     for (int restarted = 0; restarted < 2; restarted++) {
         struct play play;
-        struct engine_grant grants[5];
+        struct engine_grant grants[6];
         begin(&play, grants,
               HEALS("  abort when x > 99%\n",
                     "try fix(w)" VERIFY "then cordon(w) approve by oncall within 1m" VERIFY
@@ -417,7 +436,7 @@ static void a_stopped_rollback_goes_on_when_heal_is_started(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants, TWO_STEPS);
     make_worse(&play);
     play_step(&play, &(struct input){.kind = INPUT_STOP, .who = "ann"});
@@ -435,7 +454,7 @@ static void nothing_opens_before_a_policy_has_settled(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants, HEALS("  settle 30s\n", "try cordon(w)" VERIFY "else page oncall"));
     play.x[0] = 0.95;
     play_on(&play, 30);
@@ -449,7 +468,7 @@ static void a_target_settles_after_an_act(void **state)
 {
     (void)state;
     struct play play;
-    struct engine_grant grants[5];
+    struct engine_grant grants[6];
     begin(&play, grants, HEALS("  settle 20s\n", "try cordon(w)" VERIFY "else page oncall"));
     play.helps = true;
     play_on(&play, 20);
@@ -473,6 +492,7 @@ int main(void)
         cmocka_unit_test(the_likelier_plan_is_chosen_and_the_others_are_said),
         cmocka_unit_test(risk_takes_away_from_a_plan),
         cmocka_unit_test(of_equal_plans_the_first_is_chosen),
+        cmocka_unit_test(of_equal_plans_the_cheaper_is_chosen),
         cmocka_unit_test(a_plan_that_would_be_refused_is_passed_over),
         cmocka_unit_test(the_choice_holds_over_restarts_and_a_relapse_chooses_anew),
         cmocka_unit_test(what_came_of_a_plan_changes_the_choice_and_restarts_forget_nothing),
