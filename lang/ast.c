@@ -84,6 +84,16 @@ bool expr_relative(const struct expr *expr)
     return expr_strip(expr)->kind == EXPR_UNARY;
 }
 
+bool limit_bounds(const struct limit *limit, const struct parameter *parameter)
+{
+    const char *type = parameter->type.text;
+    const enum unit unit = type ? unit_find(type, strlen(type)) : UNIT_NONE;
+    if (limit->unit == UNIT_NONE || unit == UNIT_NONE) {
+        return limit->unit == unit;
+    }
+    return unit_infos[limit->unit].base == unit_infos[unit].base;
+}
+
 bool limit_steps(const struct limit *limit, const struct parameter *parameter)
 {
     const char *type = parameter->type.text;

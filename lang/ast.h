@@ -678,6 +678,9 @@ const struct parameter *action_number(const struct action *action);
 /* +50%, -2: relative to what is there. */
 bool expr_relative(const struct expr *expr);
 
+/* A between that is about numbers of this parameter's kind; one without a unit is about plain ones.
+ */
+bool limit_bounds(const struct limit *limit, const struct parameter *parameter);
 /* A step limit that is about numbers of this parameter's kind; one without a unit is about all. */
 bool limit_steps(const struct limit *limit, const struct parameter *parameter);
 

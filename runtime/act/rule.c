@@ -89,24 +89,13 @@ static bool rate_denies(const struct program *program, const struct limit *limit
     return true;
 }
 
-/* A guard without a unit speaks of plain numbers. */
-static bool measures(const struct limit *limit, const struct parameter *parameter)
-{
-    const char *type = parameter->type.text;
-    const enum unit unit = unit_find(type, strlen(type));
-    if (limit->unit == UNIT_NONE || unit == UNIT_NONE) {
-        return limit->unit == unit;
-    }
-    return unit_infos[limit->unit].base == unit_infos[unit].base;
-}
-
 static bool between_denies(const struct action *contract, const struct limit *limit,
                            const struct rule_act *act, char *ret, size_t size)
 {
     const struct parameter *parameter = contract->parameters;
     for (size_t i = 0; i < act->number_count; i++) {
         parameter = parameter->next;
-        if (measures(limit, parameter) &&
+        if (limit_bounds(limit, parameter) &&
             !(act->numbers[i] >= limit->low && act->numbers[i] <= limit->high)) {
             snprintf(ret, size, "between %s of any %s: %.15g is outside", limit->amount.text,
                      limit->subject.text, act->numbers[i]);

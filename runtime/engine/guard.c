@@ -148,17 +148,6 @@ static bool storm_denies(struct engine *engine, const struct limit *limit, char 
     return true;
 }
 
-/* True when the guard's unit measures what the parameter takes; a guard without one speaks of plain
- * numbers. */
-static bool between_concerns(const struct limit *limit, const struct parameter *parameter)
-{
-    enum unit unit = unit_find(parameter->type.text, strlen(parameter->type.text));
-    if (limit->unit == UNIT_NONE || unit == UNIT_NONE) {
-        return limit->unit == unit;
-    }
-    return unit_infos[limit->unit].base == unit_infos[unit].base;
-}
-
 /* between A and B of a numeric parameter; all values are in base units. */
 static bool between_denies(const struct limit *limit, const struct plan *plan, char *reason,
                            size_t size)
@@ -166,7 +155,7 @@ static bool between_denies(const struct limit *limit, const struct plan *plan, c
     const struct parameter *parameter = plan->action->parameters;
     for (uint32_t i = 0; i < plan->number_count; i++) {
         parameter = parameter ? parameter->next : NULL;
-        if (parameter && between_concerns(limit, parameter) &&
+        if (parameter && limit_bounds(limit, parameter) &&
             !(plan->numbers[i] >= limit->low && plan->numbers[i] <= limit->high)) {
             snprintf(reason, size, "between %s of any %s: %.15g is outside", limit->amount.text,
                      limit->subject.text, plan->numbers[i]);
