@@ -36,7 +36,7 @@ static void zones_begin(struct play *play, struct zones *zones, const int *of, s
                                   duration_seconds(1), &zones->source, &error),
                      STATUS_OK);
     for (size_t i = 0; i < count; i++) {
-        char name[16], zone[16];
+        char name[24], zone[24];
         snprintf(name, sizeof name, "e%zu", i);
         snprintf(zone, sizeof zone, "z%d", of[i]);
         const struct label labels[] = {{"w", name}, {"z", zone}};
