@@ -92,8 +92,9 @@ static int apply_kind(struct memory_db *memory, const struct record *record)
     case RECORD_TIMED_OUT:
     case RECORD_UNKNOWN: return apply(memory, MEMORY_DONE, record);
     case RECORD_FAILED: return apply_both(memory, MEMORY_DONE, MEMORY_OUTCOME, record);
+    case RECORD_ABORTED: /* judged by it, unless something judged it before */
+        return apply_both(memory, MEMORY_ABORTED, MEMORY_JUDGED, record);
     case RECORD_VERIFIED:
-    case RECORD_ABORTED:
     case RECORD_UNVERIFIED: return apply_both(memory, MEMORY_JUDGED, MEMORY_OUTCOME, record);
     case RECORD_UNDONE: return apply(memory, MEMORY_JUDGED, record);
     case RECORD_STARTED:

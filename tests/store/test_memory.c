@@ -718,6 +718,41 @@ static void a_limit_is_kept_and_the_newest_come_first(void **state)
     book_free(&book);
 }
 
+/* An act that is taken back is of no use, once, whatever was planned since. */
+static void abort_an_act(bool judged)
+{
+    struct book book = book_new();
+    struct story story = {.id = 1, .policy = "leak", .target = "pod=a", .cause = ""};
+    struct action action = {.id = 7, .name = "scale"}, planned = {.id = 7, .name = "recycle"};
+    append(&book, &story, RECORD_OPENED, NULL, "opened");
+    append(&book, &story, RECORD_INTENT, &action, "scale(pod=a)");
+    append(&book, &story, RECORD_DISPATCHED, &action, "scale(pod=a)");
+    append(&book, &story, RECORD_SUCCEEDED, &action, "");
+    if (judged) {
+        judge(&book, &story, &action, RECORD_UNVERIFIED);
+    }
+    append(&book, &story, RECORD_ABORTED, &planned, "abort when errors > 5%");
+    struct memory_db *memory = memory_new(path, book.journal);
+    (void)catch_up(memory, book.journal);
+    const struct learn_key scale = {"leak", "pod", "scale"}, recycle = {"leak", "pod", "recycle"};
+    assert_int_equal(learn_of(memory_learning(memory), &scale, book.now).unverified, 1);
+    assert_int_equal(learn_of(memory_learning(memory), &recycle, book.now).unverified, 0);
+    memory_free(memory);
+    book_free(&book);
+}
+
+static void an_abort_is_an_outcome_of_what_was_done(void **state)
+{
+    (void)state;
+    abort_an_act(false);
+}
+
+static void an_abort_is_no_outcome_of_what_was_judged(void **state)
+{
+    (void)state;
+    abort_an_act(true);
+}
+
 /* What one record costs, for docs/architecture.md: `test_store_memory cost`. */
 static int print_cost(void)
 {
@@ -772,6 +807,8 @@ int main(int argc, char **argv)
         CLAIM(a_full_file_system_puts_it_off_and_the_journal_goes_on),
         CLAIM(a_link_is_not_followed),
         CLAIM(a_limit_is_kept_and_the_newest_come_first),
+        CLAIM(an_abort_is_an_outcome_of_what_was_done),
+        CLAIM(an_abort_is_no_outcome_of_what_was_judged),
     };
     if (argc == 2 && strcmp(argv[1], "cost") == 0) {
         return print_cost();
