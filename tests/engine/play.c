@@ -7,6 +7,7 @@
 void play_init(struct play *play, const char *text, size_t entities)
 {
     memset(play, 0, sizeof *play);
+    assert_true(entities <= ARRAY_LEN(play->x));
     world_init(&play->world, text, entities);
     play->outcome = OUTCOME_SUCCEEDED;
     for (size_t i = 0; i < entities; i++) {

@@ -24,7 +24,7 @@
 
 struct play {
     struct world world;
-    double x[4];
+    double x[8]; /* of at most so many entities */
     enum outcome outcome;
     bool silent; /* no answer comes */
     struct input pending;
