@@ -137,10 +137,11 @@ void show_learned(const json_t *rows)
         show(text_of(row, "action"), 0);
         fputs(" for ", stdout);
         show(text_of(row, "class"), 0);
-        printf(" helps in %.0f%% of cases, with 90%% sure between %.0f%% and %.0f%%: it helped "
-               "%" PRId64 " times and did not %" PRId64 "\n",
-               share_of(row, "mean"), share_of(row, "low"), share_of(row, "high"),
-               integer_of(row, "verified"), integer_of(row, "unverified"));
+        const int64_t helped = integer_of(row, "verified");
+        printf(" helped %" PRId64 " of %" PRId64
+               " times: likely in %.0f%% of cases, 90%% sure of %.0f%% to %.0f%%\n",
+               helped, helped + integer_of(row, "unverified"), share_of(row, "mean"),
+               share_of(row, "low"), share_of(row, "high"));
     }
 }
 
