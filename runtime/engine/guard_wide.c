@@ -72,18 +72,26 @@ static bool fails(const struct incident *incident)
            incident->state != STATE_VERIFYING && incident->state != STATE_UNDOING;
 }
 
-static bool was_touched(const struct engine *engine, const char *policy, const char *target,
-                        const char *type)
+static bool is_recent(const struct engine *engine, const struct memory *memory, uint64_t policy,
+                      uint64_t type)
 {
-    const uint64_t p = ledger_name(policy), t = ledger_name(target), y = ledger_name(type);
+    return memory->policy == policy && memory->type == type && memory->acted.ns > 0 &&
+           engine->now.ns - memory->acted.ns < TOUCHED_WINDOW_S * NS_PER_S;
+}
+
+/* How many targets the policy acted on of late; of one name, or (target 0) of all. */
+static size_t count_touched(const struct engine *engine, const struct policy_run *run,
+                            uint64_t target)
+{
+    const uint64_t policy = ledger_name(run->policy->name.text);
+    const uint64_t type = ledger_name(pool_run_type(run->pool));
+    size_t count = 0;
     for (size_t i = 0; i < engine->memory_count; i++) {
         const struct memory *memory = &engine->memories[i];
-        if (memory->policy == p && memory->target == t && memory->type == y) {
-            return memory->acted.ns > 0 &&
-                   engine->now.ns - memory->acted.ns < TOUCHED_WINDOW_S * NS_PER_S;
-        }
+        count +=
+            (target == 0 || memory->target == target) && is_recent(engine, memory, policy, type);
     }
-    return false;
+    return count;
 }
 
 struct shares {
@@ -101,8 +109,7 @@ static struct shares count_shares(const struct engine *engine, const struct inci
             !engine_target_text(run->pool, slot, target, sizeof target)) {
             continue;
         }
-        const bool touched =
-            was_touched(engine, run->policy->name.text, target, pool_run_type(run->pool));
+        const bool touched = count_touched(engine, run, ledger_name(target)) > 0;
         const bool failing = fails(run->incident_at[slot]);
         s.touched += touched;
         s.touched_fail += touched && failing;
@@ -119,8 +126,8 @@ static bool spreads(const struct engine *engine, const struct incident *incident
                     size_t size)
 {
     const struct policy_run *run = incident->run;
-    if (!run->pool->pool) {
-        return false;
+    if (!run->pool->pool || count_touched(engine, run, 0) < TOUCHED_LEAST) {
+        return false; /* too few for the closer look, which is dear */
     }
     const struct shares s = count_shares(engine, incident);
     const bool worse = s.others > 0 ? s.touched_fail * s.others > 2 * s.others_fail * s.touched
