@@ -416,6 +416,8 @@ void cascades_step(struct engine *engine, struct effects *effects);
 uint32_t cascade_origin(struct engine *engine, uint32_t service, bool *ret_blind);
 
 /* triage.c */
+/* More is worse; NULL, where nothing is written, is medium. */
+int triage_impact(const char *word);
 struct triage triage_of(const struct policy *policy);
 /* All incidents, the one to be worked first first; the engine's own, until the next call. */
 struct incident **triage_order(struct engine *engine);

@@ -14,31 +14,20 @@ enum {
 
 /* ---- not during A..B in ZONE ---- */
 
-static int impact_rank(const char *word)
-{
-    static const char *const words[] = {"low", "medium", "high", "critical"};
-    for (int i = 0; word && i < (int)ARRAY_LEN(words); i++) {
-        if (strcmp(words[i], word) == 0) {
-            return i;
-        }
-    }
-    return 1; /* medium, where nothing is written */
-}
-
 static bool freezes(const struct engine *engine, const struct freeze *freeze,
-                    const struct policy *policy)
+                    const struct triage *triage)
 {
-    if (freeze->above.text && impact_rank(policy->impact.text) <= impact_rank(freeze->above.text)) {
+    if (freeze->above.text && triage->impact <= triage_impact(freeze->above.text)) {
         return false;
     }
     return stretch_holds(&freeze->stretch, zone_local(&freeze->in, engine->now.ns / NS_PER_S));
 }
 
-static bool frozen(const struct engine *engine, const struct policy *policy, char *ret, size_t size)
+static bool frozen(const struct engine *engine, const struct triage *triage, char *ret, size_t size)
 {
     for (const struct guard *guard = engine->program->guards; guard; guard = guard->next) {
         for (const struct limit *limit = guard->limits; limit; limit = limit->next) {
-            if (limit->kind == LIMIT_NOT_DURING && freezes(engine, limit->freeze, policy)) {
+            if (limit->kind == LIMIT_NOT_DURING && freezes(engine, limit->freeze, triage)) {
                 snprintf(ret, size, "guard %s: not during \"%s\"..\"%s\" in %s", guard->name.text,
                          limit->freeze->from.text, limit->freeze->to.text,
                          limit->freeze->zone.text);
@@ -188,7 +177,7 @@ static bool shrinks_beside_trouble(struct engine *engine, const struct incident 
 bool wide_waits(struct engine *engine, const struct incident *incident, const struct plan *plan,
                 char *ret, size_t size)
 {
-    return frozen(engine, incident->run->policy, ret, size) || blind(engine, ret, size) ||
+    return frozen(engine, &incident->run->triage, ret, size) || blind(engine, ret, size) ||
            spreads(engine, incident, ret, size) ||
            shrinks_beside_trouble(engine, incident, plan, ret, size);
 }

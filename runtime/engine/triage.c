@@ -46,16 +46,21 @@ static int place_of(const char *word, const char *const *words, size_t count, in
     return otherwise;
 }
 
-struct triage triage_of(const struct policy *policy)
+int triage_impact(const char *word)
 {
     static const char *const impacts[] = {"low", "medium", "high", "critical"};
+    return place_of(word, impacts, ARRAY_LEN(impacts), 1);
+}
+
+struct triage triage_of(const struct policy *policy)
+{
     static const char *const risks[] = {"availability", "security", "performance", "capacity"};
     struct lead_search search = {0};
     if (policy->when.expr) {
         find_lead(policy->when.expr, &search);
     }
     return (struct triage){
-        .impact = place_of(policy->impact.text, impacts, ARRAY_LEN(impacts), 1),
+        .impact = triage_impact(policy->impact.text),
         .risk = place_of(policy->risk.text, risks, ARRAY_LEN(risks), ARRAY_LEN(risks)),
         .lead = duration_seconds(search.seconds),
     };

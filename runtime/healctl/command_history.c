@@ -99,15 +99,11 @@ static void show_history(const json_t *answer)
     show_behind(answer);
 }
 
-int command_history(const struct options *options)
+/* Takes the request. */
+static int ask_and_show(const struct options *options, json_t *request,
+                        void (*show_answer)(const json_t *answer))
 {
     int code = CONTROL_OK;
-    json_t *request = json_pack("{s:s}", "command", "history");
-    set_text(request, "policy", options->policy);
-    set_text(request, "target", options->target);
-    if (options->limit > 0) {
-        json_object_set_new(request, "limit", json_integer(options->limit));
-    }
     json_t *answer = ask(options, request, &code);
     if (answer == NULL) {
         return code;
@@ -115,10 +111,21 @@ int command_history(const struct options *options)
     if (options->json) {
         show_json(answer);
     } else {
-        show_history(answer);
+        show_answer(answer);
     }
     json_decref(answer);
     return CONTROL_OK;
+}
+
+int command_history(const struct options *options)
+{
+    json_t *request = json_pack("{s:s}", "command", "history");
+    set_text(request, "policy", options->policy);
+    set_text(request, "target", options->target);
+    if (options->limit > 0) {
+        json_object_set_new(request, "limit", json_integer(options->limit));
+    }
+    return ask_and_show(options, request, show_history);
 }
 
 static double share_of(const json_t *row, const char *key)
@@ -180,18 +187,7 @@ static void show_outcomes(const json_t *answer)
 
 int command_outcomes(const struct options *options)
 {
-    int code = CONTROL_OK;
     json_t *request = json_pack("{s:s}", "command", "outcomes");
     set_text(request, "policy", options->policy);
-    json_t *answer = ask(options, request, &code);
-    if (answer == NULL) {
-        return code;
-    }
-    if (options->json) {
-        show_json(answer);
-    } else {
-        show_outcomes(answer);
-    }
-    json_decref(answer);
-    return CONTROL_OK;
+    return ask_and_show(options, request, show_outcomes);
 }
